@@ -1,0 +1,26 @@
+"""TokenLearner and small Vision Transformers in Keras 3.
+
+The layers and the model are here; `data`, `training`, `attention`, `figures` and `viewer` are
+modules of their own. Model code is pure Keras 3 and runs on any of its backends.
+"""
+
+from tlvit_utils.augment import RandomCropFlip
+from tlvit_utils.blocks import MLP, TransformerBlock
+from tlvit_utils.patches import PatchEncoder
+from tlvit_utils.pretrained import PRETRAINED, load_pretrained
+from tlvit_utils.token_learner import TokenLearner
+from tlvit_utils.vit import ViTConfig, build_vit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "PRETRAINED",
+    "PatchEncoder",
+    "RandomCropFlip",
+    "TokenLearner",
+    "TransformerBlock",
+    "ViTConfig",
+    "build_vit",
+    "load_pretrained",
+]

@@ -1,0 +1,127 @@
+"""Augmentation as one layer of the model: resize or pad, crop, and flip, drawn anew per image.
+
+Resizing, padding, cropping and mirroring all act on rows and columns separately and linearly, so
+each is a small matrix: `view = row_matrix @ image @ column_matrix.T`. The layer keeps one matrix
+per possible crop and picks one for each image. That is a handful of small matrix products, the
+same on every backend, and XLA compiles it.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def bilinear_matrix(size_in: int, size_out: int) -> np.ndarray:
+    """Return the `(size_out, size_in)` matrix that resizes a line of pixels bilinearly.
+
+    Pixels are squares with a centre at half-integers, and no anti-aliasing is applied: the
+    convention of `keras.layers.Resizing`, which this equals.
+    """
+    centres = (np.arange(size_out) + 0.5) * size_in / size_out - 0.5
+    centres = np.clip(centres, 0, size_in - 1)
+    left = np.minimum(centres.astype(int), max(size_in - 2, 0))
+    fraction = centres - left
+    matrix = np.zeros((size_out, size_in), dtype="float32")
+    rows = np.arange(size_out)
+    matrix[rows, left] += 1 - fraction
+    matrix[rows, np.minimum(left + 1, size_in - 1)] += fraction
+    return matrix
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class RandomCropFlip(keras.layers.Layer):
+    """Resize, zero-pad, crop and mirror square images; in training at random, else the centre.
+
+    With `training=True` every image gets its own crop offset and its own coin for the mirror.
+    Otherwise (`training` false or not given) every image gets the centre crop, unmirrored: the
+    geometry that training saw on average, and the same whatever else is in the batch.
+
+    Source: the published example resizes 32 → 52 and crops 48 with Keras's `RandomCrop`. Two
+    departures: that layer draws one offset for a whole batch, and at inference it does not crop
+    at the centre (the example's test images are the top-left 48 of 52 pixels).
+
+    Args:
+        resized_size: side in pixels to which the image is resized first.
+        crop_size: side in pixels of the view that comes out.
+        padding: zeros added on each side after resizing, before cropping.
+        seed: seed of the random draws; None draws a new one each time.
+
+    Call arguments:
+        images: `(batch, size, size, channels)`, float.
+        training: bool, whether to draw crops and mirrors at random.
+
+    Returns:
+        `(batch, crop_size, crop_size, channels)`, the layer's compute dtype.
+
+    Raises:
+        ValueError: the crop is larger than the padded image, or the images are not square.
+    """
+
+    def __init__(self, resized_size, crop_size, padding=0, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 < crop_size <= resized_size + 2 * padding:
+            raise ValueError(
+                f"crop_size is {crop_size}, but it must lie between 1 and resized_size + "
+                f"2 * padding = {resized_size + 2 * padding}."
+            )
+        self.resized_size = resized_size
+        self.crop_size = crop_size
+        self.padding = padding
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @property
+    def num_offsets(self):
+        return self.resized_size + 2 * self.padding - self.crop_size + 1
+
+    def visible_extent(self, image_size):
+        """Return `(first, last)`: the part of each side, in pixels of the image, that is seen.
+
+        The centre view of the published model is `(1.23, 30.77)`: 29.5 of 32 pixels.
+        """
+        scale = image_size / self.resized_size
+        first = (self.num_offsets - 1) // 2 - self.padding
+        return first * scale, (first + self.crop_size) * scale
+
+    def build(self, input_shape):
+        _, height, width, _ = input_shape
+        if height != width:
+            raise ValueError(
+                f"The images are {height} × {width} pixels, but this layer crops square images; "
+                "crop or pad them to a square first."
+            )
+        resize = bilinear_matrix(height, self.resized_size)
+        resize = np.pad(resize, ((self.padding, self.padding), (0, 0)))
+        offsets = range(self.num_offsets)
+        crops = np.stack([resize[o : o + self.crop_size] for o in offsets])
+        # (2, offsets, crop_size, image size): as they are, then mirrored
+        self.crops = np.stack([crops, crops[:, ::-1]])
+        self.built = True
+
+    def call(self, images, training=False):
+        crops = ops.convert_to_tensor(self.crops, dtype=self.compute_dtype)
+        if not training:
+            centre = crops[0, (self.num_offsets - 1) // 2]  # (crop_size, image size)
+            return ops.einsum("ih,bhwc,jw->bijc", centre, images, centre)
+        batch = ops.shape(images)[0]
+        offsets = keras.random.randint(
+            (2, batch), 0, self.num_offsets, dtype="int32", seed=self.seed_generator
+        )
+        mirror = keras.random.randint((batch,), 0, 2, dtype="int32", seed=self.seed_generator)
+        rows = ops.take(crops[0], offsets[0], axis=0)  # (batch, crop_size, image size)
+        both = ops.reshape(crops, (2 * self.num_offsets, *self.crops.shape[2:]))
+        columns = ops.take(both, mirror * self.num_offsets + offsets[1], axis=0)
+        view = ops.einsum("bih,bhwc->biwc", rows, images)
+        return ops.einsum("bjw,biwc->bijc", columns, view)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.crop_size, self.crop_size, input_shape[-1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "resized_size": self.resized_size,
+            "crop_size": self.crop_size,
+            "padding": self.padding,
+            "seed": self.seed,
+        }

@@ -1,0 +1,152 @@
+"""The MLP and the pre-norm Transformer block (notebook 02)."""
+
+import keras
+from keras import layers, ops
+
+LAYER_NORM_EPSILON = 1e-6
+
+
+def check_rate(dropout_rate):
+    """Raise a ValueError unless `dropout_rate` is at least 0 and below 1."""
+    if not 0 <= dropout_rate < 1:
+        raise ValueError(f"dropout_rate is {dropout_rate}, but it must be at least 0 and below 1.")
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class MLP(layers.Layer):
+    """Dense layers with GELU (tanh form) and dropout, applied to each token alone.
+
+    Source: `mlp()` of the published Keras example, which applies GELU after its last layer too
+    (`activate_last=True`); most Vision Transformers leave the last layer linear (`False`).
+
+    Args:
+        hidden_units: output width of each Dense layer, e.g. `(256, 128)`.
+        dropout_rate: share of numbers dropped after each Dense layer in training, in [0, 1).
+        activate_last: whether the last Dense layer is followed by GELU.
+
+    Call arguments:
+        x: `(..., dim)`, float.
+
+    Returns:
+        `(..., hidden_units[-1])`.
+
+    Raises:
+        ValueError: no widths, a width below 1, or a rate outside [0, 1).
+    """
+
+    def __init__(self, hidden_units, dropout_rate, activate_last=True, **kwargs):
+        super().__init__(**kwargs)
+        if not hidden_units or min(hidden_units) < 1:
+            raise ValueError(
+                f"hidden_units is {hidden_units}, but it must list at least one width, each at "
+                "least 1, for example (256, 128)."
+            )
+        check_rate(dropout_rate)
+        self.hidden_units = tuple(hidden_units)
+        self.dropout_rate = dropout_rate
+        self.activate_last = activate_last
+        self.dense_layers = [layers.Dense(units) for units in self.hidden_units]
+        self.dropout = layers.Dropout(dropout_rate)
+
+    def build(self, input_shape):
+        for dense in self.dense_layers:
+            dense.build(input_shape)
+            input_shape = dense.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, x, training=None):
+        for dense in self.dense_layers:
+            x = dense(x)
+            if self.activate_last or dense is not self.dense_layers[-1]:
+                x = ops.gelu(x, approximate=True)
+            x = self.dropout(x, training=training)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.hidden_units[-1])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_units": self.hidden_units,
+            "dropout_rate": self.dropout_rate,
+            "activate_last": self.activate_last,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class TransformerBlock(layers.Layer):
+    """A pre-norm Transformer block: attention, then an MLP, each added to what came in.
+
+    Source: the published Keras example. Its `key_dim` of 128 per head makes queries, keys and
+    values four times as wide as the usual `key_dim = dim / num_heads`.
+
+    Args:
+        num_heads: number of attention heads.
+        key_dim: width of each head's queries, keys and values.
+        mlp_units: widths of the MLP; the last must equal the tokens' width.
+        dropout_rate: dropout of the attention weights and in the MLP, in [0, 1).
+        activate_last: whether the MLP's last layer is followed by GELU.
+
+    Call arguments:
+        x: `(batch, tokens, dim)`, float.
+        return_attention_scores: whether to return the attention weights too, as
+            `keras.layers.MultiHeadAttention` does.
+
+    Returns:
+        `(batch, tokens, dim)`, or this and the weights `(batch, num_heads, tokens, tokens)`,
+        whose last axis (the tokens that are read) sums to 1 when nothing is dropped.
+
+    Raises:
+        ValueError: a size below 1, a rate outside [0, 1), or an MLP that ends at another width.
+    """
+
+    def __init__(self, num_heads, key_dim, mlp_units, dropout_rate, activate_last=True, **kwargs):
+        super().__init__(**kwargs)
+        if num_heads < 1 or key_dim < 1:
+            raise ValueError(
+                f"num_heads is {num_heads} and key_dim is {key_dim}, but both must be at least 1."
+            )
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.mlp_units = tuple(mlp_units)
+        self.dropout_rate = dropout_rate
+        self.activate_last = activate_last
+        self.norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON)
+        self.attention = layers.MultiHeadAttention(num_heads, key_dim, dropout=dropout_rate)
+        self.norm2 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON)
+        self.mlp = MLP(self.mlp_units, dropout_rate, activate_last)
+
+    def build(self, input_shape):
+        if self.mlp_units[-1] != input_shape[-1]:
+            raise ValueError(
+                f"The MLP ends with {self.mlp_units[-1]} units, but the tokens have width "
+                f"{input_shape[-1]}; they are added, so make mlp_units end with "
+                f"{input_shape[-1]}."
+            )
+        self.norm1.build(input_shape)
+        self.attention.build(input_shape, input_shape)
+        self.norm2.build(input_shape)
+        self.mlp.build(input_shape)
+        self.built = True
+
+    def call(self, x, return_attention_scores=False, training=None):
+        normed = self.norm1(x)  # (batch, tokens, dim)
+        attended = self.attention(
+            normed, normed, return_attention_scores=return_attention_scores, training=training
+        )
+        if return_attention_scores:
+            attended, scores = attended  # scores: (batch, heads, tokens, tokens)
+        x = x + attended
+        x = x + self.mlp(self.norm2(x), training=training)
+        return (x, scores) if return_attention_scores else x
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "mlp_units": self.mlp_units,
+            "dropout_rate": self.dropout_rate,
+            "activate_last": self.activate_last,
+        }

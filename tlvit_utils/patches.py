@@ -1,0 +1,61 @@
+"""Learned positions for image patches (notebook 01)."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class PatchEncoder(layers.Layer):
+    """Add a learned vector for its position to each projected patch.
+
+    Source: the published Keras example, whose positions are Keras's `Embedding` with its default
+    initialiser, U(-0.05, 0.05).
+
+    Args:
+        num_patches: number of patches N, at least 1.
+        projection_dim: width C of a projected patch, at least 1.
+
+    Call arguments:
+        patches: `(batch, num_patches, projection_dim)`, float.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        ValueError: a size below 1, or patches of another shape.
+    """
+
+    def __init__(self, num_patches, projection_dim, **kwargs):
+        super().__init__(**kwargs)
+        if num_patches < 1 or projection_dim < 1:
+            raise ValueError(
+                f"num_patches is {num_patches} and projection_dim is {projection_dim}, but both "
+                "must be at least 1."
+            )
+        self.num_patches = num_patches
+        self.projection_dim = projection_dim
+        self.position_embedding = layers.Embedding(num_patches, projection_dim)
+
+    def build(self, input_shape):
+        if tuple(input_shape[1:]) != (self.num_patches, self.projection_dim):
+            raise ValueError(
+                f"The patches have shape {tuple(input_shape)}, but this PatchEncoder expects "
+                f"(batch, {self.num_patches}, {self.projection_dim}): project each patch to "
+                "projection_dim numbers before encoding."
+            )
+        self.position_embedding.build((self.num_patches,))
+        self.built = True
+
+    def call(self, patches):
+        positions = ops.arange(self.num_patches)
+        return patches + self.position_embedding(positions)  # (batch, tokens, dim)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_patches": self.num_patches,
+            "projection_dim": self.projection_dim,
+        }

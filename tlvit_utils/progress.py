@@ -1,0 +1,129 @@
+"""What a learner sees while a model trains: one line of progress, and curves that grow."""
+
+import sys
+import time
+
+import keras
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return hasattr(shell, "kernel")
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration as a learner says it: `45 s`, `3 min 20 s`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+class ProgressLine(keras.callbacks.Callback):
+    """One line that says epoch, images per second, time left, loss and accuracy, live.
+
+    In a notebook the line is replaced in place; in a terminal one line per epoch stays.
+
+    Args:
+        name: what is trained, to begin the line with.
+        num_images: images per epoch.
+        batch_size: images per step.
+        every: seconds between two updates.
+    """
+
+    def __init__(self, name, num_images, batch_size, every=0.5):
+        super().__init__()
+        self.name = name
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.every = every
+        self.handle = None
+
+    def write(self, text, end="\r"):
+        """Show `text` in place of the text before; in a terminal, `end` can keep it."""
+        if not _in_notebook():
+            print(f"\r{text:<110}", end=end, flush=True)
+            return
+        from IPython.display import Pretty, display
+
+        class Line(Pretty):
+            def __repr__(self):
+                return text
+
+        if self.handle is None:
+            self.handle = display(Line(text), display_id=True)
+        else:
+            self.handle.update(Line(text))
+
+    def on_train_begin(self, logs=None):
+        self.epochs = self.params["epochs"]
+        self.train_seconds, self.train_images = 0.0, 0
+        self.validation_seconds = 0.0
+        self.shown = 0.0
+        self.write(f"{self.name}: compiling the training step (up to half a minute) …")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.batch_end = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.perf_counter()
+        if self.batch_end is not None:  # the first batch of an epoch also compiles or refills
+            self.train_seconds += now - self.batch_end
+            self.train_images += self.batch_size
+        self.batch_end = now
+        if now - self.shown > self.every and self.train_images:
+            self.shown = now
+            done = (batch + 1) * self.batch_size
+            self.write(self._line(done, logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.validation_seconds = time.perf_counter() - self.batch_end
+        text = self._line(self.num_images, logs)
+        if "val_accuracy" in logs:
+            text += f" · validation accuracy {logs['val_accuracy']:.1%}"
+        self.write(text, end="\n")
+
+    @property
+    def images_per_second(self):
+        """Training images per second so far, without compilation and validation."""
+        return self.train_images / self.train_seconds if self.train_images else float("nan")
+
+    def _line(self, done, logs):
+        rate = self.images_per_second
+        epochs_left = self.epochs - self.epoch - 1
+        left = (self.num_images - done + epochs_left * self.num_images) / rate
+        left += epochs_left * self.validation_seconds
+        return (
+            f"{self.name}: epoch {self.epoch + 1} of {self.epochs} · {done:,} of "
+            f"{self.num_images:,} images · {rate:,.0f} images/s · {format_seconds(left)} left · "
+            f"loss {logs['loss']:.3f} · accuracy {logs['accuracy']:.1%}"
+        )
+
+
+class LiveCurves(keras.callbacks.Callback):
+    """Curves of loss and accuracy that are drawn anew after every epoch, in a notebook.
+
+    Args:
+        draw: function from the history so far (a dict of lists) to a matplotlib figure.
+    """
+
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+        self.handle = None
+
+    def on_train_begin(self, logs=None):
+        self.history = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+        if not _in_notebook():
+            return
+        from IPython.display import display
+
+        figure = self.draw(self.history)
+        if self.handle is None:
+            self.handle = display(figure, display_id=True)
+        else:
+            self.handle.update(figure)

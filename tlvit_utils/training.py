@@ -1,0 +1,254 @@
+"""Training and evaluation: a thin layer over `model.fit` (notebook 05).
+
+From a shell, `python -m tlvit_utils.training --config light --num-tokens 8 --out DIR` trains on
+CIFAR-10 and writes the weights and a model card into DIR; this made the weights that ship.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from tlvit_utils.data import Dataset, check_images, load_cifar10, make_pipeline
+from tlvit_utils.pretrained import save_pretrained
+from tlvit_utils.progress import ProgressLine
+from tlvit_utils.vit import ViTConfig, build_vit
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the defaults are the published recipe.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images per step.
+        learning_rate: the (highest) learning rate of AdamW.
+        weight_decay: decoupled weight decay of AdamW.
+        warmup_epochs: epochs over which the learning rate rises from 0; with `cosine_decay`.
+        cosine_decay: whether the learning rate falls to 0 along half a cosine; constant if not.
+        seed: seed of the shuffling. Weights and augmentation follow `keras.utils.set_random_seed`.
+
+    Raises:
+        ValueError: no epochs, an empty batch, or a warm-up as long as the training.
+    """
+
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup_epochs: float = 0.0
+    cosine_decay: bool = False
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(
+                f"epochs is {self.epochs} and batch_size is {self.batch_size}, but both must be "
+                "at least 1."
+            )
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs}, but it must be at least 0 and below "
+                f"epochs = {self.epochs}."
+            )
+
+    @classmethod
+    def published(cls, epochs: int = 20) -> "Recipe":
+        """Return the recipe of the published example: AdamW at a constant 1e-3, batch 256."""
+        return cls(epochs=epochs)
+
+    @classmethod
+    def light(cls, epochs: int = 20) -> "Recipe":
+        """Return a recipe for few epochs: batch 128, a short warm-up, then half a cosine to 0."""
+        return cls(
+            epochs=epochs, batch_size=128, warmup_epochs=min(0.5, epochs / 10), cosine_decay=True
+        )
+
+    def optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+        """Return AdamW with this recipe's learning rate for each of its steps."""
+        learning_rate = self.learning_rate
+        if self.cosine_decay:
+            warmup = round(self.warmup_epochs * steps_per_epoch)
+            learning_rate = keras.optimizers.schedules.CosineDecay(
+                initial_learning_rate=0.0 if warmup else self.learning_rate,
+                decay_steps=max(1, self.epochs * steps_per_epoch - warmup),
+                warmup_target=self.learning_rate if warmup else None,
+                warmup_steps=warmup,
+            )
+        return keras.optimizers.AdamW(learning_rate, weight_decay=self.weight_decay)
+
+
+class BestCheckpoint(keras.callbacks.Callback):
+    """Keep the weights of the epoch with the highest validation accuracy in a file.
+
+    The file is written under a temporary name and renamed, so that an interruption leaves the
+    last complete one.
+
+    Args:
+        path: where to keep the weights; the name must end with `.weights.h5`.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+        if not self.path.name.endswith(".weights.h5"):
+            raise ValueError(f"The checkpoint is called {path}, but must end with .weights.h5.")
+        self.best = -1.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["val_accuracy"] <= self.best:
+            return
+        self.best = logs["val_accuracy"]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f"{os.getpid()}.{self.path.name}")
+        try:
+            self.model.save_weights(temporary)
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def train(
+    model: keras.Model,
+    dataset: Dataset,
+    recipe: Recipe,
+    checkpoint: str | os.PathLike,
+    callbacks: list[keras.callbacks.Callback] | None = None,
+) -> dict[str, list[float]]:
+    """Train `model`, and leave it with the weights of its best epoch.
+
+    Args:
+        model: from `build_vit`, or any model with images in and probabilities out.
+        dataset: its `train` split trains, its `validation` split chooses the best epoch.
+        recipe: epochs, batch, learning rate.
+        checkpoint: file for the best weights, `….weights.h5`. Interrupting keeps it.
+        callbacks: more Keras callbacks, such as `progress.ProgressLine`.
+
+    Returns:
+        The history: for each of `loss`, `accuracy`, `val_loss`, `val_accuracy` and `seconds`
+        (wall clock of the epoch, validation included) one number per epoch.
+
+    Raises:
+        ValueError: fewer training images than one batch, or images of the wrong shape or range.
+    """
+    images, labels = dataset.train
+    if len(labels) < recipe.batch_size:
+        raise ValueError(
+            f"There are {len(labels)} training images, fewer than one batch of "
+            f"{recipe.batch_size}; take more images or a smaller batch_size."
+        )
+    model.compile(
+        recipe.optimizer(steps_per_epoch=len(labels) // recipe.batch_size),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    clock = _EpochClock()
+    history = model.fit(
+        make_pipeline(images, labels, recipe.batch_size, shuffle_seed=recipe.seed),
+        validation_data=make_pipeline(*dataset.validation, recipe.batch_size),
+        epochs=recipe.epochs,
+        verbose=0,
+        callbacks=[clock, BestCheckpoint(checkpoint), *(callbacks or [])],
+    ).history
+    model.load_weights(checkpoint)
+    return {**history, "seconds": clock.seconds}
+
+
+class _EpochClock(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self.start)
+
+
+def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict[str, float]:
+    """Return the shares of images whose class is the most probable and among the top five.
+
+    Args:
+        images: `(N, 32, 32, 3)`, 0..255.
+        labels: `(N,)`, integers.
+
+    Returns:
+        `{"top1": …, "top5": …}`, each between 0 and 1.
+    """
+    probabilities = model.predict(check_images(images), batch_size=batch_size, verbose=0)
+    return {f"top{k}": top_k_accuracy(probabilities, labels, k) for k in (1, 5)}
+
+
+def top_k_accuracy(probabilities, labels, k: int) -> float:
+    """Return the share of rows of `probabilities` whose label is among the `k` highest."""
+    return float(np.mean(ops.in_top_k(labels, probabilities, k)))
+
+
+def save_result(path: str | os.PathLike, **facts) -> None:
+    """Write the facts of a run as JSON, complete or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {k: asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in facts.items()}
+    temporary = path.with_name(f"{os.getpid()}.{path.name}")
+    temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train a model on CIFAR-10 and write its best weights and its model card."""
+    parser = argparse.ArgumentParser(prog="tlvit_utils.training", description=main.__doc__)
+    parser.add_argument("--config", choices=("light", "published"), default="light")
+    parser.add_argument("--num-tokens", type=int, help="none: no TokenLearner")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="folder for NAME.npz, NAME.json")
+    options = parser.parse_args(arguments)
+
+    tokens = f"{options.num_tokens}_tokens" if options.num_tokens else "no_token_learner"
+    name = f"{options.config}_{tokens}"
+    if (options.out / f"{name}.json").exists():
+        print(f"{options.out} already holds {name}; delete its two files to train it again.")
+        return
+    config = getattr(ViTConfig, options.config)(options.num_tokens)
+    recipe = replace(getattr(Recipe, options.config)(options.epochs), seed=options.seed)
+    dataset = load_cifar10()
+    keras.utils.set_random_seed(options.seed)
+    model = build_vit(config)
+    line = ProgressLine(name, len(dataset.train[1]), recipe.batch_size)
+    options.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = options.out / f"{name}.weights.h5"
+    history = train(model, dataset, recipe, checkpoint, [line])
+    save_pretrained(model, options.out / f"{name}.npz")
+    checkpoint.unlink()
+    save_result(
+        options.out / f"{name}.json",
+        config=config,
+        recipe=recipe,
+        dataset=dataset.name,
+        train_images_sha256=hashlib.sha256(dataset.train[0].tobytes()).hexdigest(),
+        test=evaluate(model, *dataset.test),
+        history=history,
+        images_per_second=line.images_per_second,
+        parameters=model.count_params(),
+        command=f"python -m tlvit_utils.training {shlex.join(arguments or sys.argv[1:])}",
+        machine=f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        versions={
+            "python": platform.python_version(),
+            "keras": keras.version(),
+            "backend": keras.backend.backend(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""The whole Vision Transformer, with TokenLearner after any block or none (notebook 04)."""
+
+from dataclasses import asdict, dataclass, replace
+
+import keras
+from keras import layers
+
+from tlvit_utils.augment import RandomCropFlip
+from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock, check_rate
+from tlvit_utils.patches import PatchEncoder
+from tlvit_utils.token_learner import TokenLearner, check_num_tokens
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """The facts that define a Vision Transformer; the defaults are the published model.
+
+    Attributes:
+        image_size: side of the square input images, in pixels.
+        resized_size: side to which the image is resized first.
+        padding: zeros added on each side after resizing.
+        crop_size: side of the view that is cut out (at random in training, else the centre).
+        patch_size: side of a square patch; it must divide `crop_size`.
+        projection_dim: width C of every token.
+        num_layers: number of Transformer blocks.
+        num_heads: attention heads per block.
+        key_dim: width of each head.
+        mlp_units: widths of a block's MLP; the last must be `projection_dim`.
+        activate_last: whether the MLP's last layer is followed by GELU.
+        dropout_rate: dropout after the patch encoder, in attention and in the MLPs.
+        num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
+        token_learner_after: index (from 0) of the block after which TokenLearner stands.
+        num_classes: width of the softmax.
+
+    Raises:
+        ValueError: facts that do not fit together; the message names the one to change.
+    """
+
+    image_size: int = 32
+    resized_size: int = 52
+    padding: int = 0
+    crop_size: int = 48
+    patch_size: int = 6
+    projection_dim: int = 128
+    num_layers: int = 4
+    num_heads: int = 4
+    key_dim: int = 128
+    mlp_units: tuple[int, ...] = (256, 128)
+    activate_last: bool = True
+    dropout_rate: float = 0.1
+    num_tokens: int | None = 4
+    token_learner_after: int = 2
+    num_classes: int = 10
+
+    def __post_init__(self):
+        object.__setattr__(self, "mlp_units", tuple(self.mlp_units))  # a list, after JSON
+        for name in ("image_size", "patch_size", "num_layers", "num_classes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but it must be at least 1.")
+        if self.crop_size % self.patch_size:
+            raise ValueError(
+                f"patch_size is {self.patch_size}, which does not divide the {self.crop_size}-"
+                "pixel view; choose a divisor, or change crop_size."
+            )
+        if self.mlp_units[-1] != self.projection_dim:
+            raise ValueError(
+                f"mlp_units ends with {self.mlp_units[-1]}, but projection_dim is "
+                f"{self.projection_dim}; a block adds the two, so they must be equal."
+            )
+        check_rate(self.dropout_rate)
+        if self.num_tokens is None:
+            return
+        check_num_tokens(self.num_tokens)
+        if not 0 <= self.token_learner_after < self.num_layers:
+            raise ValueError(
+                f"token_learner_after is {self.token_learner_after}, but the network's "
+                f"{self.num_layers} blocks have the indices 0 to {self.num_layers - 1}."
+            )
+
+    @property
+    def grid_size(self) -> int:
+        """Patches along one side of the view."""
+        return self.crop_size // self.patch_size
+
+    @property
+    def num_patches(self) -> int:
+        """Patches in the view, N."""
+        return self.grid_size**2
+
+    @classmethod
+    def published(cls, num_tokens: int | None = 4, num_layers: int = 4) -> "ViTConfig":
+        """Return the model of the published Keras example.
+
+        TokenLearner stands after block index `num_layers // 2`. 1,349,946 parameters with 4
+        tokens, 1,344,650 with none.
+        """
+        return cls(
+            num_tokens=num_tokens, num_layers=num_layers, token_learner_after=num_layers // 2
+        )
+
+    @classmethod
+    def light(cls, num_tokens: int | None = 8) -> "ViTConfig":
+        """Return a lighter model of the same depth and width, for training on two cores.
+
+        What differs from `published()`: the image stays at 32 pixels (padded by 4 and cropped
+        back) and is cut into 4×4 patches, so N is still 64; heads have the usual width 128 / 4 =
+        32; there is no dropout; TokenLearner stands after the second block, so that two blocks
+        see few tokens instead of one.
+        """
+        return cls(
+            resized_size=32,
+            padding=4,
+            crop_size=32,
+            patch_size=4,
+            key_dim=32,
+            dropout_rate=0.0,
+            num_tokens=num_tokens,
+            token_learner_after=1,
+        )
+
+    def replace(self, **changes) -> "ViTConfig":
+        """Return a copy with some facts changed, e.g. `config.replace(num_tokens=16)`."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict:
+        """Return the facts as a dict of plain values; `ViTConfig(**d)` reads it back."""
+        return asdict(self)
+
+
+def build_vit(config: ViTConfig) -> keras.Model:
+    """Build the Vision Transformer that `config` describes.
+
+    The model takes float32 images `(batch, image_size, image_size, 3)` with values 0..255 (uint8
+    images are cast) and returns float32 probabilities `(batch, num_classes)`. Its TokenLearner,
+    if it has one, is always called with `return_attention_maps=True`, so that
+    `model.get_layer("token_learner").output` is `[tokens, maps]`.
+
+    Source: the published Keras example, `create_vit_classifier`; for the augmentation's two
+    departures see `RandomCropFlip`.
+    """
+    size = config.image_size
+    images = keras.Input((size, size, 3), dtype="float32", name="images")
+    x = layers.Rescaling(1 / 255, name="rescaling")(images)
+    x = RandomCropFlip(config.resized_size, config.crop_size, config.padding, name="augmentation")(
+        x
+    )
+    x = layers.Conv2D(
+        config.projection_dim, config.patch_size, config.patch_size, name="patch_projection"
+    )(x)  # (batch, grid_size, grid_size, dim)
+    x = layers.Reshape((config.num_patches, config.projection_dim), name="to_sequence")(x)
+    x = PatchEncoder(config.num_patches, config.projection_dim, name="patch_encoder")(x)
+    x = layers.Dropout(config.dropout_rate, name="dropout")(x)
+    for i in range(config.num_layers):
+        x = TransformerBlock(
+            config.num_heads,
+            config.key_dim,
+            config.mlp_units,
+            config.dropout_rate,
+            config.activate_last,
+            name=f"block_{i}",
+        )(x)  # (batch, tokens, dim)
+        if config.num_tokens is not None and i == config.token_learner_after:
+            token_learner = TokenLearner(config.num_tokens, name="token_learner")
+            x, _ = token_learner(x, return_attention_maps=True)
+    x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
+    x = layers.GlobalAveragePooling1D(name="mean_over_tokens")(x)
+    x = layers.Dense(config.num_classes, activation="softmax", dtype="float32", name="classes")(x)
+    return keras.Model(images, x, name="vit")
