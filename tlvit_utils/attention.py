@@ -108,3 +108,30 @@ def _in_batches(function, images) -> list[np.ndarray]:
         batch = ops.convert_to_tensor(images[start : start + BATCH_SIZE], dtype="float32")
         outputs.append([ops.convert_to_numpy(output) for output in function(batch)])
     return [np.concatenate(parts).astype("float32") for parts in zip(*outputs, strict=True)]
+
+
+def describe_map(attention_map) -> str:
+    """Say in words where a map `(rows, columns)` looks and how concentrated it is."""
+    rows, columns = attention_map.shape
+    weights = attention_map / attention_map.sum()
+    row, column = np.unravel_index(weights.argmax(), weights.shape)
+    centre_row = (weights.sum(axis=1) * (np.arange(rows) + 0.5)).sum() / rows
+    centre_column = (weights.sum(axis=0) * (np.arange(columns) + 0.5)).sum() / columns
+    needed = int((np.cumsum(np.sort(weights, axis=None)[::-1]) < 0.5).sum()) + 1
+    entropy = -(weights * np.log(weights + 1e-12)).sum() / np.log(weights.size)
+    return (
+        f"strongest at row {row + 1}, column {column + 1} of {rows} × {columns}; on the whole "
+        f"{_place(centre_row, centre_column)}; half of its weight lies on {needed} of "
+        f"{weights.size} cells (entropy {entropy:.0%} of a uniform map's)"
+    )
+
+
+def _place(row: float, column: float) -> str:
+    """Return words for a place in the unit square, (0, 0) being the upper left."""
+    vertical = "upper" if row < 0.45 else "lower" if row > 0.55 else ""
+    horizontal = "left" if column < 0.45 else "right" if column > 0.55 else ""
+    return (
+        f"to the {vertical} {horizontal}".replace("  ", " ").strip()
+        if (vertical or horizontal)
+        else "around the centre"
+    )

@@ -76,6 +76,7 @@ def load_cifar10(data_dir: str | os.PathLike | None = None) -> Dataset:
     Raises:
         FileNotFoundError: a folder that was named lacks a file, or is not there.
         ValueError: a file is damaged or holds something else; the message names it.
+        ConnectionError: it is not at hand and cannot be downloaded.
     """
     folder = find_cifar10(data_dir) or _download_cifar10()
     images = np.empty((5 * BATCH_IMAGES, 32, 32, 3), dtype="uint8")
@@ -138,12 +139,18 @@ def _check_folder(folder: Path, named_by: str) -> Path:
 def _download_cifar10() -> Path:
     print("CIFAR-10 is not on this machine: downloading 163 MB. The host can be slow; with a copy")
     print("elsewhere, stop this and set TLVIT_CIFAR10_DIR to its folder.")
-    target = keras.utils.get_file(
-        fname="cifar-10-batches-py-target",
-        origin=CIFAR10_URL,
-        extract=True,
-        file_hash=CIFAR10_SHA256,
-    )
+    try:
+        target = keras.utils.get_file(
+            fname="cifar-10-batches-py-target",
+            origin=CIFAR10_URL,
+            extract=True,
+            file_hash=CIFAR10_SHA256,
+        )
+    except Exception as error:  # Keras raises a bare Exception for a failed download
+        raise ConnectionError(
+            f"CIFAR-10 could not be downloaded ({error}). Run this again later, or set "
+            "TLVIT_CIFAR10_DIR to a folder that holds data_batch_1 … test_batch."
+        ) from error
     return _check_folder(Path(target), "Keras's cache")
 
 
@@ -251,3 +258,26 @@ def make_pipeline(images, labels, batch_size: int, *, shuffle_seed: int | None =
         pipeline = pipeline.shuffle(min(SHUFFLE_BUFFER, len(labels)), seed=shuffle_seed)
     pipeline = pipeline.batch(batch_size, drop_remainder=shuffle_seed is not None)
     return pipeline.prefetch(tf.data.AUTOTUNE)
+
+
+def load_course_data(profile) -> Dataset:
+    """Return the pictures that the notebooks work on, and say in a line which they are.
+
+    That is CIFAR-10; only in the `smoke` profile, and only where no CIFAR-10 is at hand, it is the
+    stand-in of `shapes10`, so that tests never download.
+
+    Args:
+        profile: the `Profile` of this session.
+
+    Raises:
+        FileNotFoundError, ValueError, ConnectionError: as `load_cifar10`.
+    """
+    from tlvit_utils.shapes10 import load_stand_in
+
+    if profile.name == "smoke" and find_cifar10() is None:
+        dataset = load_stand_in()
+        print("No CIFAR-10 is at hand, so this smoke run uses pictures made by code.")
+    else:
+        dataset = load_cifar10()
+    print(dataset)
+    return dataset

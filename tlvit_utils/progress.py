@@ -122,8 +122,13 @@ class LiveCurves(keras.callbacks.Callback):
             return
         from IPython.display import display
 
-        figure = self.draw(self.history)
+        from tlvit_utils.figures import mime_bundle
+
+        epochs = len(self.history["loss"])
+        data, metadata = mime_bundle(
+            self.draw(self.history), f"Curves of loss and accuracy after {epochs} epochs."
+        )
         if self.handle is None:
-            self.handle = display(figure, display_id=True)
+            self.handle = display(data, metadata=metadata, raw=True, display_id=True)
         else:
-            self.handle.update(figure)
+            self.handle.update(data, metadata=metadata, raw=True)

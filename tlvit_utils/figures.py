@@ -1,0 +1,383 @@
+"""Static pictures: functions from arrays to matplotlib figures, and one to show them.
+
+Every function returns a `matplotlib.figure.Figure` and touches no global state; `show` displays one
+with its caption, which is its text alternative as well. Heat uses viridis or cividis, which survive
+colour blindness and grey print; tokens have one colour and one number throughout the course.
+"""
+
+import io
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+# Okabe and Ito's colours, apart under the common colour blindnesses; used with numbers, never alone
+TOKEN_COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#B8A900",
+    "#000000",
+)
+FONT_SIZE = 11
+DPI = 100
+
+
+def token_colour(token: int) -> str:
+    """Return the colour of the token with this index; colours repeat after eight."""
+    return TOKEN_COLOURS[token % len(TOKEN_COLOURS)]
+
+
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid):
+    """Return a figure of this size in inches and its axes, an array `(rows, columns)`."""
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    axes = figure.subplots(rows, columns, squeeze=False, **grid)
+    for ax in axes.flat:
+        ax.tick_params(labelsize=FONT_SIZE - 1)
+    return figure, axes
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return the figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    return buffer.getvalue()
+
+
+def mime_bundle(figure: Figure, caption: str) -> tuple[dict, dict]:
+    """Return data and metadata that display the figure with the caption as its alternative."""
+    return (
+        {"image/png": to_png(figure), "text/plain": caption},
+        {"image/png": {"alt": caption}},
+    )
+
+
+def show(figure: Figure, caption: str) -> None:
+    """Display a figure in a notebook with its caption below it."""
+    from IPython.display import Markdown, display
+
+    data, metadata = mime_bundle(figure, caption)
+    display(data, metadata=metadata, raw=True)
+    display(Markdown(f"*{caption}*"))
+
+
+def _picture(ax, picture, title=None):
+    """Draw a picture `(height, width, 3)`, uint8 or 0..1, over the unit square, without ticks."""
+    ax.imshow(picture, extent=(0, 1, 1, 0), interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    if title is not None:
+        ax.set_title(title, fontsize=FONT_SIZE)
+
+
+def image_grid(images, titles=None, columns: int = 10, title: str | None = None) -> Figure:
+    """Draw images `(N, height, width, 3)` in rows of `columns`, each under its title."""
+    rows = -(-len(images) // columns)
+    size = 9 / columns
+    height = rows * (size + (0.25 if titles is not None else 0.05)) + (0.3 if title else 0)
+    figure, axes = new_figure(9, height, rows, columns)
+    for i, ax in enumerate(axes.flat):
+        ax.axis("off")
+        if i < len(images):
+            _picture(ax, images[i], None if titles is None else titles[i])
+    if title:
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure:
+    """Draw a square picture whole, with the grid of its patches, and as patches set apart."""
+    size = len(picture)
+    grid = size // patch_size
+    gap = max(1, patch_size // 3)
+    step = patch_size + gap
+    apart = np.ones((grid * step - gap, grid * step - gap, 3))
+    scale = 255 if np.asarray(picture).dtype == np.uint8 else 1
+    for row in range(grid):
+        for column in range(grid):
+            apart[
+                row * step : row * step + patch_size, column * step : column * step + patch_size
+            ] = (
+                picture[
+                    row * patch_size : (row + 1) * patch_size,
+                    column * patch_size : (column + 1) * patch_size,
+                ]
+                / scale
+            )
+    figure, axes = new_figure(9, 4.4, 1, 2)
+    _picture(axes[0, 0], picture, f"{size} × {size} pixels, {grid} × {grid} patches")
+    for line in range(1, grid):
+        axes[0, 0].axhline(line / grid, color="white", linewidth=1)
+        axes[0, 0].axvline(line / grid, color="white", linewidth=1)
+    _picture(
+        axes[0, 1],
+        apart,
+        f"{grid**2} patches of {patch_size} × {patch_size} × 3 = {3 * patch_size**2} numbers",
+    )
+    if title:
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def filters_figure(kernel, columns: int = 16, title: str | None = None) -> Figure:
+    """Draw the filters `(size, size, 3, count)` of a patch projection as small pictures.
+
+    Each is scaled by itself so that grey is zero.
+    """
+    filters = np.moveaxis(np.asarray(kernel), -1, 0)
+    filters = 0.5 + 0.5 * filters / np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    return image_grid(filters, columns=columns, title=title)
+
+
+def similarity_figure(vectors, grid_size: int, title: str | None = None) -> Figure:
+    """Draw, for every cell of the grid, how similar its vector is to that of every cell.
+
+    Args:
+        vectors: `(grid_size ** 2, dim)`, one per cell, row by row.
+        grid_size: cells along a side.
+    """
+    vectors = np.asarray(vectors)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = (unit @ unit.T).reshape(grid_size**2, grid_size, grid_size)
+    figure, axes = new_figure(7, 6.6, grid_size, grid_size)
+    for cell, ax in enumerate(axes.flat):
+        image = ax.imshow(cosines[cell], vmin=-1, vmax=1, cmap="cividis")
+        ax.set(xticks=[], yticks=[])
+    figure.colorbar(image, ax=axes, label="cosine similarity", shrink=0.8)
+    if title:
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def matrix_figure(matrix, row_names, column_names, title: str, value_format=".2f") -> Figure:
+    """Draw a small matrix as heat with its numbers written into the cells."""
+    matrix = np.asarray(matrix)
+    figure, axes = new_figure(1.6 + 0.9 * matrix.shape[1], 1.2 + 0.6 * matrix.shape[0])
+    ax = axes[0, 0]
+    ax.imshow(matrix, cmap="cividis", aspect="auto")
+    middle = (matrix.min() + matrix.max()) / 2
+    for (row, column), value in np.ndenumerate(matrix):
+        colour = "black" if value > middle else "white"
+        ax.text(column, row, f"{value:{value_format}}", ha="center", va="center", color=colour)
+    ax.set_xticks(range(len(column_names)), column_names)
+    ax.set_yticks(range(len(row_names)), row_names)
+    ax.set_title(title, fontsize=FONT_SIZE)
+    return figure
+
+
+def overlay(
+    picture,
+    attention_map,
+    opacity: float = 0.6,
+    size: int = 256,
+    colormap: str = "viridis",
+    limits: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Lay a map as heat over the picture that the network saw; no matplotlib figure is made.
+
+    The map's grid covers the picture from edge to edge, and each cell stays a square: the map has
+    no finer detail than its cells.
+
+    Args:
+        picture: `(height, width, 3)`, values 0..1, from `attention.seen_images`.
+        attention_map: `(rows, columns)`.
+        opacity: weight of the heat, from 0 (the picture alone) to 1 (the heat alone).
+        size: side of the result in pixels.
+        colormap: a matplotlib colour map, such as viridis, cividis or gray.
+        limits: values with the map's lowest and highest colour; the map's own by default.
+
+    Returns:
+        `(size, size, 3)`, uint8.
+    """
+    low, high = limits or (attention_map.min(), attention_map.max())
+    level = (attention_map - low) / max(high - low, 1e-12)
+    heat = enlarge(colormaps[colormap](level)[..., :3], size)
+    mixed = (1 - opacity) * enlarge(picture, size) + opacity * heat
+    return np.round(255 * np.clip(mixed, 0, 1)).astype("uint8")
+
+
+def enlarge(picture, size: int) -> np.ndarray:
+    """Return a picture `(height, width, …)` at `size` × `size` pixels, its pixels kept square."""
+    picture = np.asarray(picture)
+    rows = np.arange(size) * picture.shape[0] // size
+    columns = np.arange(size) * picture.shape[1] // size
+    return picture[rows[:, None], columns]
+
+
+def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):
+    """Draw the picture, then each of its maps laid over it, with a colour bar.
+
+    Args:
+        picture: `(height, width, 3)`, what the network saw.
+        maps: `(count, rows, columns)`.
+        titles: one per map.
+        title: of the whole figure.
+        opacity: weight of the heat.
+        limits: one colour scale for all maps; each map's own if None.
+        columns: panels per row.
+        mark: `(row, column)` of a cell to frame in every panel.
+    """
+    rows = -(-(len(maps) + 1) // columns)
+    figure, axes = new_figure(9, rows * (9 / columns + 0.25) + 0.5, rows, columns)
+    for ax in axes.flat:
+        ax.axis("off")
+    _picture(axes.flat[0], picture, "what the network sees")
+    for i, (ax, each) in enumerate(zip(axes.flat[1:], maps, strict=False)):
+        _picture(ax, overlay(picture, each, opacity, limits=limits), titles[i])
+    if mark is not None:
+        height, width = maps.shape[1:]
+        for ax in axes.flat[: len(maps) + 1]:
+            corner = mark[1] / width, mark[0] / height
+            for colour, line in (("white", 4), ("black", 2)):
+                ax.add_patch(
+                    Rectangle(corner, 1 / width, 1 / height, fill=False, color=colour, lw=line)
+                )
+    scale = figure.colorbar(
+        _scale(limits), ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.02
+    )
+    if limits is None:
+        scale.set_ticks([0, 1], labels=["each map's lowest", "highest"])
+    scale.ax.tick_params(labelsize=FONT_SIZE - 1)
+    if title:
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def _scale(limits):
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    return ScalarMappable(Normalize(*(limits or (0, 1))), "viridis")
+
+
+def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
+    """Draw the maps `(num_tokens, rows, columns)` of all tokens over the picture."""
+    titles = [f"token {i + 1}" for i in range(len(maps))]
+    return heat_panels(picture, maps, titles, title, limits=limits)
+
+
+def head_attention_figure(picture, scores, row: int, column: int, title=None) -> Figure:
+    """Draw where one patch looks, for every head.
+
+    Args:
+        picture: what the network saw.
+        scores: attention weights `(heads, tokens, tokens)` of a square grid of tokens.
+        row, column: the patch that looks, framed in the figure.
+    """
+    heads, tokens, _ = scores.shape
+    side = round(tokens**0.5)
+    maps = scores[:, row * side + column].reshape(heads, side, side)
+    titles = [f"head {i + 1}" for i in range(heads)]
+    return heat_panels(picture, maps, titles, title, mark=(row, column))
+
+
+def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=None) -> Figure:
+    """Draw named numbers as horizontal bars with the numbers beside them."""
+    figure, axes = new_figure(8, 0.8 + 0.38 * len(values))
+    ax = axes[0, 0]
+    bars = ax.barh(list(values), list(values.values()), color=TOKEN_COLOURS[0])
+    ax.bar_label(bars, [f"{v:{value_format}}" for v in values.values()], padding=4)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.set_xlabel(label, fontsize=FONT_SIZE)
+    ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        ax.set_title(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, title=None):
+    """Draw named lines over `x`; each has its own dash as well as its colour."""
+    figure, axes = new_figure(7, 3.4)
+    ax = axes[0, 0]
+    for i, (name, y) in enumerate(lines.items()):
+        ax.plot(x, y, ("-", "--", ":", "-.")[i % 4], color=token_colour(i), label=name, lw=2)
+    ax.axhline(0, color="0.7", lw=0.8)
+    ax.set_xlabel(x_label, fontsize=FONT_SIZE)
+    ax.set_ylabel(y_label, fontsize=FONT_SIZE)
+    ax.legend(fontsize=FONT_SIZE - 1)
+    ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        ax.set_title(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def curves_figure(histories: dict[str, dict[str, list]], title: str | None = None) -> Figure:
+    """Draw loss and accuracy over the epochs of one or more runs.
+
+    Each run has a colour and a marker; training is dashed, validation solid.
+
+    Args:
+        histories: for each run's name, what `training.train` returns.
+    """
+    figure, axes = new_figure(9, 3.6, 1, 2)
+    for ax, quantity, label in zip(
+        axes.flat, ("loss", "accuracy"), ("loss", "accuracy, %"), strict=True
+    ):
+        factor = 100 if quantity == "accuracy" else 1
+        for i, (name, history) in enumerate(histories.items()):
+            for key, dash, split in ((quantity, "--", "train"), (f"val_{quantity}", "-", "valid.")):
+                values = factor * np.array(history.get(key, []))
+                ax.plot(
+                    np.arange(1, len(values) + 1),
+                    values,
+                    dash,
+                    marker="osD^v"[i % 5],
+                    color=token_colour(i),
+                    label=f"{name}, {split}",
+                )
+        ax.set_xlabel("epoch", fontsize=FONT_SIZE)
+        ax.set_ylabel(label, fontsize=FONT_SIZE)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+    axes[0, 0].legend(fontsize=FONT_SIZE - 2)
+    if title:
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def network_figure(config, here: str | None = None) -> Figure:
+    """Draw the network as a row of boxes, each as tall as it has tokens.
+
+    Args:
+        config: a `ViTConfig`.
+        here: the box to mark: "patches", "positions", "block", "token learner" or "classes".
+    """
+    boxes = [("patches", config.num_patches), ("positions", config.num_patches)]
+    tokens = config.num_patches
+    for i in range(config.num_layers):
+        boxes.append((f"block\n{i}", tokens))
+        if config.num_tokens is not None and i == config.token_learner_after:
+            tokens = config.num_tokens
+            boxes.append(("token\nlearner", tokens))
+    boxes += [("mean", 1), ("classes", 1)]
+    figure, axes = new_figure(9, 2.7)
+    ax = axes[0, 0]
+    for i, (name, count) in enumerate(boxes):
+        height = 0.35 + 0.65 * (count / config.num_patches) ** 0.5
+        marked = here is not None and name.replace("\n", " ").startswith(here)
+        ax.add_patch(
+            FancyBboxPatch(
+                (i + 0.12, (1 - height) / 2),
+                0.76,
+                height,
+                boxstyle="round,pad=0,rounding_size=0.08",
+                facecolor="#E69F00" if marked else "#DCE9F2",
+                edgecolor="black",
+                linewidth=2.5 if marked else 1,
+            )
+        )
+        ax.text(i + 0.5, 0.5, name, ha="center", va="center", fontsize=FONT_SIZE - 1)
+        ax.text(i + 0.5, -0.14, count, ha="center", fontsize=FONT_SIZE - 1)
+        if marked:
+            ax.text(i + 0.5, 1.06, "you are\nhere", ha="center", fontsize=FONT_SIZE - 1)
+        if i:
+            ax.annotate("", (i + 0.12, 0.5), (i - 0.12, 0.5), arrowprops={"arrowstyle": "->"})
+    ax.text(-0.08, -0.14, "tokens:", ha="right", fontsize=FONT_SIZE - 1)
+    ax.set(xlim=(-0.8, len(boxes)), ylim=(-0.2, 1.3))
+    ax.axis("off")
+    return figure
