@@ -62,10 +62,10 @@ class ViTConfig:
                 f"patch_size is {self.patch_size}, which does not divide the {self.crop_size}-"
                 "pixel view; choose a divisor, or change crop_size."
             )
-        if self.mlp_units[-1] != self.projection_dim:
+        if self.mlp_units[-1:] != (self.projection_dim,):
             raise ValueError(
-                f"mlp_units ends with {self.mlp_units[-1]}, but projection_dim is "
-                f"{self.projection_dim}; a block adds the two, so they must be equal."
+                f"mlp_units is {self.mlp_units}, but it must end with projection_dim = "
+                f"{self.projection_dim}: a block adds the MLP's output to its input."
             )
         check_rate(self.dropout_rate)
         if self.num_tokens is None:
