@@ -87,8 +87,8 @@ def load_cifar10(data_dir: str | os.PathLike | None = None) -> Dataset:
     return Dataset(
         name="CIFAR-10",
         class_names=CIFAR10_CLASSES,
-        train=(images[:40_000], labels[:40_000]),
-        validation=(images[40_000:], labels[40_000:]),
+        train=(images[:-BATCH_IMAGES], labels[:-BATCH_IMAGES]),
+        validation=(images[-BATCH_IMAGES:], labels[-BATCH_IMAGES:]),
         test=read_batch(folder / TEST_FILE),
     )
 
@@ -187,18 +187,20 @@ def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
             batch = _BatchUnpickler(file, encoding="bytes").load()
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise ValueError(_damaged(path, f"cannot be read ({error})")) from error
-    if not isinstance(batch, dict) or not {b"data", b"labels"} <= batch.keys():
+    if isinstance(batch, dict):  # Python 2 wrote the keys as bytes, a copy may have text
+        batch = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in batch.items()}
+    if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
         raise ValueError(_damaged(path, "lacks the keys 'data' and 'labels'"))
-    data = batch[b"data"]
+    data = batch["data"]
     if getattr(data, "shape", None) != (BATCH_IMAGES, 3072) or data.dtype != np.uint8:
         raise ValueError(_damaged(path, f"has 'data' that are not uint8 ({BATCH_IMAGES}, 3072)"))
-    labels = batch[b"labels"]
-    if len(labels) != BATCH_IMAGES or not all(
+    labels = np.asarray(batch["labels"], dtype=object)
+    if labels.shape != (BATCH_IMAGES,) or not all(
         isinstance(label, int) and 0 <= label < 10 for label in labels
     ):
         raise ValueError(_damaged(path, f"has 'labels' that are not {BATCH_IMAGES} numbers 0..9"))
     images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), np.array(labels, dtype="uint8")
+    return np.ascontiguousarray(images), labels.astype("uint8")
 
 
 def _damaged(path, reason: str) -> str:
