@@ -1,0 +1,56 @@
+"""Fixtures that several test files share: a tiny model, and the stand-in for CIFAR-10."""
+
+import keras
+import matplotlib
+import numpy as np
+import pytest
+
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.shapes10 import load_stand_in
+
+matplotlib.use("agg")  # here and not in the environment, which notebook kernels would inherit
+
+
+@pytest.fixture(scope="session")
+def randomise():
+    """A function that gives every weight, biases and scales too, a value that shows."""
+
+    def randomise(model_or_layer):
+        rng = np.random.default_rng(0)
+        for variable in model_or_layer.trainable_variables:
+            variable.assign(rng.normal(0, 0.3, variable.shape))
+        return model_or_layer
+
+    return randomise
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """The light geometry with 8×8 patches and two narrow blocks; no dropout."""
+    return ViTConfig.light(num_tokens=3).replace(
+        patch_size=8,
+        projection_dim=16,
+        num_layers=2,
+        num_heads=2,
+        key_dim=8,
+        mlp_units=(24, 16),
+        token_learner_after=0,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_config, randomise):
+    """A model of `tiny_config` with random weights. Tests must not change them."""
+    return randomise(build_vit(tiny_config))
+
+
+@pytest.fixture(scope="session")
+def shapes():
+    """The stand-in for CIFAR-10 with 256 / 64 / 64 images."""
+    return load_stand_in((256, 64, 64))
+
+
+@pytest.fixture
+def seeded():
+    """Make what Keras draws at random the same in every run of a test."""
+    keras.utils.set_random_seed(0)

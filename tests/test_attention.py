@@ -1,0 +1,135 @@
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils import TokenLearner, ViTConfig, attention, build_vit
+from tlvit_utils.attention import (
+    attention_maps,
+    find_augmentation,
+    predict_with_maps,
+    seen_images,
+)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype="uint8")
+
+
+@pytest.fixture(scope="module")
+def two_token_learners():
+    """A functional model in which 16 tokens become 4, and these 2."""
+    x = inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 8, 8)(x)
+    x, _ = TokenLearner(4, name="first")(x, return_attention_maps=True)
+    x, _ = TokenLearner(2, name="second")(x, return_attention_maps=True)
+    return keras.Model(inputs, keras.layers.Flatten()(x), name="pair")
+
+
+def test_probabilities_and_maps_are_those_of_the_model(tiny_model, images):
+    maps = tiny_model.get_layer("token_learner").output[1]
+    both = keras.Model(tiny_model.input, [tiny_model.output, maps])
+    for result, expected in zip(predict_with_maps(tiny_model, images), both(images), strict=True):
+        np.testing.assert_array_equal(result, convert_to_numpy(expected))
+        assert result.dtype == "float32"
+    assert attention_maps(tiny_model, images).shape == (5, 3, 4, 4)
+
+
+def test_each_batch_passes_through_the_model_once(tiny_model, images, monkeypatch):
+    whole = predict_with_maps(tiny_model, images)
+    batches = []
+    call = TokenLearner.call
+
+    def counted(self, x, **options):
+        batches.append(len(x))
+        return call(self, x, **options)
+
+    monkeypatch.setattr(attention, "BATCH_SIZE", 2)
+    monkeypatch.setattr(TokenLearner, "call", counted)
+    parts = predict_with_maps(tiny_model, images)
+    assert batches == [2, 2, 1]
+    for part, expected in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(part, expected, atol=1e-6)
+
+
+def test_the_layer_chooses_among_several(two_token_learners, images):
+    assert attention_maps(two_token_learners, images, "first").shape == (5, 4, 4, 4)
+    assert attention_maps(two_token_learners, images, "second").shape == (5, 2, 2, 2)
+    with pytest.raises(ValueError, match=r"'pair' has several.*'first', 'second'"):
+        predict_with_maps(two_token_learners, images)
+    with pytest.raises(ValueError, match=r"no TokenLearner called 'third'.*'first', 'second'"):
+        predict_with_maps(two_token_learners, images, "third")
+
+
+def test_a_model_without_maps_is_refused(tiny_config, images):
+    with pytest.raises(ValueError, match="'vit' has no TokenLearner"):
+        predict_with_maps(build_vit(tiny_config.replace(num_tokens=None)), images)
+    inputs = keras.Input((32, 32, 3))
+    tokens_only = keras.Model(inputs, TokenLearner(2, name="silent")(inputs))
+    with pytest.raises(ValueError, match=r"'silent' gives only tokens.*return_attention_maps"):
+        predict_with_maps(tokens_only, images)
+    with pytest.raises(ValueError, match="no RandomCropFlip"):
+        seen_images(tokens_only, images)
+
+
+@pytest.mark.parametrize("function", [predict_with_maps, attention_maps, seen_images])
+def test_wrong_images_are_refused(function, tiny_model, images):
+    with pytest.raises(ValueError, match="multiply by 255"):
+        function(tiny_model, images / 255)
+    with pytest.raises(ValueError, match=r"\(32, 32, 3\).*image\[None\]"):
+        function(tiny_model, images[0])
+
+
+def test_seen_images_are_the_published_centre_views(images):
+    model = build_vit(ViTConfig.published())
+    resized = convert_to_numpy(keras.layers.Resizing(52, 52)(images.astype("float32")))
+    views = seen_images(model, images)
+    np.testing.assert_allclose(views, resized[:, 2:50, 2:50] / 255, atol=1e-5)
+
+
+@pytest.fixture(scope="module", params=["published", "light"])
+def brightness_model(request):
+    """A model whose one map is highest where the image is brightest.
+
+    A patch becomes (brightness, 8, -8), of which TokenLearner's LayerNorm keeps the order; the
+    positions are 0, the block adds 0, and the convolutions read their centre and channel 0 only.
+    """
+    config = getattr(ViTConfig, request.param)().replace(
+        num_layers=1, token_learner_after=0, num_tokens=1, projection_dim=3, mlp_units=(3,)
+    )
+    model = build_vit(config)
+    for variable in model.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    projection = model.get_layer("patch_projection")
+    kernel = np.zeros(projection.kernel.shape)
+    kernel[..., 0] = 1 / kernel[..., 0].size
+    projection.set_weights([kernel, np.array([0, 8, -8])])
+    token_learner = model.get_layer("token_learner")
+    token_learner.norm.gamma.assign(np.ones(3))
+    for conv in token_learner.convs:
+        kernel = np.zeros(conv.kernel.shape)
+        kernel[1, 1, 0] = 5
+        conv.set_weights([kernel])
+    return model
+
+
+@pytest.mark.parametrize(
+    "row, column", [(4.5, 4.5), (4.5, 27.5), (28.5, 10.5), (13.5, 20.5), (29.5, 2.5), (18.5, 30.5)]
+)
+def test_a_bright_patch_lights_the_cell_above_it(brightness_model, row, column):
+    """Rows and columns count in pixels of the original image; the patch is 3×3 around them."""
+    image = np.full((32, 32, 3), 20, dtype="uint8")
+    image[int(row) - 1 : int(row) + 2, int(column) - 1 : int(column) + 2] = 255
+    ((cells,),) = attention_maps(brightness_model, image[None])
+    cell = np.unravel_index(cells.argmax(), cells.shape)
+
+    (view,) = seen_images(brightness_model, image[None])
+    size = len(view) // len(cells)
+    brightness = view.reshape(len(cells), size, len(cells), size, 3).mean((1, 3, 4))
+    assert cell == np.unravel_index(brightness.argmax(), cells.shape)
+
+    first, last = find_augmentation(brightness_model).visible_extent(32)
+    edges = np.linspace(first, last, len(cells) + 1)
+    for position, index in zip((row, column), cell, strict=True):
+        assert edges[index] <= position <= edges[index + 1]

@@ -1,0 +1,103 @@
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils import RandomCropFlip
+from tlvit_utils.augment import bilinear_matrix
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+
+
+def published():
+    return RandomCropFlip(52, 48, seed=0)
+
+
+def light():
+    return RandomCropFlip(32, 32, padding=4, seed=0)
+
+
+def keras_resized(images):
+    return convert_to_numpy(keras.layers.Resizing(52, 52)(images))
+
+
+def test_the_inference_view_is_keras_resizing_and_the_centre_crop(images):
+    view = convert_to_numpy(published()(images))
+    np.testing.assert_allclose(view, keras_resized(images)[:, 2:50, 2:50], atol=1e-3)
+
+
+def test_the_inference_view_of_a_padded_image_is_the_image(images):
+    np.testing.assert_array_equal(convert_to_numpy(light()(images)), images)
+
+
+def test_nothing_is_random_unless_training_is_passed(images):
+    layer = published()
+    view = convert_to_numpy(layer(images))
+    np.testing.assert_array_equal(convert_to_numpy(layer(images)), view)
+    np.testing.assert_array_equal(convert_to_numpy(layer(images, training=False)), view)
+    assert np.abs(convert_to_numpy(layer(images, training=True)) - view).max() > 1
+
+
+@pytest.mark.parametrize("layer", [published(), light()], ids=["published", "light"])
+def test_every_image_gets_its_own_crop_and_mirror(layer, images):
+    """Each of 64 training views of one image is a crop of it; look up which one."""
+    image = images[0]
+    whole = keras_resized(image[None])[0] if layer.resized_size == 52 else image
+    whole = np.pad(whole, ((layer.padding,) * 2, (layer.padding,) * 2, (0, 0)))
+    places = range(layer.num_offsets)
+    crops = {
+        (top, left, mirrored): crop[:, ::-1] if mirrored else crop
+        for top in places
+        for left in places
+        for crop in [whole[top : top + layer.crop_size, left : left + layer.crop_size]]
+        for mirrored in (False, True)
+    }
+    views = convert_to_numpy(layer(np.stack([image] * 64), training=True))
+    drawn = []
+    for view in views:
+        errors = {place: np.abs(view - crop).max() for place, crop in crops.items()}
+        drawn.append(min(errors, key=errors.get))
+        assert errors[drawn[-1]] < 1e-3
+    tops, lefts, mirrors = zip(*drawn, strict=True)
+    assert set(tops) == set(lefts) == set(places)
+    assert set(mirrors) == {False, True}
+    assert tops != lefts
+
+
+def test_the_same_seed_draws_the_same_views(images):
+    first, second = (convert_to_numpy(published()(images, training=True)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("size_in, size_out", [(32, 52), (32, 32), (32, 20), (1, 3)])
+def test_the_bilinear_matrix_resizes_a_line_as_keras_does(size_in, size_out):
+    line = np.random.default_rng(0).uniform(size=size_in).astype("float32")
+    image = np.broadcast_to(line[:, None, None], (size_in, size_in, 1))
+    expected = convert_to_numpy(keras.layers.Resizing(size_out, size_out)(image))[:, 0, 0]
+    np.testing.assert_allclose(bilinear_matrix(size_in, size_out) @ line, expected, atol=1e-6)
+
+
+def test_the_visible_extent_is_in_pixels_of_the_image():
+    np.testing.assert_allclose(published().visible_extent(32), (2 * 32 / 52, 50 * 32 / 52))
+    assert light().visible_extent(32) == (0, 32)
+
+
+@pytest.mark.parametrize("crop_size", [0, 41])
+def test_a_crop_must_fit_into_the_padded_image(crop_size):
+    with pytest.raises(ValueError, match=f"crop_size is {crop_size}.*between 1 and.*40"):
+        RandomCropFlip(32, crop_size, padding=4)
+
+
+def test_images_must_be_square():
+    with pytest.raises(ValueError, match=r"32 × 40 pixels.*square"):
+        light()(np.zeros((1, 32, 40, 3)))
+
+
+def test_the_config_is_complete(images):
+    facts = {"resized_size": 40, "crop_size": 30, "padding": 3, "seed": 5}
+    config = RandomCropFlip(**facts).get_config()
+    assert config.items() >= facts.items()
+    assert RandomCropFlip.from_config(config).get_config() == config

@@ -1,0 +1,146 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.attention import predict_with_maps
+
+GEOMETRIES = [ViTConfig.published(), ViTConfig.light()]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype="uint8")
+
+
+def predict(model, images, **options):
+    return convert_to_numpy(model(images, **options))
+
+
+@pytest.mark.parametrize("num_tokens, parameters", [(4, 1_349_946), (None, 1_344_650)])
+def test_the_published_models_have_the_published_sizes(num_tokens, parameters):
+    assert build_vit(ViTConfig.published(num_tokens)).count_params() == parameters
+
+
+@pytest.mark.parametrize("config", GEOMETRIES, ids=["published", "light"])
+def test_shapes_inside_the_model(config):
+    model = build_vit(config)
+    assert model.input_shape == (None, 32, 32, 3)
+    assert model.get_layer("to_sequence").output.shape == (None, 64, 128)
+    tokens, maps = model.get_layer("token_learner").output
+    assert tokens.shape == (None, config.num_tokens, 128)
+    assert maps.shape == (None, config.num_tokens, 8, 8)
+    before = model.get_layer(f"block_{config.token_learner_after}").output
+    after = model.get_layer(f"block_{config.token_learner_after + 1}").output
+    assert (before.shape[1], after.shape[1]) == (64, config.num_tokens)
+    assert model.output_shape == (None, 10)
+
+
+def test_the_grid_is_the_views_patches_row_by_row(tiny_config, tiny_model, images):
+    """The convolution with stride is the projection of each flattened patch."""
+    kernel, bias = tiny_model.get_layer("patch_projection").get_weights()
+    side, size = tiny_config.grid_size, tiny_config.patch_size
+    patches = (images / 255).reshape(5, side, size, side, size, 3).swapaxes(2, 3)
+    expected = patches.reshape(5, side**2, -1) @ kernel.reshape(-1, 16) + bias
+    sequence = keras.Model(tiny_model.input, tiny_model.get_layer("to_sequence").output)
+    np.testing.assert_allclose(predict(sequence, images), expected, atol=1e-4)
+
+
+def test_uint8_and_float_images_give_the_same_prediction(tiny_model, images):
+    assert tiny_model.input.dtype == "float32"
+    prediction = predict(tiny_model, images)
+    np.testing.assert_array_equal(predict(tiny_model, images.astype("float32")), prediction)
+    assert np.abs(predict(tiny_model, images * 0.999) - prediction).max() > 0  # not truncated
+    np.testing.assert_allclose(prediction.sum(-1), 1, atol=1e-5)
+
+
+def test_a_bare_call_is_inference_and_deterministic(images, randomise):
+    model = randomise(build_vit(ViTConfig.published()))
+    prediction = predict(model, images)
+    np.testing.assert_array_equal(predict(model, images), prediction)
+    np.testing.assert_array_equal(predict(model, images, training=False), prediction)
+    assert np.abs(predict(model, images, training=True) - prediction).max() > 1e-3
+
+
+def test_training_sees_another_view_of_each_image(tiny_model, images, seeded):
+    """The tiny model has no dropout, so that only crops and mirrors can differ."""
+    predictions = predict(tiny_model, np.stack([images[0]] * 64), training=True)
+    assert len(np.unique(predictions.round(4), axis=0)) > 32
+
+
+def test_a_prediction_does_not_depend_on_the_batch(tiny_model, images):
+    alone = np.concatenate([predict(tiny_model, image[None]) for image in images])
+    np.testing.assert_allclose(alone, predict(tiny_model, images), atol=1e-6)
+
+
+LOAD = """
+import sys
+import numpy as np
+import keras
+import tlvit_utils
+
+model = keras.models.load_model(sys.argv[1])
+expected = np.load(sys.argv[2])
+maps = model.get_layer("token_learner").output[1]
+outputs = keras.Model(model.input, [model.output, maps])(expected["images"])
+for output, name in zip(outputs, ("probabilities", "maps")):
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(output), expected[name], atol=1e-6)
+"""
+
+
+def test_a_saved_model_loads_in_a_new_process(tiny_model, images, tmp_path):
+    """Without custom_objects: importing the package is enough; the maps are still there."""
+    probabilities, maps = predict_with_maps(tiny_model, images)
+    facts = tmp_path / "expected.npz"
+    np.savez(facts, images=images, probabilities=probabilities, maps=maps)
+    saved = tmp_path / "model.keras"
+    tiny_model.save(saved)
+    subprocess.run([sys.executable, "-c", LOAD, saved, facts], check=True)
+
+
+def test_a_model_without_token_learner_saves_and_loads(tiny_config, images, tmp_path, randomise):
+    model = randomise(build_vit(tiny_config.replace(num_tokens=None)))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
+
+
+@pytest.mark.parametrize("config", [*GEOMETRIES, ViTConfig(num_tokens=None)])
+def test_a_config_survives_json(config):
+    assert ViTConfig(**json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"patch_size": 7}, "patch_size is 7, which does not divide the 48-pixel view"),
+        ({"patch_size": 0}, "patch_size is 0"),
+        ({"image_size": 0}, "image_size is 0"),
+        ({"num_layers": 0}, "num_layers is 0"),
+        ({"num_classes": 0}, "num_classes is 0"),
+        ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
+        ({"num_tokens": 2.5}, "num_tokens is 2.5"),
+        ({"token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
+        ({"token_learner_after": -1}, "token_learner_after is -1.*0 to 3"),
+        ({"mlp_units": (256, 64)}, r"mlp_units is \(256, 64\).*projection_dim = 128"),
+        ({"mlp_units": ()}, r"mlp_units is \(\)"),
+        ({"dropout_rate": 1}, "dropout_rate is 1"),
+    ],
+)
+def test_facts_that_do_not_fit_together_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ViTConfig(**changes)
+
+
+def test_without_token_learner_its_place_does_not_matter():
+    assert ViTConfig(num_layers=1, num_tokens=None).token_learner_after == 2
+
+
+def test_a_crop_larger_than_the_image_is_refused():
+    with pytest.raises(ValueError, match="crop_size is 48"):
+        build_vit(ViTConfig(resized_size=40))
