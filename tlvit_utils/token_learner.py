@@ -9,13 +9,18 @@ from keras import layers, ops
 from tlvit_utils.blocks import LAYER_NORM_EPSILON
 
 
-def check_num_tokens(num_tokens):
-    """Raise a ValueError unless `num_tokens` is a whole number of at least 1."""
-    if not isinstance(num_tokens, int) or num_tokens < 1:
+def check_count(name, count, advice=""):
+    """Raise a ValueError unless `count`, called `name` in the message, is an int of at least 1."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(
-            f"num_tokens is {num_tokens!r}, but a TokenLearner must learn at least 1 token; for a "
-            "network without TokenLearner use ViTConfig(num_tokens=None)."
+            f"{name} is {count!r}, but it must be a whole number of at least 1{advice}."
         )
+
+
+def check_num_tokens(num_tokens):
+    """Raise a ValueError unless `num_tokens` is an int of at least 1."""
+    advice = "; for a network without TokenLearner use ViTConfig(num_tokens=None)"
+    check_count("num_tokens", num_tokens, advice)
 
 
 def grid_shape(shape):
@@ -25,15 +30,21 @@ def grid_shape(shape):
         shape: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number.
 
     Raises:
-        ValueError: another number of axes, or a number of tokens that is not square.
+        ValueError: another number of axes, a size other than the batch's that is not known, or a
+            number of tokens that is not square.
     """
-    if len(shape) == 4:
-        return tuple(shape[1:])
-    if len(shape) != 3:
+    if len(shape) not in (3, 4):
         raise ValueError(
             f"The input has shape {tuple(shape)}, but TokenLearner expects (batch, height, width, "
             "dim) or (batch, tokens, dim)."
         )
+    if None in shape[1:]:
+        raise ValueError(
+            f"The input has shape {tuple(shape)}, but TokenLearner must know every size except "
+            "the batch's; give the model's Input a fixed shape."
+        )
+    if len(shape) == 4:
+        return tuple(shape[1:])
     tokens, dim = shape[1:]
     side = isqrt(tokens)
     if side * side != tokens:
@@ -89,9 +100,12 @@ class TokenLearner(layers.Layer):
         self.pooling = pooling
         self.approximate_gelu = approximate_gelu
         gelu = partial(ops.gelu, approximate=approximate_gelu)
-        self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON)
+        policy = self.dtype_policy
+        self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.convs = [
-            layers.Conv2D(num_tokens, 3, padding="same", use_bias=False, activation=activation)
+            layers.Conv2D(
+                num_tokens, 3, padding="same", use_bias=False, activation=activation, dtype=policy
+            )
             for activation in (gelu, gelu, gelu, "sigmoid")
         ]
 

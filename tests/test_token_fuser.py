@@ -1,0 +1,128 @@
+"""`TokenFuser` against the official outputs, against plain loops, and against theory."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras.ops import convert_to_numpy
+from layer_checks import MASK_MLP, NORM, few_examples, random_array, run_official
+from numpy_reference import token_fuser
+
+from tlvit_utils import TokenFuser
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return random_array(2, 3, 5)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    return random_array(2, 4, 6, 5, seed=2)
+
+
+@pytest.fixture(scope="module")
+def fuser(tokens, grid, randomise):
+    fuser = TokenFuser()
+    fuser.build(tokens.shape, grid.shape)
+    return randomise(fuser)
+
+
+def test_equals_the_official_layer():
+    mixing = [
+        f"{layer}/{name}"
+        for layer, names in [
+            ("fuser_mix_norm1", ("scale", "bias")),
+            ("Dense_0", ("kernel", "bias")),
+            ("fuser_mix_norm2", ("scale", "bias")),
+        ]
+        for name in names
+    ]
+    output, expected = run_official("fuser_norm", TokenFuser(), (*mixing, *NORM, *MASK_MLP))
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
+
+
+@few_examples
+@given(
+    height=st.integers(1, 4),
+    width=st.integers(2, 4),
+    dim=st.integers(2, 6),
+    num_tokens=st.integers(1, 4),
+    bottleneck_dim=st.integers(1, 8),
+    use_normalization=st.booleans(),
+)
+def test_equals_plain_loops(
+    randomise, height, width, dim, num_tokens, bottleneck_dim, use_normalization
+):
+    tokens = random_array(2, num_tokens, dim)
+    grid = random_array(2, height, width, dim, seed=2)
+    fuser = TokenFuser(bottleneck_dim, use_normalization)
+    fuser.build(tokens.shape, grid.shape)
+    weights = randomise(fuser).get_weights()
+    fused = convert_to_numpy(fuser(tokens, grid))
+    assert fused.shape == grid.shape
+    for b in range(2):
+        expected = token_fuser(tokens[b], grid[b], weights, use_normalization)
+        np.testing.assert_allclose(fused[b], expected, atol=1e-5)
+
+
+def test_a_grid_of_three_axes_gives_the_same_pixels(fuser, tokens, grid):
+    fused = convert_to_numpy(fuser(tokens, grid.reshape(2, 24, 5)))
+    assert fused.shape == (2, 24, 5)
+    np.testing.assert_allclose(
+        fused.reshape(grid.shape), convert_to_numpy(fuser(tokens, grid)), atol=1e-6
+    )
+
+
+def test_a_new_fuser_adds_nothing(tokens, grid):
+    np.testing.assert_array_equal(convert_to_numpy(TokenFuser()(tokens, grid)), 0)
+
+
+def test_a_constant_grid_comes_out_constant(fuser, tokens):
+    fused = convert_to_numpy(fuser(tokens, np.tile(random_array(5), (2, 4, 6, 1))))
+    np.testing.assert_allclose(fused, np.broadcast_to(fused[:, :1, :1], fused.shape), atol=1e-5)
+    assert np.abs(fused).max() > 0.1
+
+
+def test_permuted_pixels_come_out_permuted(fuser, tokens, grid):
+    order = np.random.default_rng(0).permutation(24)
+    permuted = grid.reshape(2, 24, 5)[:, order]
+    expected = convert_to_numpy(fuser(tokens, grid)).reshape(2, 24, 5)[:, order]
+    np.testing.assert_allclose(convert_to_numpy(fuser(tokens, permuted)), expected, atol=1e-5)
+
+
+def test_drops_only_in_training(tokens, grid, randomise, seeded):
+    fuser = TokenFuser(dropout_rate=0.5)
+    fuser.build(tokens.shape, grid.shape)
+    randomise(fuser)
+    still = convert_to_numpy(fuser(tokens, grid))
+    assert (still != 0).all()
+    np.testing.assert_array_equal(convert_to_numpy(fuser(tokens, grid, training=False)), still)
+    dropped = (convert_to_numpy(fuser(tokens, grid, training=True)) == 0).mean()
+    assert 0.3 < dropped < 0.7
+
+
+@pytest.mark.parametrize(
+    ("tokens_shape", "grid_shape"),
+    [
+        ((2, 3, 5), (2, 4, 6, 7)),
+        ((2, 3, 5), (2, 5)),
+        ((2, 3, 5), (2, 1, 4, 6, 5)),
+        ((2, 3, 1, 5), (2, 4, 6, 5)),
+        ((2, None, 5), (2, 4, 6, 5)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(tokens_shape, grid_shape):
+    with pytest.raises(ValueError, match=r"expects tokens .* with the same dim"):
+        TokenFuser().build(tokens_shape, grid_shape)
+
+
+@pytest.mark.parametrize("bottleneck_dim", [0, -1, 2.5, True])
+def test_a_wrong_width_is_refused(bottleneck_dim):
+    with pytest.raises(ValueError, match=f"bottleneck_dim is {bottleneck_dim}.* at least 1"):
+        TokenFuser(bottleneck_dim)
+
+
+def test_a_wrong_dropout_rate_is_refused():
+    with pytest.raises(ValueError, match=r"dropout_rate is -0\.1"):
+        TokenFuser(dropout_rate=-0.1)

@@ -1,0 +1,205 @@
+"""What all token layers promise: shapes, dtypes, gradients, XLA, and exact save and load."""
+
+import inspect
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+from layer_checks import random_array
+
+from tlvit_utils import GroupedTokenLearner, TokenFuser, TokenLearner, TokenLearnerV11
+
+LEARNERS = [TokenLearner, TokenLearnerV11, GroupedTokenLearner]
+# Every argument away from its default at least once.
+ARGUMENTS = [
+    (TokenLearner, {"num_tokens": 3}),
+    (TokenLearner, {"num_tokens": 3, "pooling": "sum", "approximate_gelu": False}),
+    (TokenLearnerV11, {"num_tokens": 3}),
+    (TokenLearnerV11, {"num_tokens": 3, "bottleneck_dim": 7, "dropout_rate": 0.2}),
+    (GroupedTokenLearner, {"num_tokens": 3, "num_groups": 4}),
+    (TokenFuser, {}),
+    (TokenFuser, {"bottleneck_dim": 7, "use_normalization": False, "dropout_rate": 0.2}),
+]
+every_layer = pytest.mark.parametrize(("cls", "arguments"), ARGUMENTS)
+every_learner = pytest.mark.parametrize("cls", LEARNERS)
+
+
+def make_learner(cls, **options):
+    return cls(3, 4, **options) if cls is GroupedTokenLearner else cls(3, **options)
+
+
+def inputs_of(cls, height=4, width=5):
+    grid = random_array(2, height, width, 8, seed=2)
+    return [random_array(2, 3, 8), grid] if cls is TokenFuser else [grid]
+
+
+def functional_model(layer, maps=True):
+    """Return a model of this one layer; a learner's gives its maps too unless told otherwise."""
+    inputs = [keras.Input(x.shape[1:]) for x in inputs_of(type(layer))]
+    maps = maps and not isinstance(layer, TokenFuser)
+    options = {"return_attention_maps": True} if maps else {}
+    return keras.Model(inputs, layer(*inputs, **options))
+
+
+@contextmanager
+def global_policy(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def idle_weights(layer):
+    """Return the indices of the weights that no gradient reaches, because what they add is undone.
+
+    V11's last bias, and the offset before the grouped layer's linear maps, add one number to a
+    whole map before a softmax; the fuser's mixing bias adds one to a whole token before a
+    LayerNorm.
+    """
+    if isinstance(layer, TokenFuser) and layer.use_normalization:
+        return [3]
+    return {TokenLearnerV11: [5], GroupedTokenLearner: [1]}.get(type(layer), [])
+
+
+@every_learner
+def test_a_sequence_is_a_square_grid(cls, randomise):
+    layer = make_learner(cls)
+    (x,) = inputs_of(cls, 4, 4)
+    layer.build(x.shape)
+    randomise(layer)
+    tokens, maps = layer(x.reshape(2, 16, 8), return_attention_maps=True)
+    assert tokens.shape == (2, 3, 8)
+    assert maps.shape == (2, 3, 4, 4)
+    np.testing.assert_array_equal(convert_to_numpy(tokens), convert_to_numpy(layer(x)))
+
+
+@every_learner
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 12, 8), "12 tokens, which is not a square number"),
+        ((2, 8), "expects .batch, height, width, dim. or .batch, tokens, dim."),
+        ((2, 1, 4, 4, 8), "expects .batch, height, width, dim. or .batch, tokens, dim."),
+        ((2, None, None, 8), "must know every size except the batch's"),
+        ((2, None, 8), "must know every size except the batch's"),
+    ],
+)
+def test_what_is_no_grid_is_refused(cls, shape, message):
+    with pytest.raises(ValueError, match=message):
+        make_learner(cls).build(shape)
+
+
+@every_layer
+def test_config_is_complete(cls, arguments):
+    layer = cls(**arguments, name="layer", dtype="mixed_bfloat16")
+    config = layer.get_config()
+    copy = cls.from_config(config)
+    assert copy.get_config() == config
+    names = set(inspect.signature(cls).parameters) - {"kwargs"}
+    assert names <= set(config)
+    assert {name: config[name] for name in arguments} == arguments
+    assert all(getattr(copy, name) == config[name] for name in names)
+
+
+@every_layer
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_one_step_moves_every_weight_but_the_idle(cls, arguments, jit_compile, randomise):
+    if jit_compile and keras.backend.backend() == "torch":
+        pytest.skip("torch.compile needs a C++ compiler")
+    layer = cls(**{name: value for name, value in arguments.items() if name != "dropout_rate"})
+    model = functional_model(layer, maps=False)
+    before = randomise(layer).get_weights()
+    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=jit_compile)
+    model.train_on_batch(inputs_of(cls), random_array(2, *model.output.shape[1:], seed=3))
+    moves = [np.abs(a - b).max() for a, b in zip(before, layer.get_weights(), strict=True)]
+    assert [i for i, move in enumerate(moves) if move < 1e-6] == idle_weights(layer), moves
+
+
+@every_layer
+def test_mixed_bfloat16(cls, arguments, randomise):
+    with global_policy("mixed_bfloat16"):
+        layer = cls(**arguments)
+        model = functional_model(layer)
+    exact = functional_model(cls(**arguments))
+    exact.set_weights(randomise(layer).get_weights())
+    inputs = inputs_of(cls)
+    outputs = keras.tree.flatten(model(inputs))
+    assert {keras.backend.standardize_dtype(output.dtype) for output in outputs} == {"bfloat16"}
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
+    for output, expected in zip(outputs, keras.tree.flatten(exact(inputs)), strict=True):
+        output, expected = (
+            convert_to_numpy(keras.ops.cast(y, "float32")) for y in (output, expected)
+        )
+        np.testing.assert_allclose(output, expected, atol=0.02 * np.abs(expected).max())
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads TensorFlow's graph")
+@every_learner
+def test_nothing_larger_than_the_grid_is_built(cls):
+    import tensorflow as tf
+
+    options = {"bottleneck_dim": 8} if cls is TokenLearnerV11 else {}
+    layer = make_learner(cls, **options)
+
+    @tf.function
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x) ** 2)
+        return tape.gradient(loss, layer.trainable_variables)
+
+    (x,) = inputs_of(cls)
+    graph = gradients.get_concrete_function(tf.constant(x)).graph
+    sizes = {t.name: t.shape.num_elements() for op in graph.get_operations() for t in op.outputs}
+    assert max(size for size in sizes.values() if size) == x.size, sizes
+
+
+LOAD_AND_PREDICT = """
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import tlvit_utils
+
+for path in Path(sys.argv[1]).glob("*.keras"):
+    inputs = list(np.load(path.with_suffix(".inputs.npz")).values())
+    model = keras.models.load_model(path)
+    outputs = keras.tree.flatten(model.predict(inputs, verbose=0))
+    fresh = keras.Model.from_config(model.get_config())
+    fresh.load_weights(path.with_suffix(".weights.h5"))
+    outputs += keras.tree.flatten(fresh.predict(inputs, verbose=0))
+    np.savez(path.with_suffix(".outputs.npz"), *(np.asarray(y, "float32") for y in outputs))
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, randomise):
+    """Predictions by layer: of the saved model, then of what a new process made of its files."""
+    folder = tmp_path_factory.mktemp("saved")
+    here = {}
+    for i, (cls, arguments) in enumerate(ARGUMENTS):
+        model = randomise(functional_model(cls(**arguments)))
+        model.save(folder / f"{i}.keras")
+        model.save_weights(folder / f"{i}.weights.h5")
+        np.savez(folder / f"{i}.inputs.npz", *inputs_of(cls))
+        here[i] = keras.tree.flatten(model.predict(inputs_of(cls), verbose=0))
+    subprocess.run([sys.executable, "-c", LOAD_AND_PREDICT, folder], check=True)
+    return {
+        i: (here[i], list(np.load(folder / f"{i}.outputs.npz").values()))
+        for i, _ in enumerate(ARGUMENTS)
+    }
+
+
+@pytest.mark.parametrize("i", range(len(ARGUMENTS)), ids=[str(a) for a in ARGUMENTS])
+def test_a_new_process_predicts_the_same_bits(saved, i):
+    here, there = saved[i]
+    assert len(there) == 2 * len(here)  # from the model file, then from the weights file
+    for expected, output in zip(here * 2, there, strict=True):
+        np.testing.assert_array_equal(output, expected)

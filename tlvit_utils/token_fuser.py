@@ -1,0 +1,102 @@
+"""TokenFuser: learned tokens write back onto the grid that they came from (notebook 07)."""
+
+import keras
+from keras import layers, ops
+
+from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP, check_rate
+from tlvit_utils.token_learner import check_count
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class TokenFuser(layers.Layer):
+    """Every pixel of the grid becomes its own mixture of the learned tokens.
+
+    The tokens are mixed with each other (LayerNorm, a Dense layer across tokens, LayerNorm). The
+    grid, normalised, goes through an MLP (a bottleneck with GELU, tanh form, and one output per
+    token) and a sigmoid: each pixel's masks. A pixel comes out as the sum of the mixed tokens,
+    each times its mask. There is no residual inside: callers add the grid.
+
+    The token mixing starts at zero, so in `grid + fuser(tokens, grid)` a new fuser changes
+    nothing. With normalisation the mixing's bias never learns: it adds one number to a whole
+    token, which the second LayerNorm undoes.
+
+    Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.3; `TokenFuser` in
+    google-research/scenic. One departure: that code returns `(batch, pixels, dim)` for a grid of
+    four axes too; the shape that comes out here is the grid's.
+
+    Args:
+        bottleneck_dim: width of the MLP's hidden layer, at least 1.
+        use_normalization: whether the tokens are normalised before and after their mixing. The
+            source says this is needed where TokenLearner pools with a sum.
+        dropout_rate: dropout in the MLP and of what comes out, in training, in [0, 1).
+
+    Call arguments:
+        tokens: `(batch, num_tokens, dim)`, float.
+        grid: `(batch, height, width, dim)` or `(batch, pixels, dim)`, float.
+
+    Returns:
+        The grid's shape, the layer's compute dtype.
+
+    Raises:
+        ValueError: a width below 1, a rate outside [0, 1), or inputs of other shapes.
+    """
+
+    def __init__(self, bottleneck_dim=64, use_normalization=True, dropout_rate=0.0, **kwargs):
+        super().__init__(**kwargs)
+        check_count("bottleneck_dim", bottleneck_dim)
+        check_rate(dropout_rate)
+        self.bottleneck_dim = bottleneck_dim
+        self.use_normalization = use_normalization
+        self.dropout_rate = dropout_rate
+
+    def build(self, tokens_shape, grid_shape):
+        if (
+            len(tokens_shape) != 3
+            or len(grid_shape) not in (3, 4)
+            or tokens_shape[-1] != grid_shape[-1]
+            or None in tokens_shape[1:]
+        ):
+            raise ValueError(
+                f"The tokens have shape {tuple(tokens_shape)} and the grid {tuple(grid_shape)}, "
+                "but TokenFuser expects tokens (batch, num_tokens, dim) and a grid (batch, height, "
+                "width, dim) or (batch, pixels, dim), with the same dim."
+            )
+        _, num_tokens, dim = tokens_shape
+        # Made here, where num_tokens is known; Keras lists weights in the order of assignment.
+        policy = self.dtype_policy
+        if self.use_normalization:
+            self.tokens_norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+            self.tokens_norm1.build(tokens_shape)
+        self.token_mixing = layers.Dense(num_tokens, kernel_initializer="zeros", dtype=policy)
+        self.token_mixing.build((None, dim, num_tokens))
+        if self.use_normalization:
+            self.tokens_norm2 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+            self.tokens_norm2.build(tokens_shape)
+        self.grid_norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+        self.grid_norm.build(grid_shape)
+        self.mask_mlp = MLP(
+            (self.bottleneck_dim, num_tokens), self.dropout_rate, activate_last=False, dtype=policy
+        )
+        self.mask_mlp.build(grid_shape)
+        self.dropout = layers.Dropout(self.dropout_rate, dtype=policy)
+        self.built = True
+
+    def call(self, tokens, grid, training=None):
+        if self.use_normalization:
+            tokens = self.tokens_norm1(tokens)
+        tokens = ops.transpose(tokens, (0, 2, 1))  # (batch, dim, num_tokens)
+        tokens = self.token_mixing(tokens)
+        tokens = ops.transpose(tokens, (0, 2, 1))  # (batch, num_tokens, dim)
+        if self.use_normalization:
+            tokens = self.tokens_norm2(tokens)
+        masks = ops.sigmoid(self.mask_mlp(self.grid_norm(grid), training=training))
+        fused = ops.einsum("b...s,bsc->b...c", masks, tokens)  # masks: (batch, ..., num_tokens)
+        return self.dropout(fused, training=training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "bottleneck_dim": self.bottleneck_dim,
+            "use_normalization": self.use_normalization,
+            "dropout_rate": self.dropout_rate,
+        }
