@@ -1,0 +1,224 @@
+"""The notebooks as committed: their structure, their outputs, and the tools that make them.
+
+pytest runs the notebooks themselves through nbmake.
+"""
+
+import ast
+import inspect
+import os
+import re
+import sys
+import textwrap
+from itertools import pairwise
+from types import ModuleType
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import tlvit_utils
+from bootstrap_cell import SOURCE, TAG
+from run_notebooks import MAX_BYTES, faults, read_notebook, with_measurements
+from sync_bootstrap import sync
+from tlvit_utils.shapes10 import load_stand_in
+
+SERIES = (
+    "00_start_here",
+    "01_patch_encoder",
+    "02_mlp_and_transformer_block",
+    "03_token_learner",
+    "04_vision_transformer",
+    "05_training",
+    "06_attention_maps",
+)
+BUILT_IN_NOTEBOOKS = ("PatchEncoder", "MLP", "TransformerBlock", "TokenLearner")
+
+
+@pytest.fixture(scope="module")
+def notebooks(committed):
+    return {path.stem: read_notebook(path) for path in (committed / "notebooks").glob("*.ipynb")}
+
+
+@pytest.fixture(params=SERIES)
+def notebook(request, notebooks):
+    return notebooks[request.param]
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def output_text(cell):
+    """Return all that a cell printed and displayed as text."""
+    texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+    return "\n".join(texts)
+
+
+def test_the_series_is_complete(notebooks):
+    assert sorted(notebooks) == list(SERIES)
+
+
+def test_first_code_cell_is_the_bootstrap_cell(notebook):
+    first = code_cells(notebook)[0]
+    assert first.source == SOURCE
+    assert first.metadata.tags == [TAG]
+
+
+def test_outputs_are_fit_to_read(notebook):
+    assert list(faults(notebook)) == []
+
+
+def test_outputs_come_from_a_quick_run_on_cifar10(notebook):
+    first, *others = code_cells(notebook)
+    assert "profile quick" in output_text(first)
+    stand_in = load_stand_in((10, 10, 10)).name
+    assert not [cell.source for cell in others if stand_in in output_text(cell)]
+
+
+def headings(notebook):
+    """Return the levels of all headings, in order."""
+    levels = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"^```.*?^```", "", cell.source, flags=re.DOTALL | re.MULTILINE)
+            levels += [len(marks) for marks in re.findall(r"^(#+) ", prose, re.MULTILINE)]
+    return levels
+
+
+def test_headings_form_an_outline(notebook):
+    levels = headings(notebook)
+    assert levels[0] == 1 and levels.count(1) == 1
+    jumps = [pair for pair in pairwise(levels) if pair[1] > pair[0] + 1]
+    assert not jumps
+
+
+def syntax(source):
+    """Return the syntax tree of the code, which knows no comments and no cell magics."""
+    lines = [line for line in source.splitlines() if not re.match(r"\s*[%!]", line)]
+    return ast.parse("\n".join(lines))
+
+
+def component_classes(notebook):
+    """Yield the classes that cells tagged `component` define."""
+    for cell in code_cells(notebook):
+        if "component" in cell.metadata.get("tags", []):
+            yield from (n for n in syntax(cell.source).body if isinstance(n, ast.ClassDef))
+
+
+def body_of_call(class_definition):
+    """Return the statements of `call` without its docstring, as text that can be compared."""
+    (call,) = (n for n in class_definition.body if getattr(n, "name", None) == "call")
+    has_docstring = ast.get_docstring(call) is not None
+    return ast.unparse(call.body[has_docstring:])
+
+
+def test_each_component_is_built_once(notebooks):
+    built = [each.name for name in SERIES[1:4] for each in component_classes(notebooks[name])]
+    assert sorted(built) == sorted(BUILT_IN_NOTEBOOKS)
+
+
+def test_components_say_what_the_package_says(notebook):
+    for each in component_classes(notebook):
+        source = textwrap.dedent(inspect.getsource(getattr(tlvit_utils, each.name)))
+        assert body_of_call(each) == body_of_call(ast.parse(source).body[0]), each.name
+
+
+def test_no_class_of_a_notebook_is_registered_with_keras(notebook):
+    names = {
+        getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", None)
+        for cell in code_cells(notebook)
+        for node in ast.walk(syntax(cell.source))
+    }
+    assert "register_keras_serializable" not in names
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """An IPython shell whose `%pip` makes the package importable and notes how it was called."""
+
+    def pip(line):
+        shell.pip_calls.append(line)
+        monkeypatch.setitem(sys.modules, "tlvit_utils", tlvit_utils)
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell()
+    shell.pip_calls = []
+    shell.register_magic_function(pip)
+    return shell
+
+
+@pytest.fixture
+def no_package(monkeypatch):
+    """No `import tlvit_utils`, as if it were not installed."""
+    monkeypatch.setitem(sys.modules, "tlvit_utils", None)
+
+
+def lowest_free_descriptor():
+    descriptor = os.dup(2)
+    os.close(descriptor)
+    return descriptor
+
+
+def test_bootstrap_installs_nothing_where_the_package_is(shell, capsys):
+    before = lowest_free_descriptor()
+    assert shell.run_cell(SOURCE).success
+    assert shell.pip_calls == []
+    assert f"profile {os.environ['TLVIT_PROFILE']}" in capsys.readouterr().out
+    assert lowest_free_descriptor() == before
+
+
+def test_bootstrap_installs_the_package_alone_on_colab(shell, no_package, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    assert shell.run_cell(SOURCE).success
+    (call,) = shell.pip_calls
+    assert re.fullmatch(r"install -q --no-deps git\+https://[\w./-]+", call)
+
+
+def test_bootstrap_says_what_to_run_elsewhere(shell, no_package):
+    result = shell.run_cell(SOURCE)
+    assert isinstance(result.error_in_exec, ModuleNotFoundError)
+    assert "Run %pip install -e '..[course]'" in str(result.error_in_exec)
+    assert shell.pip_calls == []
+
+
+def test_sync_replaces_or_adds_the_bootstrap_cell():
+    bootstrap = new_code_cell("an old one", metadata={"tags": [TAG]})
+    old = new_notebook(cells=[new_markdown_cell("# Title"), bootstrap, new_code_cell("1")])
+    none = new_notebook(cells=[new_markdown_cell("# Title"), new_code_cell("1")])
+    for notebook in (old, none):
+        assert sync(notebook)
+        assert [cell.source for cell in notebook.cells] == ["# Title", SOURCE, "1"]
+        assert notebook.cells[1].metadata.tags == [TAG]
+        assert not sync(notebook)
+
+
+def executed(*outputs):
+    return new_notebook(cells=[new_code_cell("1", execution_count=1, outputs=list(outputs))])
+
+
+@pytest.mark.parametrize(
+    ("notebook", "says"),
+    [
+        (new_notebook(cells=[new_code_cell("1")]), "not all executed"),
+        (executed(new_output("error", ename="KeyError", evalue="'x'")), "KeyError: 'x'"),
+        (executed(new_output("stream", name="stderr", text="a warning")), "a warning"),
+        (executed(new_output("stream", text="in " + "/home/" + "ada/course")), "path"),
+        (executed(new_output("stream", text="x" * MAX_BYTES)), "bytes"),
+    ],
+    ids=["not executed", "error", "stderr", "path", "large"],
+)
+def test_unfit_notebooks_are_found_out(notebook, says):
+    (fault,) = faults(notebook)
+    assert says in fault
+
+
+def test_a_fit_notebook_has_no_faults():
+    assert list(faults(executed(new_output("stream", text="https://keras.io/home/page")))) == []
+
+
+def test_measurements_fill_the_rows_of_their_notebooks():
+    readme = "| [05_training](x) | a, b | see | – | – |\n| [06_maps](y) | c | see | – | – |\n"
+    results = {"05_training": {"quick": {"seconds": 90, "peak_mib": 1536}, "smoke": {}}}
+    filled = readme.replace("| – | – |", "| 1.5 | 1.5 GiB |", 1)
+    assert with_measurements(readme, results) == filled
+    assert with_measurements(filled, results) == filled
