@@ -24,6 +24,12 @@ ARGUMENTS = [
     (TokenFuser, {}),
     (TokenFuser, {"bottleneck_dim": 7, "use_normalization": False, "dropout_rate": 0.2}),
 ]
+SAVED = [
+    *ARGUMENTS,
+    (TokenLearner, {"num_tokens": 3, "dtype": "mixed_bfloat16"}),
+    (GroupedTokenLearner, {"num_tokens": 3, "num_groups": 4, "dtype": "mixed_bfloat16"}),
+]
+
 every_layer = pytest.mark.parametrize(("cls", "arguments"), ARGUMENTS)
 every_learner = pytest.mark.parametrize("cls", LEARNERS)
 
@@ -137,6 +143,9 @@ def test_mixed_bfloat16(cls, arguments, randomise):
             convert_to_numpy(keras.ops.cast(y, "float32")) for y in (output, expected)
         )
         np.testing.assert_allclose(output, expected, atol=0.02 * np.abs(expected).max())
+    model.compile("sgd", ["mse"] * len(outputs))
+    targets = [np.zeros(output.shape, "float32") for output in outputs]
+    assert np.isfinite(model.train_on_batch(inputs, targets)).all()
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads TensorFlow's graph")
@@ -180,26 +189,24 @@ for path in Path(sys.argv[1]).glob("*.keras"):
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory, randomise):
-    """Predictions by layer: of the saved model, then of what a new process made of its files."""
+def predictions(tmp_path_factory, randomise):
+    """For each saved model: its own outputs, and those that a new process got from its files."""
     folder = tmp_path_factory.mktemp("saved")
-    here = {}
-    for i, (cls, arguments) in enumerate(ARGUMENTS):
+    here = []
+    for i, (cls, arguments) in enumerate(SAVED):
         model = randomise(functional_model(cls(**arguments)))
         model.save(folder / f"{i}.keras")
         model.save_weights(folder / f"{i}.weights.h5")
         np.savez(folder / f"{i}.inputs.npz", *inputs_of(cls))
-        here[i] = keras.tree.flatten(model.predict(inputs_of(cls), verbose=0))
+        here.append(keras.tree.flatten(model.predict(inputs_of(cls), verbose=0)))
     subprocess.run([sys.executable, "-c", LOAD_AND_PREDICT, folder], check=True)
-    return {
-        i: (here[i], list(np.load(folder / f"{i}.outputs.npz").values()))
-        for i, _ in enumerate(ARGUMENTS)
-    }
+    there = [list(np.load(folder / f"{i}.outputs.npz").values()) for i in range(len(SAVED))]
+    return list(zip(here, there, strict=True))
 
 
-@pytest.mark.parametrize("i", range(len(ARGUMENTS)), ids=[str(a) for a in ARGUMENTS])
-def test_a_new_process_predicts_the_same_bits(saved, i):
-    here, there = saved[i]
-    assert len(there) == 2 * len(here)  # from the model file, then from the weights file
+@pytest.mark.parametrize("i", range(len(SAVED)), ids=[f"{c.__name__}-{a}" for c, a in SAVED])
+def test_a_new_process_predicts_the_same_bits(predictions, i):
+    here, there = predictions[i]
+    assert len(there) == 2 * len(here)  # from the model's file, then from the weights' file
     for expected, output in zip(here * 2, there, strict=True):
-        np.testing.assert_array_equal(output, expected)
+        np.testing.assert_array_equal(output, expected.astype("float32"))
