@@ -89,13 +89,16 @@ class ProgressLine(keras.callbacks.Callback):
         return self.train_images / self.train_seconds if self.train_images else float("nan")
 
     def _line(self, done, logs):
-        rate = self.images_per_second
-        epochs_left = self.epochs - self.epoch - 1
-        left = (self.num_images - done + epochs_left * self.num_images) / rate
-        left += epochs_left * self.validation_seconds
+        speed = ""  # unknown while each epoch has had one batch only
+        if self.train_images:
+            rate = self.images_per_second
+            epochs_left = self.epochs - self.epoch - 1
+            left = (self.num_images - done + epochs_left * self.num_images) / rate
+            left += epochs_left * self.validation_seconds
+            speed = f"{rate:,.0f} images/s · {format_seconds(left)} left · "
         return (
             f"{self.name}: epoch {self.epoch + 1} of {self.epochs} · {done:,} of "
-            f"{self.num_images:,} images · {rate:,.0f} images/s · {format_seconds(left)} left · "
+            f"{self.num_images:,} images · {speed}"
             f"loss {logs['loss']:.3f} · accuracy {logs['accuracy']:.1%}"
         )
 
