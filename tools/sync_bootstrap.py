@@ -4,6 +4,7 @@ Replaces the cell tagged `bootstrap`; where a notebook has none, puts it before 
 """
 
 import nbformat
+
 from bootstrap_cell import SOURCE, TAG
 from run_notebooks import all_notebooks, read_notebook, write_notebook
 

@@ -1,0 +1,38 @@
+"""Draw the README's picture, `docs/overlay.png`: `python tools/make_readme_picture.py`.
+
+One row for each of a few classes: the first test image of CIFAR-10 of that class as the shipped
+network sees it, with the prediction, and the maps of the learned tokens laid over it.
+"""
+
+import numpy as np
+
+from run_notebooks import ROOT
+from tlvit_utils import load_pretrained
+from tlvit_utils.attention import predict_with_maps, seen_images
+from tlvit_utils.data import CIFAR10_CLASSES, load_cifar10
+from tlvit_utils.figures import enlarge, image_grid, overlay, to_png
+
+CLASSES = ("horse", "ship", "frog", "airplane")
+SIZE = 128
+
+
+def main() -> None:
+    images, labels = load_cifar10().test
+    first = [int(np.argmax(labels == CIFAR10_CLASSES.index(name))) for name in CLASSES]
+    model = load_pretrained()
+    probabilities, maps = predict_with_maps(model, images[first])
+    pictures, titles = [], []
+    for i, view in enumerate(seen_images(model, images[first])):
+        predicted = probabilities[i].argmax()
+        pictures += [enlarge(view, SIZE), *(overlay(view, each, size=SIZE) for each in maps[i])]
+        titles.append(f"{CIFAR10_CLASSES[predicted]} {probabilities[i, predicted]:.0%}")
+        titles += [f"token {token + 1}" for token in range(maps.shape[1])]
+    figure = image_grid(pictures, titles, columns=1 + maps.shape[1])
+    path = ROOT / "docs" / "overlay.png"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(to_png(figure))
+    print(f"{path.name}: " + ", ".join(titles[:: 1 + maps.shape[1]]))
+
+
+if __name__ == "__main__":
+    main()
