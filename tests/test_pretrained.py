@@ -1,0 +1,91 @@
+import inspect
+import json
+import os
+
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils import PRETRAINED, ViTConfig, build_vit, load_pretrained, pretrained
+from tlvit_utils.data import load_cifar10
+from tlvit_utils.pretrained import WEIGHTS_DIR, model_card, save_pretrained
+from tlvit_utils.training import evaluate
+
+
+def test_the_default_weights_ship():
+    assert inspect.signature(load_pretrained).parameters["name"].default in PRETRAINED
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_shipped_weights_are_small_and_load(name):
+    assert (WEIGHTS_DIR / f"{name}.npz").stat().st_size < 3e6
+    model = load_pretrained(name)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype="uint8")
+    probabilities = convert_to_numpy(model(images))
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+    assert np.ptp(probabilities, axis=0).max() > 0.01  # it looks at the image
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_the_card_says_how_the_weights_were_made(name):
+    card = model_card(name)
+    assert build_vit(ViTConfig(**card["config"])).count_params() == card["parameters"]
+    assert card["command"].startswith("python -m tlvit_utils.training ")
+    assert isinstance(card["recipe"]["seed"], int)
+    assert len(bytes.fromhex(card["train_images_sha256"])) == 32
+    assert card["machine"]
+    assert len(card["history"]["val_accuracy"]) == card["recipe"]["epochs"]
+    assert 0 < card["test"]["top1"] < card["test"]["top5"] <= 1
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.skipif(not os.environ.get("TLVIT_CIFAR10_DIR"), reason="TLVIT_CIFAR10_DIR is not set")
+def test_the_cards_accuracy_is_that_of_the_weights(name):
+    """On 1,000 test images, so within a few of their standard deviations of 0.015."""
+    images, labels = load_cifar10().test
+    top1 = evaluate(load_pretrained(name), images[:1000], labels[:1000])["top1"]
+    assert top1 == pytest.approx(model_card(name)["test"]["top1"], abs=0.06)
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch, tiny_config):
+    """A folder in which the weights called "tiny" ship."""
+    (tmp_path / "tiny.json").write_text(json.dumps({"config": tiny_config.to_dict()}))
+    monkeypatch.setattr(pretrained, "WEIGHTS_DIR", tmp_path)
+    monkeypatch.setattr(pretrained, "PRETRAINED", ("tiny",))
+    return tmp_path
+
+
+def test_weights_come_back_as_float16(shelf, tiny_model):
+    save_pretrained(tiny_model, shelf / "tiny.npz")
+    assert {path.name for path in shelf.iterdir()} == {"tiny.json", "tiny.npz"}
+    loaded = load_pretrained("tiny")
+    for variable, original in zip(loaded.variables, tiny_model.variables, strict=True):
+        if variable.trainable:
+            expected = convert_to_numpy(original).astype("float16")
+            np.testing.assert_array_equal(convert_to_numpy(variable), expected)
+
+
+def test_weights_that_do_not_fit_are_refused(shelf, tiny_config):
+    save_pretrained(build_vit(tiny_config.replace(num_tokens=None)), shelf / "tiny.npz")
+    with pytest.raises(ValueError, match="shape"):
+        load_pretrained("tiny")
+
+
+def test_an_interrupted_save_leaves_the_file_before(shelf, tiny_model, monkeypatch):
+    (shelf / "tiny.npz").write_bytes(b"before")
+
+    def interrupted(path, *weights):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_pretrained(tiny_model, shelf / "tiny.npz")
+    assert {path.name for path in shelf.iterdir()} == {"tiny.json", "tiny.npz"}
+    assert (shelf / "tiny.npz").read_bytes() == b"before"
+
+
+def test_an_unknown_name_is_refused(shelf):
+    with pytest.raises(ValueError, match=r"No weights called 'big'.*'tiny'"):
+        load_pretrained("big")

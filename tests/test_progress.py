@@ -1,0 +1,153 @@
+import IPython.display
+import pytest
+from matplotlib.figure import Figure
+
+from tlvit_utils import progress
+from tlvit_utils.progress import LiveCurves, ProgressLine, format_seconds
+
+LOGS = {"loss": 1.5, "accuracy": 0.25}
+
+
+class Clock:
+    """Stands in for the module `time`: it goes when told."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+class Notebook:
+    """Stands in for IPython's `display`: keeps what was shown."""
+
+    def __init__(self):
+        self.handles = 0
+        self.shown = []
+
+    def display(self, shown, display_id, **options):
+        self.handles += 1
+        self.shown.append(shown)
+        return self
+
+    def update(self, shown, **options):
+        self.shown.append(shown)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr(progress, "time", Clock())
+    return progress.time
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    notebook = Notebook()
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", notebook.display)
+    return notebook
+
+
+@pytest.fixture
+def line(clock):
+    """Three epochs of 100 images in batches of 10."""
+    line = ProgressLine("tiny", num_images=100, batch_size=10)
+    line.set_params({"epochs": 3})
+    line.on_train_begin()
+    return line
+
+
+def run_epoch(line, clock, epoch, batches=10):
+    """One second per batch; the first takes 30 more, to compile."""
+    line.on_epoch_begin(epoch)
+    for batch in range(batches):
+        clock.now += 1 if batch else 31
+        line.on_train_batch_end(batch, LOGS)
+
+
+def last_shown(capsys):
+    """Return what a terminal would show in its last line that is not empty."""
+    return capsys.readouterr().out.rstrip().split("\r")[-1]
+
+
+def test_speed_and_time_left(line, clock, capsys):
+    """26 seconds for 60 and 2 × 100 images; compiling counts for nothing."""
+    run_epoch(line, clock, 0, batches=4)
+    assert last_shown(capsys) == (
+        "tiny: epoch 1 of 3 · 40 of 100 images · 10 images/s · 26 s left · "
+        "loss 1.500 · accuracy 25.0%"
+    )
+
+
+def test_time_left_counts_the_validation_of_each_epoch(line, clock, capsys):
+    run_epoch(line, clock, 0)
+    clock.now += 2
+    line.on_epoch_end(0, LOGS | {"val_accuracy": 0.333})
+    assert line.images_per_second == 10
+    assert last_shown(capsys) == (
+        "tiny: epoch 1 of 3 · 100 of 100 images · 10 images/s · 24 s left · "
+        "loss 1.500 · accuracy 25.0% · validation accuracy 33.3%"
+    )
+
+
+def test_a_terminal_keeps_one_line_per_epoch(line, clock, capsys):
+    for epoch in range(3):
+        run_epoch(line, clock, epoch)
+        line.on_epoch_end(epoch, LOGS)
+    kept = [text.split("\r")[-1] for text in capsys.readouterr().out.split("\n")]
+    assert [text.split(" · ")[0] for text in kept] == [
+        "tiny: epoch 1 of 3",
+        "tiny: epoch 2 of 3",
+        "tiny: epoch 3 of 3",
+        "",
+    ]
+    assert " · 0 s left · " in kept[2]
+
+
+def test_while_an_epoch_has_one_batch_no_speed_is_said(line, clock, capsys):
+    run_epoch(line, clock, 0, batches=1)
+    line.on_epoch_end(0, LOGS)
+    assert "100 images · loss 1.500" in last_shown(capsys)
+
+
+def test_a_notebook_shows_one_line_in_place(notebook, line, clock, capsys):
+    run_epoch(line, clock, 0)
+    assert capsys.readouterr().out == ""
+    assert "100 of 100 images" in repr(notebook.shown[-1])
+    assert notebook.handles == 1
+
+
+def test_pytest_is_no_notebook():
+    assert not progress._in_notebook()
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (3600, "60 min 0 s")],
+)
+def test_format_seconds(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def draw_two_epochs():
+    """Return, for each time that the curves were drawn, the losses that they showed."""
+    drawn = []
+
+    def draw(history):
+        drawn.append(history["loss"].copy())
+        return Figure()
+
+    curves = LiveCurves(draw)
+    curves.on_train_begin()
+    curves.on_epoch_end(0, {"loss": 2.0})
+    curves.on_epoch_end(1, {"loss": 1.0})
+    return drawn
+
+
+def test_curves_grow_with_every_epoch_in_place(notebook):
+    assert draw_two_epochs() == [[2.0], [2.0, 1.0]]
+    assert notebook.handles == 1
+    assert "after 2 epochs" in notebook.shown[-1]["text/plain"]
+
+
+def test_curves_are_drawn_in_a_notebook_only():
+    assert draw_two_epochs() == []
