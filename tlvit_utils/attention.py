@@ -62,7 +62,7 @@ def predict_with_maps(
     """
     images = check_images(images, model.input_shape[1])
     _, maps = find_token_learner(model, layer).output
-    both = keras.Model(model.inputs, [model.output, maps])
+    both = keras.Model(model.input, [model.output, maps])
     return tuple(_in_batches(both, images))
 
 

@@ -152,16 +152,16 @@ def similarity_figure(vectors, grid_size: int, title: str | None = None) -> Figu
     return figure
 
 
-def matrix_figure(matrix, row_names, column_names, title: str, value_format=".2f") -> Figure:
-    """Draw a small matrix as heat with its numbers written into the cells."""
+def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) -> Figure:
+    """Draw a small matrix as heat between two `limits`, with its numbers in the cells."""
     matrix = np.asarray(matrix)
     figure, axes = new_figure(1.6 + 0.9 * matrix.shape[1], 1.2 + 0.6 * matrix.shape[0])
     ax = axes[0, 0]
-    ax.imshow(matrix, cmap="cividis", aspect="auto")
-    middle = (matrix.min() + matrix.max()) / 2
+    ax.imshow(matrix, cmap="cividis", aspect="auto", vmin=limits[0], vmax=limits[1])
+    middle = sum(limits) / 2
     for (row, column), value in np.ndenumerate(matrix):
         colour = "black" if value > middle else "white"
-        ax.text(column, row, f"{value:{value_format}}", ha="center", va="center", color=colour)
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
     ax.set_xticks(range(len(column_names)), column_names)
     ax.set_yticks(range(len(row_names)), row_names)
     ax.set_title(title, fontsize=FONT_SIZE)

@@ -1,7 +1,8 @@
 """Weights that ship with the package; `python -m tlvit_utils.training` makes them.
 
-Each name stands for two files in `assets/weights`: `NAME.npz` (the trainable weights, float16) and
-`NAME.json` (the model card: configuration, recipe, curve, test accuracy, command, machine).
+Each name stands for two files in `assets/weights`: `NAME.npz` (the trainable weights in the
+model's order, float16) and `NAME.json` (the model card: configuration, recipe, curve, test
+accuracy, command, machine).
 """
 
 import json
@@ -40,8 +41,9 @@ def load_pretrained(name: str = "light_8_tokens") -> keras.Model:
     """
     model = build_vit(ViTConfig(**model_card(name)["config"]))
     with np.load(WEIGHTS_DIR / f"{name}.npz", allow_pickle=False) as weights:
-        for variable in model.trainable_variables:
-            variable.assign(weights[variable.path].astype("float32"))
+        # in order, not by path: Keras counts on in its names with every model that is built
+        for variable, path in zip(model.trainable_variables, weights.files, strict=True):
+            variable.assign(weights[path].astype("float32"))
     return model
 
 
@@ -49,9 +51,9 @@ def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
     """Write the model's trainable weights as float16 `.npz`, complete or not at all."""
     path = Path(path)
     temporary = path.with_name(f"{os.getpid()}.{path.name}")
-    weights = {v.path: ops.convert_to_numpy(v).astype("float16") for v in model.trainable_variables}
+    weights = [ops.convert_to_numpy(v).astype("float16") for v in model.trainable_variables]
     try:
-        np.savez_compressed(temporary, **weights)
+        np.savez_compressed(temporary, *weights)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

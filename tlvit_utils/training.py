@@ -157,6 +157,7 @@ def train(
         make_pipeline(images, labels, recipe.batch_size, shuffle_seed=recipe.seed),
         validation_data=make_pipeline(*dataset.validation, recipe.batch_size),
         epochs=recipe.epochs,
+        shuffle=False,  # the pipeline shuffles
         verbose=0,
         callbacks=[clock, BestCheckpoint(checkpoint), *(callbacks or [])],
     ).history
