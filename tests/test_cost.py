@@ -1,0 +1,375 @@
+from collections import Counter
+from itertools import product
+from math import prod
+from xml.etree import ElementTree
+
+import keras
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import layers, ops
+from layer_checks import few_examples
+
+from tlvit_utils import (
+    MLP,
+    GroupedTokenLearner,
+    PatchEncoder,
+    RandomCropFlip,
+    TokenFuser,
+    TokenLearner,
+    TokenLearnerV11,
+    TransformerBlock,
+    ViTConfig,
+    build_vit,
+)
+from tlvit_utils.cost import model_cost, work_of
+
+small = st.integers(1, 4)
+
+
+def cost_of(*call, shape):
+    """Return the cost of a model that sends one input through the layers in turn."""
+    inputs = x = keras.Input(shape)
+    for layer in call:
+        x = layer(x)
+    return model_cost(keras.Model(inputs, x))
+
+
+def published(num_tokens, num_layers=4, **changes):
+    return build_vit(ViTConfig.published(num_tokens, num_layers).replace(**changes))
+
+
+def fused_grid():
+    grid = keras.Input((8, 6, 16))
+    tokens = TokenLearnerV11(3, bottleneck_dim=5)(grid)
+    return keras.Model(grid, grid + TokenFuser(bottleneck_dim=7)(tokens, grid))
+
+
+def grouped_tokens():
+    grid = keras.Input((8, 6, 16))
+    tokens, maps = GroupedTokenLearner(3, num_groups=4)(grid, return_attention_maps=True)
+    return keras.Model(grid, [tokens, maps])
+
+
+# The published table's models: tokens, layers, multiply-adds in millions, its "GFLOPs"
+PUBLISHED = [
+    (None, 4, "101.55", "0.0184"),
+    (8, 4, "79.84", "0.0153"),
+    (4, 4, "78.07", "0.0147"),
+    (None, 8, "202.21", "0.0359"),
+]
+
+MODELS = {
+    "published": lambda: published(8),
+    "published without dropout": lambda: published(8, dropout_rate=0.0),
+    "light": lambda: build_vit(ViTConfig.light()),
+    "fuser": fused_grid,
+    "grouped": grouped_tokens,
+}
+
+
+@pytest.mark.parametrize(("num_tokens", "num_layers", "million_macs", "gflops"), PUBLISHED)
+def test_published_models(num_tokens, num_layers, million_macs, gflops):
+    cost = model_cost(published(num_tokens, num_layers))
+    assert f"{cost.macs / 1e6:.2f}" == million_macs
+    assert f"{cost.published_gflops:.4f}" == gflops
+    assert cost.flops == 2 * cost.macs
+
+
+@pytest.mark.parametrize(("num_groups", "gflops"), [(4, "0.0149"), (8, "0.0146")])
+def test_published_grouped_models(num_groups, gflops):
+    """The published rows for 8 tokens (0.0149 and 0.0146 too) repeat what 4 tokens cost."""
+    call = [layers.Rescaling(1 / 255), RandomCropFlip(52, 48), layers.Conv2D(128, 6, 6)]
+    call += [layers.Reshape((64, 128)), PatchEncoder(64, 128)]
+    call += [TransformerBlock(4, 128, (256, 128), 0.1) for _ in range(4)]
+    call.insert(-1, GroupedTokenLearner(4, num_groups))
+    call += [layers.LayerNormalization(), layers.GlobalAveragePooling1D()]
+    cost = cost_of(*call, layers.Dense(10, activation="softmax"), shape=(32, 32, 3))
+    assert f"{cost.published_gflops:.4f}" == gflops
+
+
+@pytest.mark.parametrize(("after", "saved"), [(0, 0.657), (1, 0.435), (2, 0.214)])
+def test_token_learner_saves_more_the_earlier_it_stands(after, saved):
+    macs = model_cost(published(8, token_learner_after=after)).macs
+    assert 1 - macs / model_cost(published(None)).macs == pytest.approx(saved, abs=0.003)
+
+
+def test_published_count_leaves_out_most_of_the_work():
+    model = published(None)
+    attention = Counter()
+    for i in range(4):
+        work = work_of(model.get_layer(f"block_{i}").attention, (None, 64, 128), (None, 64, 128))
+        attention.update(products=work.products, einsums=work.einsums)
+    assert attention["products"] == 0
+    assert attention["einsums"] / model_cost(model).macs == pytest.approx(0.83, abs=0.005)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_rows_add_up(name):
+    model = MODELS[name]()
+    cost = model_cost(model)
+    assert cost.params == model.count_params() > 0
+    assert cost.params == sum(row.params for row in cost.layers)
+    assert cost.macs == sum(row.macs for row in cost.layers) > 0
+    assert {row.name for row in cost.layers} >= {layer.name for layer in model.layers}
+
+
+def test_rows_say_what_each_layer_gives():
+    cost = model_cost(build_vit(ViTConfig.light(num_tokens=8)))
+    shapes = {row.name: row.output_shape for row in cost.layers}
+    assert shapes["images"] == (32, 32, 3)
+    assert shapes["block_1"] == (64, 128)
+    assert shapes["token_learner"] == shapes["block_2"] == (8, 128)
+    assert shapes["classes"] == (10,)
+
+
+# By hand: each of these counts one multiply-add at a time.
+
+
+def count(*sizes):
+    """Return how often the body of nested loops over ranges of these sizes is run."""
+    return sum(1 for _ in product(*map(range, sizes)))
+
+
+@few_examples
+@given(st.lists(small, max_size=2), small, small, st.booleans())
+def test_dense(tokens, dim, units, use_bias):
+    cost = cost_of(layers.Dense(units, use_bias=use_bias), shape=(*tokens, dim))
+    assert cost.macs == count(*tokens, dim, units)
+
+
+@few_examples
+@given(st.data())
+def test_convolution(data):
+    padding = data.draw(st.sampled_from(["same", "valid"]))
+    kernel = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    size = data.draw(st.tuples(st.integers(kernel[0], 6), st.integers(kernel[1], 6)))
+    stride, groups, channels, filters = data.draw(st.tuples(small, small, small, small))
+    macs = 0
+    last = size if padding == "same" else [n - k + 1 for n, k in zip(size, kernel, strict=True)]
+    for _ in product(range(0, last[0], stride), range(0, last[1], stride)):  # window's places
+        macs += count(groups, filters, channels, *kernel)
+    conv = layers.Conv2D(filters * groups, kernel, stride, padding, groups=groups)
+    assert cost_of(conv, shape=(*size, channels * groups)).macs == macs
+
+
+@few_examples
+@given(small, small, small, small, small, small, small)
+def test_attention(queries, read, dim, read_dim, heads, key_dim, value_dim):
+    query, value = keras.Input((queries, dim)), keras.Input((read, read_dim))
+    attended = layers.MultiHeadAttention(heads, key_dim, value_dim)(query, value)
+    macs = count(queries, heads, key_dim, dim)  # to queries
+    macs += count(read, heads, key_dim, read_dim) + count(read, heads, value_dim, read_dim)
+    macs += count(heads, queries, read, key_dim)  # each query with each key
+    macs += count(heads, queries, read, value_dim)  # the values, weighted
+    macs += count(queries, heads, value_dim, dim)  # back to the tokens' width
+    assert model_cost(keras.Model([query, value], attended)).macs == macs
+
+
+def test_attention_along_one_axis_is_attention_in_every_row():
+    grid, row = keras.Input((3, 5, 8)), keras.Input((5, 8))
+    along = layers.MultiHeadAttention(2, 4, attention_axes=2)(grid, grid)
+    whole = layers.MultiHeadAttention(2, 4)(row, row)
+    in_rows = 3 * model_cost(keras.Model(row, whole)).macs
+    assert model_cost(keras.Model(grid, along)).macs == in_rows
+
+
+@few_examples
+@given(st.integers(2, 4), small, small, small)
+def test_token_learners(height, width, dim, num_tokens):
+    shape, pixels = (height, width, dim), (height, width)
+    pooling = count(num_tokens, *pixels, dim)
+    macs = count(*pixels, 3, 3, dim, num_tokens) + 3 * count(*pixels, 3, 3, num_tokens, num_tokens)
+    assert cost_of(TokenLearner(num_tokens), shape=shape).macs == macs + pooling
+    macs = count(*pixels, dim, 6) + count(*pixels, 6, num_tokens)
+    v11 = TokenLearnerV11(num_tokens, bottleneck_dim=6)
+    assert cost_of(v11, shape=shape).macs == macs + pooling
+    macs = 2 * count(*pixels, 2, dim, dim) + count(*pixels, 2 * dim, num_tokens)
+    grouped = GroupedTokenLearner(num_tokens, num_groups=2)  # two groups of dim channels
+    assert cost_of(grouped, shape=(*pixels, 2 * dim)).macs == macs + 2 * pooling
+
+
+# Against TensorFlow
+
+
+def profiled(model):
+    """Return TensorFlow's graph of the model for one image, and its profiler's count by operation.
+
+    How a layer becomes operations depends on the version of Keras and on dropout: without dropout,
+    Keras computes attention's two products in another way.
+    """
+    import tensorflow as tf
+
+    image = tf.TensorSpec((1, *model.input_shape[1:]))
+    graph = tf.function(lambda x: model(x)).get_concrete_function(image).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    root = tf.compat.v1.profiler.profile(graph, cmd="op", options={**options, "output": "none"})
+    found, to_visit = Counter(), [root]
+    while to_visit:
+        node = to_visit.pop()
+        found[node.name] += node.float_ops
+        to_visit += node.children
+    return graph, found
+
+
+def einsum_macs(operation):
+    """Return the multiply-adds of an `Einsum` operation, which the profiler counts as 0."""
+    labels = operation.get_attr("equation").decode().split("->")[0].split(",")
+    sizes = {}
+    for names, tensor in zip(labels, operation.inputs, strict=True):
+        rank = len(tensor.shape)
+        names = names.replace("...", "ABCDEF"[: rank - len(names.replace("...", ""))])
+        sizes.update(zip(names, tensor.shape, strict=True))
+    return prod(sizes.values())
+
+
+needs_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="compares with TensorFlow's graph"
+)
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("name", MODELS)
+def test_multiply_adds_are_those_in_tensorflows_graph(name):
+    """Products that the profiler counts (two operations each), and the einsums that it does not.
+
+    Which are which depends on the version of Keras and on dropout; their sum does not.
+    """
+    model = MODELS[name]()
+    graph, found = profiled(model)
+    seen = sum(found[kind] for kind in ("Conv2D", "MatMul", "BatchMatMulV2", "BatchMatMulV3")) // 2
+    unseen = sum(
+        einsum_macs(operation)
+        for operation in graph.get_operations()
+        if operation.type == "Einsum" and "augmentation" not in operation.name
+    )
+    assert model_cost(model).macs == seen + unseen
+
+
+@needs_tensorflow
+def test_published_count_is_half_the_profilers_where_keras_has_not_changed():
+    """LayerNorm, GELU and attention are other operations today; additions counted nothing then."""
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.Conv2D(8, 3, strides=2)(x)
+    x = layers.Reshape((25, 8))(x)
+    x = layers.Dense(6)(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    model = keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+    _, found = profiled(model)
+    expected = (found.total() - found["AddV2"]) / 2 / 1e9
+    assert model_cost(model).published_gflops == pytest.approx(expected, rel=1e-12)
+
+
+# Any composition
+
+
+def test_shared_layer_works_twice_and_weighs_once():
+    block = TransformerBlock(2, 4, (16, 8), 0.0)
+    once, twice = cost_of(block, shape=(5, 8)), cost_of(block, block, shape=(5, 8))
+    assert twice.macs == 2 * once.macs
+    assert twice.params == once.params
+
+
+def test_layer_counts_with_the_shapes_of_this_model():
+    dense = layers.Dense(3)
+    assert cost_of(dense, shape=(7, 2)).macs == 7 * 2 * 3
+    assert cost_of(dense, shape=(5, 2)).macs == 5 * 2 * 3
+
+
+def test_folded_frames_all_count():
+    video = keras.Input((5, 4, 4, 8))
+    x = ops.reshape(video, (-1, 4, 4, 8))  # (batch × frames, height, width, dim)
+    x = TokenLearner(3)(x)
+    x = ops.reshape(x, (-1, 5 * 3, 8))  # (batch, frames × tokens, dim)
+    model = keras.Model(video, TransformerBlock(2, 4, (8,), 0.0)(x))
+    per_frame = cost_of(TokenLearner(3), shape=(4, 4, 8)).macs
+    together = cost_of(TransformerBlock(2, 4, (8,), 0.0), shape=(15, 8)).macs
+    assert model_cost(model).macs == 5 * per_frame + together
+
+
+def test_nested_models_count_what_their_layers_do():
+    def parts():
+        return [PatchEncoder(9, 8), MLP((12, 8), 0.1), layers.LayerNormalization(), layers.Dense(2)]
+
+    flat = cost_of(*parts(), shape=(9, 8))
+    sequential = keras.Sequential([keras.Input((9, 8)), *parts()])
+    nested = cost_of(sequential, shape=(9, 8))
+    for cost in (model_cost(sequential), nested):
+        assert (cost.macs, cost.params) == (flat.macs, flat.params)
+        assert cost.published_gflops == flat.published_gflops
+
+
+class Mixer(layers.Layer):
+    def __init__(self):
+        super().__init__(name="my_mixer")
+        self.dense = layers.Dense(4)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_unknown_layer_with_weights_is_named_until_it_has_a_rule():
+    with pytest.raises(TypeError, match="'my_mixer', a Mixer"):
+        cost_of(Mixer(), shape=(3, 4))
+    work_of.register(Mixer, lambda layer, shape: work_of(layer.dense, shape))
+    assert cost_of(Mixer(), shape=(3, 4)).macs == 3 * 4 * 4
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))), "Matmul"),
+        (lambda x: ops.einsum("btc,bsc->bts", x, x), "Einsum"),
+        (lambda x: layers.Dot(axes=2)([x, x]), "Dot"),
+        (lambda x: layers.Attention()([x, x]), "Attention"),
+    ],
+)
+def test_product_without_a_rule_is_named(call, kind):
+    with pytest.raises(TypeError, match=kind):
+        cost_of(call, shape=(3, 4))
+
+
+def test_open_shapes_are_refused():
+    sequence = keras.Input((None, 4), name="sequence")
+    with pytest.raises(ValueError, match="'sequence' has the output shape"):
+        model_cost(keras.Model(sequence, layers.Dense(3)(sequence)))
+
+
+def test_model_without_a_graph_is_refused():
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(TypeError, match="'mine' has no graph"):
+        model_cost(Subclassed(name="mine"))
+
+
+# Tables
+
+
+def test_table_has_a_line_per_layer_and_the_totals():
+    cost = model_cost(build_vit(ViTConfig.light()))
+    head, *lines, total = cost.table().splitlines()
+    assert [line.split()[0] for line in lines] == [row.name for row in cost.layers]
+    assert len({len(line) for line in (head, *lines, total)}) == 1
+    assert total.split() == ["Total", f"{cost.params:,}", f"{cost.macs:,}", "100.0%"]
+    assert lines[-1].split()[1:] == ["10", "1,290", "1,280", "0.0%"]
+
+
+def test_notebook_table_has_headers_and_the_same_cells():
+    cost = cost_of(layers.Dense(1000, name="a<b"), shape=(20, 30))
+    table = ElementTree.fromstring(cost._repr_html_())
+    columns = table.findall("./thead/tr/th")
+    assert {column.get("scope") for column in columns} == {"col"}
+    names = [row.find("th") for row in table.findall("./tbody/tr")]
+    assert {name.get("scope") for name in names} == {"row"}
+    assert [name.text for name in names][1:] == ["a<b", "Total"]
+    cells = [cell.text for cell in table.findall("./tbody/tr")[1]]
+    assert cells == ["a<b", "20 × 1000", "31,000", "600,000", "100.0%"]
+    assert len(columns) == len(cells)
+    assert table.find("caption").text
+
+
+def test_model_without_products_has_a_table():
+    assert "0.0%" in cost_of(layers.Flatten(), shape=(2, 3)).table()
