@@ -5,7 +5,11 @@ side, where the reader sees them: `epochs = PROFILE.choose(smoke=1, quick=3, ful
 """
 
 import os
+import platform
+import sys
 from dataclasses import dataclass
+
+import keras
 
 PROFILES = {
     "smoke": "seconds per notebook, to test that everything runs; the numbers mean nothing",
@@ -43,11 +47,8 @@ def current_profile() -> Profile:
 
 def describe_session() -> str:
     """Return one line with the versions, the device and the profile of this session."""
-    import platform
-
-    import keras
-
     backend = keras.backend.backend()
+    backend += f" {sys.modules[backend].__version__}"
     devices = ", ".join(keras.distribution.list_devices("gpu")) or f"CPU, {os.cpu_count()} cores"
     profile = current_profile().name
     return (

@@ -124,6 +124,7 @@ def train(
     recipe: Recipe,
     checkpoint: str | os.PathLike,
     callbacks: list[keras.callbacks.Callback] | None = None,
+    jit_compile: bool | str = "auto",
 ) -> dict[str, list[float]]:
     """Train `model`, and leave it with the weights of its best epoch.
 
@@ -133,6 +134,7 @@ def train(
         recipe: epochs, batch, learning rate.
         checkpoint: file for the best weights, `….weights.h5`. Interrupting keeps it.
         callbacks: more Keras callbacks, such as `progress.ProgressLine`.
+        jit_compile: as in `keras.Model.compile`; compiling takes seconds and pays after minutes.
 
     Returns:
         The history: for each of `loss`, `accuracy`, `val_loss`, `val_accuracy` and `seconds`
@@ -151,6 +153,7 @@ def train(
         recipe.optimizer(steps_per_epoch=len(labels) // recipe.batch_size),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        jit_compile=jit_compile,
     )
     clock = _EpochClock()
     history = model.fit(

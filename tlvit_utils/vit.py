@@ -29,6 +29,7 @@ class ViTConfig:
         activate_last: whether the MLP's last layer is followed by GELU.
         dropout_rate: dropout after the patch encoder, in attention and in the MLPs.
         num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
+        pooling: "mean" or "sum", how TokenLearner pools the weighted grid.
         token_learner_after: index (from 0) of the block after which TokenLearner stands.
         num_classes: width of the softmax.
 
@@ -49,6 +50,7 @@ class ViTConfig:
     activate_last: bool = True
     dropout_rate: float = 0.1
     num_tokens: int | None = 4
+    pooling: str = "mean"
     token_learner_after: int = 2
     num_classes: int = 10
 
@@ -104,8 +106,10 @@ class ViTConfig:
 
         What differs from `published()`: the image stays at 32 pixels (padded by 4 and cropped
         back) and is cut into 4×4 patches, so N is still 64; heads have the usual width 128 / 4 =
-        32; there is no dropout; TokenLearner stands after the second block, so that two blocks
-        see few tokens instead of one.
+        32; the MLP's last layer is linear; there is no dropout; TokenLearner stands after the
+        second block, so that two blocks see few tokens instead of one, and pools by the sum, as
+        the official code does. With a mean, or with GELU at the end of the MLP, its maps soon
+        saturate near 1 in training and all tokens become the plain mean of the grid.
         """
         return cls(
             resized_size=32,
@@ -113,8 +117,10 @@ class ViTConfig:
             crop_size=32,
             patch_size=4,
             key_dim=32,
+            activate_last=False,
             dropout_rate=0.0,
             num_tokens=num_tokens,
+            pooling="sum",
             token_learner_after=1,
         )
 
@@ -160,7 +166,7 @@ def build_vit(config: ViTConfig) -> keras.Model:
             name=f"block_{i}",
         )(x)  # (batch, tokens, dim)
         if config.num_tokens is not None and i == config.token_learner_after:
-            token_learner = TokenLearner(config.num_tokens, name="token_learner")
+            token_learner = TokenLearner(config.num_tokens, config.pooling, name="token_learner")
             x, _ = token_learner(x, return_attention_maps=True)
     x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
     x = layers.GlobalAveragePooling1D(name="mean_over_tokens")(x)
