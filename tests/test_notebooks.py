@@ -177,7 +177,7 @@ def test_bootstrap_installs_the_package_alone_on_colab(shell, no_package, monkey
 def test_bootstrap_says_what_to_run_elsewhere(shell, no_package):
     result = shell.run_cell(SOURCE)
     assert isinstance(result.error_in_exec, ModuleNotFoundError)
-    assert "Run %pip install -e '..[course]'" in str(result.error_in_exec)
+    assert 'Run %pip install -e "..[course]"' in str(result.error_in_exec)
     assert shell.pip_calls == []
 
 
