@@ -15,8 +15,8 @@ REPOSITORY = "https://github.com/tlvit/tokenlearner-vit"
 if importlib.util.find_spec("tlvit_utils") is None:
     if "google.colab" not in sys.modules:
         raise ModuleNotFoundError(
-            'This kernel has no tlvit_utils. Run %pip install -e "..[course]" in a new cell, where .. '
-            "is the project's folder, and restart the kernel."
+            'This kernel has no tlvit_utils. Run %pip install -e "..[course]" in a new cell (.. is '
+            "the project's folder), then restart the kernel."
         )
     %pip install -q --no-deps git+{REPOSITORY}
 
