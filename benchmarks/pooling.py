@@ -1,0 +1,156 @@
+"""TokenLearner's pooling as one matrix product, against the published form, side by side.
+
+The published form multiplies every map with every channel, an array of (batch, num_tokens,
+pixels, dim) numbers, and takes the mean over the pixels. Both forms run on TensorFlow here, in
+turns, and the time is the median. The memory is what a process of its own needs at most beyond
+what it needed before the pooling; the process pools one image first, so that this holds no
+start-up.
+
+    python benchmarks/pooling.py    # prints a table and writes assets/results/pooling.json
+"""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+import tlvit_utils
+
+RESULTS = Path(tlvit_utils.__file__).parent / "assets" / "results" / "pooling.json"
+NUM_TOKENS = 8
+SIZES = [(256, 64, 128), (64, 196, 768)]  # batch, pixels, dim
+PASSES = ["forward", "forward and backward"]
+REPEATS = 21
+
+
+def one_matrix_product(maps, pixels):
+    return ops.matmul(maps, pixels) / pixels.shape[1]
+
+
+def published_form(maps, pixels):
+    return ops.mean(maps[..., None] * pixels[:, None], axis=2)
+
+
+FORMS = {"one matrix product": one_matrix_product, "published form": published_form}
+
+
+def make_run(form, which_pass):
+    """Return the compiled pooling, or its gradient in the maps and in the pixels."""
+    pool = FORMS[form]
+    if which_pass == "forward":
+        return tf.function(pool)
+
+    @tf.function
+    def run(maps, pixels):
+        with tf.GradientTape() as tape:
+            tape.watch((maps, pixels))
+            loss = tf.reduce_sum(pool(maps, pixels) ** 2)
+        return tape.gradient(loss, (maps, pixels))
+
+    return run
+
+
+def make_inputs(batch, pixels, dim):
+    rng = np.random.default_rng(0)
+    maps = rng.random((batch, NUM_TOKENS, pixels), dtype="float32")
+    return tf.constant(maps), tf.constant(rng.random((batch, pixels, dim), dtype="float32"))
+
+
+def times(size, which_pass):
+    """Return the median milliseconds of each form; the forms take turns."""
+    inputs = make_inputs(*size)
+    runs = {form: make_run(form, which_pass) for form in FORMS}
+    results = [tf.nest.flatten(run(*inputs)) for run in runs.values()]  # traces, and warms up
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4)
+    seconds = {form: [] for form in FORMS}
+    for _ in range(REPEATS):
+        for form, run in runs.items():
+            start = time.perf_counter()
+            run(*inputs)
+            seconds[form].append(time.perf_counter() - start)
+    return {form: 1000 * median(values) for form, values in seconds.items()}
+
+
+def peak_bytes():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def measure_memory(form, which_pass, *size):
+    """Print the bytes by which the pooling raises this process's peak.
+
+    The inputs are filled in place: whatever was freed before would hide some of the rise.
+    """
+    batch, pixels, dim = size
+    inputs = tf.fill((batch, NUM_TOKENS, pixels), 0.5), tf.fill((batch, pixels, dim), 0.5)
+    run = make_run(form, which_pass)
+    run(*(x[:1] for x in inputs))
+    before = peak_bytes()
+    run(*inputs)
+    print(peak_bytes() - before)
+
+
+def peak_mib(form, which_pass, size):
+    command = [sys.executable, __file__, form, which_pass, *map(str, size)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(output) / 2**20
+
+
+def main():
+    rows = []
+    print(
+        f"{'batch':>5} {'pixels':>6} {'dim':>4}  {'pass':<21}{'form':<19}{'ms':>8}{'peak MiB':>10}"
+    )
+    for size in SIZES:
+        for which_pass in PASSES:
+            for form, milliseconds in times(size, which_pass).items():
+                memory = peak_mib(form, which_pass, size)
+                batch, pixels, dim = size
+                print(
+                    f"{batch:>5} {pixels:>6} {dim:>4}  {which_pass:<21}{form:<19}"
+                    f"{milliseconds:>8.2f}{memory:>10.1f}"
+                )
+                rows.append(
+                    {
+                        "batch": batch,
+                        "pixels": pixels,
+                        "dim": dim,
+                        "num_tokens": NUM_TOKENS,
+                        "pass": which_pass,
+                        "form": form,
+                        "milliseconds": round(milliseconds, 2),
+                        "peak_mib": round(memory, 1),
+                    }
+                )
+    card = {
+        "command": "python benchmarks/pooling.py",
+        "repeats": REPEATS,
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.version(),
+            "tensorflow": tf.__version__,
+        },
+        "rows": rows,
+    }
+    RESULTS.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(f"Wrote {RESULTS.name}.")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        form, which_pass, *size = sys.argv[1:]
+        measure_memory(form, which_pass, *map(int, size))
+    else:
+        main()
