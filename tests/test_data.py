@@ -39,6 +39,9 @@ def make_batch(number=0):
     return {b"data": pixels.astype("uint8"), b"labels": labels, b"batch_label": b"any"}
 
 
+LABELS = make_batch()[b"labels"]
+
+
 def make_folder(folder):
     folder.mkdir(parents=True)
     for number, name in enumerate(FILES):
@@ -161,14 +164,14 @@ def test_every_pickle_protocol_is_read(protocol, small, tmp_path):
     np.testing.assert_array_equal(
         images[..., 1].reshape(COUNT, -1), make_batch()[b"data"][:, 1024:2048]
     )
-    np.testing.assert_array_equal(labels, make_batch()[b"labels"])
+    np.testing.assert_array_equal(labels, LABELS)
 
 
 def test_a_file_as_python_2_wrote_it_is_read(small, tmp_path):
     python2_pickle(make_batch(), tmp_path / "batch")
     images, labels = read_batch(tmp_path / "batch")
     np.testing.assert_array_equal(images[:, 0, 0, 0], make_batch()[b"data"][:, 0])
-    np.testing.assert_array_equal(labels, make_batch()[b"labels"])
+    np.testing.assert_array_equal(labels, LABELS)
 
 
 def test_text_keys_and_an_array_of_labels_are_read(small, tmp_path):
@@ -193,9 +196,6 @@ def test_nothing_in_a_file_can_run(small, tmp_path):
     with pytest.raises(ValueError, match=r"batch cannot be read \(it asks to load \w+\.mkdir\)"):
         read_batch(path)
     assert not (tmp_path / "ran").exists()
-
-
-LABELS = make_batch()[b"labels"]
 
 
 @pytest.mark.parametrize(
