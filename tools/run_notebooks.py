@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "tlvit_utils" / "assets" / "results" / "notebook_minutes.json"
 MAX_BYTES = 1_400_000
-MACHINE_PATH = re.compile(r"(?<![\w.:/-])(?:/(?:home|Users|root|work|tmp|private)/|[A-Z]:\\\\?)\w")
+MACHINE_PATH = re.compile(r"(?<![\w./+-])(?:/(?:home|root|work|tmp|private)/|[/\\]Users[/\\]+)\w")
 PEAK_MEMORY = "__import__('resource').getrusage(0).ru_maxrss"  # KiB; bytes on macOS
 
 
