@@ -184,9 +184,11 @@ def test_token_learners(height, width, dim, num_tokens):
     macs = count(*pixels, dim, 6) + count(*pixels, 6, num_tokens)
     v11 = TokenLearnerV11(num_tokens, bottleneck_dim=6)
     assert cost_of(v11, shape=shape).macs == macs + pooling
+    assert work_of(v11, (None, *shape)).einsums == pooling
     macs = 2 * count(*pixels, 2, dim, dim) + count(*pixels, 2 * dim, num_tokens)
     grouped = GroupedTokenLearner(num_tokens, num_groups=2)  # two groups of dim channels
     assert cost_of(grouped, shape=(*pixels, 2 * dim)).macs == macs + 2 * pooling
+    assert work_of(grouped, (None, *pixels, 2 * dim)).einsums == 2 * pooling
 
 
 # Against TensorFlow

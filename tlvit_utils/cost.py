@@ -32,10 +32,10 @@ from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
 ELEMENTWISE = {"gelu": 3, "softmax": 5}
 
 # Operations without weights that are products all the same, and have no rule here
-UNKNOWN_PRODUCTS = frozenset(
-    {"AdditiveAttention", "Attention", "Conv", "Dot", "DotProductAttention", "Einsum", "Matmul"}
-    | {"Tensordot"}
-)
+UNKNOWN_PRODUCTS = {
+    *("AdditiveAttention", "Attention", "Dot"),  # layers; `ops.dot` too
+    *("Conv", "DotProductAttention", "Einsum", "Matmul", "Tensordot"),
+}
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class ModelCost:
         """What the published Keras example would call this model's GFLOPs, to compare with it.
 
         Its table (0.0184 without TokenLearner, 0.0153 with 8 tokens, 0.0147 with 4, 0.0359 with 8
-        layers) halves what TensorFlow's profiler counted in December 2021. So it is in billions of
-        multiply-adds rather than of operations, and it leaves out all of attention, projections
+        layers) halves what TensorFlow's profiler counted in December 2021, with Keras 2. So it is in
+        billions of multiply-adds rather than of operations, and it leaves out all of attention, projections
         included, because the profiler knows no `einsum`: 83 % of the multiply-adds of the model
         without TokenLearner. It does include half of the element-wise operations that the profiler
         knew: products, means and differences (so LayerNorm takes 8 per number), biases of Dense
