@@ -108,13 +108,14 @@ class ModelCost:
         """What the published Keras example would call this model's GFLOPs, to compare with it.
 
         Its table (0.0184 without TokenLearner, 0.0153 with 8 tokens, 0.0147 with 4, 0.0359 with 8
-        layers) halves what TensorFlow's profiler counted in December 2021, with Keras 2. So it is in
-        billions of multiply-adds rather than of operations, and it leaves out all of attention, projections
-        included, because the profiler knows no `einsum`: 83 % of the multiply-adds of the model
-        without TokenLearner. It does include half of the element-wise operations that the profiler
-        knew: products, means and differences (so LayerNorm takes 8 per number), biases of Dense
-        layers and convolutions, GELU's 3 and softmax's 5, but no other additions and no resizing.
-        This gives the table's four numbers, to all of their digits.
+        layers) is half of what TensorFlow's profiler counted in December 2021, with Keras 2. So it
+        is in billions of multiply-adds rather than of operations, and it leaves out all of
+        attention, projections included, because the profiler knows no `einsum`: 83 % of the
+        multiply-adds of the model without TokenLearner. It does include half of the element-wise
+        operations that the profiler knew: products, means and differences (so LayerNorm takes 8
+        per number), biases of Dense layers and convolutions, GELU's 3 and softmax's 5, but no
+        other additions and no resizing. This gives the table's numbers to all of their digits.
+        Today's profiler, with Keras 3, gives others: it counts additions and most of attention.
         """
         return sum(layer.published_macs for layer in self.layers) / 1e9
 
