@@ -128,7 +128,8 @@ def filters_figure(kernel, columns: int = 16, title: str | None = None) -> Figur
     Each is scaled by itself so that grey is zero.
     """
     filters = np.moveaxis(np.asarray(kernel), -1, 0)
-    filters = 0.5 + 0.5 * filters / np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    filters = 0.5 + 0.5 * filters / np.maximum(largest, 1e-12)
     return image_grid(filters, columns=columns, title=title)
 
 
@@ -157,10 +158,11 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) ->
     matrix = np.asarray(matrix)
     figure, axes = new_figure(1.6 + 0.9 * matrix.shape[1], 1.2 + 0.6 * matrix.shape[0])
     ax = axes[0, 0]
-    ax.imshow(matrix, cmap="cividis", aspect="auto", vmin=limits[0], vmax=limits[1])
-    middle = sum(limits) / 2
+    low, high = limits
+    ax.imshow(matrix, cmap="cividis", aspect="auto", vmin=low, vmax=high)
     for (row, column), value in np.ndenumerate(matrix):
-        colour = "black" if value > middle else "white"
+        # where cividis gives black and white the same contrast, 4.6
+        colour = "black" if value > low + 0.467 * (high - low) else "white"
         ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
     ax.set_xticks(range(len(column_names)), column_names)
     ax.set_yticks(range(len(row_names)), row_names)
@@ -355,7 +357,7 @@ def network_figure(config, here: str | None = None) -> Figure:
             tokens = config.num_tokens
             boxes.append(("token\nlearner", tokens))
     boxes += [("mean", 1), ("classes", 1)]
-    figure, axes = new_figure(9, 2.7)
+    figure, axes = new_figure(0.92 * (len(boxes) + 0.8), 2.7)
     ax = axes[0, 0]
     for i, (name, count) in enumerate(boxes):
         height = 0.35 + 0.65 * (count / config.num_patches) ** 0.5
