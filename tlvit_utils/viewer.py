@@ -44,12 +44,14 @@ class AttentionViewer(widgets.VBox):
     """Look at the maps of a model's TokenLearner over the pictures that the network saw.
 
     Sliders choose image, token (one, or all in a grid) and opacity; beside the picture stand the
-    true class, the prediction with its five highest probabilities, and the map in words. All maps
-    and predictions come from one forward pass when the viewer is made, so moving a slider runs no
-    model.
+    true class, the prediction with its five highest probabilities, the values of the darkest and
+    the brightest colour, and the map in words, which is the picture's text alternative (a
+    `widgets.Image` cannot hold one). All maps and predictions come from one forward pass when the
+    viewer is made, so moving a slider runs no model.
 
     The traits `image_index`, `token` (0, 1, … or "all"), `opacity` and `shared_scale` can be set
-    from code; `picture` is the `widgets.Image` with the overlay.
+    from code (`TraitError` where there is no such image or token); `picture` is the
+    `widgets.Image` with the overlay.
 
     Args:
         model: a model with a TokenLearner.
@@ -59,8 +61,8 @@ class AttentionViewer(widgets.VBox):
         size: side of the picture in pixels.
 
     Raises:
-        TypeError, ValueError: as `attention.predict_with_maps`, or as many labels as images are
-            missing.
+        TypeError, ValueError: as `attention.predict_with_maps`.
+        ValueError: no images, or not one label per image or one name per class.
     """
 
     image_index = traitlets.Int(0)
@@ -76,6 +78,11 @@ class AttentionViewer(widgets.VBox):
                 f"{'no' if labels is None else len(labels)} labels; give at least one image, and "
                 "one label per image or labels=None."
             )
+        if len(class_names) != model.output_shape[-1]:
+            raise ValueError(
+                f"There are {len(class_names)} class names, but the model tells "
+                f"{model.output_shape[-1]} classes apart; give one name per class."
+            )
         self.probabilities, self.maps = predict_with_maps(model, images)
         self.views = seen_images(model, images)
         self.labels = labels
@@ -85,36 +92,62 @@ class AttentionViewer(widgets.VBox):
         self.observe(self._update, ["image_index", "token", "opacity", "shared_scale"])
         self._update()
 
-    def _build(self):
+    @traitlets.validate("image_index")
+    def _check_image_index(self, proposal):
+        if not 0 <= proposal.value < len(self.views):
+            raise traitlets.TraitError(
+                f"image_index is {proposal.value}, but the {len(self.views)} images have the "
+                f"indices 0 to {len(self.views) - 1}."
+            )
+        return proposal.value
+
+    @traitlets.validate("token")
+    def _check_token(self, proposal):
         num_tokens = self.maps.shape[1]
-        tokens = [(str(i + 1), i) for i in range(num_tokens)]
+        if proposal.value not in (ALL_TOKENS, *range(num_tokens)):
+            raise traitlets.TraitError(
+                f"token is {proposal.value!r}, but it must be {ALL_TOKENS!r} or one of the "
+                f"indices 0 to {num_tokens - 1}."
+            )
+        return proposal.value
+
+    @traitlets.validate("opacity")
+    def _check_opacity(self, proposal):
+        if not 0 <= proposal.value <= 1:
+            raise traitlets.TraitError(f"opacity is {proposal.value}, but it must be from 0 to 1.")
+        return proposal.value
+
+    def _build(self):
+        tokens = [(str(i + 1), i) for i in range(self.maps.shape[1])]
         style = {"description_width": "90px"}
-        image = widgets.IntSlider(
-            0, 0, len(self.views) - 1, description="Image", style=style, continuous_update=True
-        )
-        token = widgets.SelectionSlider(
-            options=[("all", ALL_TOKENS), *tokens], description="Token", style=style
-        )
-        opacity = widgets.FloatSlider(
-            self.opacity, min=0, max=1, step=0.05, description="Opacity", style=style
-        )
-        scale = widgets.Checkbox(
-            False, description="one colour scale for all tokens", style=style, indent=False
-        )
-        for control, trait in (
-            (image, "image_index"),
-            (token, "token"),
-            (opacity, "opacity"),
-            (scale, "shared_scale"),
-        ):
+        self.controls = {
+            "image_index": widgets.IntSlider(
+                0, 0, len(self.views) - 1, description="Image", style=style
+            ),
+            "token": widgets.SelectionSlider(
+                options=[(ALL_TOKENS, ALL_TOKENS), *tokens], description="Token", style=style
+            ),
+            "opacity": widgets.FloatSlider(
+                self.opacity, min=0, max=1, step=0.05, description="Opacity", style=style
+            ),
+            "shared_scale": widgets.Checkbox(
+                False, description="one colour scale for all tokens", style=style, indent=False
+            ),
+        }
+        for trait, control in self.controls.items():
             traitlets.link((control, "value"), (self, trait))
-        fixed = widgets.Layout(width=f"{self.size}px", height=f"{self.size}px")
+        image, token, opacity, scale = self.controls.values()
+        side = f"{self.size}px"
+        fixed = widgets.Layout(width=side, height=side, flex="none")
         self.seen = widgets.Image(format="png", layout=fixed)
         self.picture = widgets.Image(format="png", layout=fixed)
         self.text = widgets.HTML()
+        wrapped = widgets.Layout(flex_flow="row wrap")  # below each other where there is no room
         self.children = [
-            widgets.HBox([widgets.VBox([image, token]), widgets.VBox([opacity, scale])]),
-            widgets.HBox([self.seen, self.picture, self.text]),
+            widgets.HBox(
+                [widgets.VBox([image, token]), widgets.VBox([opacity, scale])], layout=wrapped
+            ),
+            widgets.HBox([self.seen, self.picture, self.text], layout=wrapped),
         ]
 
     def _update(self, change=None):
@@ -123,10 +156,19 @@ class AttentionViewer(widgets.VBox):
         self.picture.value = encode_png(self.pixels())
         self.text.value = self.describe()
 
+    def _limits(self) -> tuple[float, float] | None:
+        """Return the values with the lowest and highest colour; None where each map has its own."""
+        maps = self.maps[self.image_index]
+        if not self.shared_scale:
+            if self.token == ALL_TOKENS:
+                return None
+            maps = maps[self.token]
+        return maps.min(), maps.max()
+
     def pixels(self) -> np.ndarray:
         """Return the overlay that is shown, `(size, size, 3)`, uint8."""
         view, maps = self.views[self.image_index], self.maps[self.image_index]
-        limits = (maps.min(), maps.max()) if self.shared_scale else None
+        limits = self._limits()
         if self.token != ALL_TOKENS:
             return overlay(view, maps[self.token], self.opacity, self.size, limits=limits)
         columns = int(np.ceil(len(maps) ** 0.5))
@@ -152,46 +194,52 @@ class AttentionViewer(widgets.VBox):
             for c in best
         )
         lines.append(f"<table>{rows}</table>")
-        if self.token != ALL_TOKENS:
-            words = describe_map(self.maps[self.image_index, self.token])
-            lines.append(f"Token {self.token + 1}: {words}.")
+        maps, limits = self.maps[self.image_index], self._limits()
+        scale = "each on its own colour scale"
+        if limits is not None:
+            scale = f"from dark blue ({limits[0]:.3g}) to yellow ({limits[1]:.3g})"
+        if self.token == ALL_TOKENS:
+            lines.append(f"Tokens 1 to {len(maps)}, row by row, {scale}; choose one for its words.")
+        else:
+            lines.append(f"Token {self.token + 1}, {scale}: {describe_map(maps[self.token])}.")
         return f"<div style='max-width:260px;line-height:1.5'>{'<br>'.join(lines)}</div>"
 
 
 class FigureSlider(widgets.VBox):
     """A slider over a few settings, with a figure and a sentence for the one that is chosen.
 
+    `slider` is the slider, whose `value` can be set from code; `picture` and `text` show the
+    figure and the sentence, which is the figure's text alternative.
+
     Args:
         name: what the slider sets.
-        options: its settings, in order.
+        options: its settings, or pairs of a label and a setting, in order.
         draw: function from a setting to `(figure, sentence)`; each is drawn once, when first
             chosen.
         value: the setting to begin with; the first by default.
     """
 
-    value = traitlets.Any()
-
     def __init__(self, name, options, draw, value=None):
         super().__init__()
         self.draw = draw
         self.drawn = {}
-        self.value = options[0] if value is None else value
-        slider = widgets.SelectionSlider(
+        self.slider = widgets.SelectionSlider(
             options=options,
-            value=self.value,
             description=name,
             style={"description_width": "initial"},
             layout=widgets.Layout(width="420px"),
         )
-        traitlets.link((slider, "value"), (self, "value"))
+        if value is not None:
+            self.slider.value = value
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="900px"))
         self.text = widgets.HTML()
-        self.children = [slider, self.picture, self.text]
-        self.observe(self._update, "value")
+        self.children = [self.slider, self.picture, self.text]
+        self.slider.observe(self._update, "value")
         self._update()
 
     def _update(self, change=None):
-        if self.value not in self.drawn:
-            figure, sentence = self.draw(self.value)
-            self.drawn[self.value] = to_png(figure), escape(sentence)
-        self.picture.value, self.text.value = self.drawn[self.value]
+        value = self.slider.value
+        if value not in self.drawn:
+            figure, sentence = self.draw(value)
+            self.drawn[value] = to_png(figure), escape(sentence)
+        self.picture.value, self.text.value = self.drawn[value]
