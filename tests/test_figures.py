@@ -1,0 +1,364 @@
+import io
+
+import matplotlib
+import numpy as np
+import pytest
+from IPython.display import Markdown
+from matplotlib import colormaps
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from PIL import Image
+
+from tlvit_utils import ViTConfig, figures
+from tlvit_utils.figures import enlarge, overlay
+
+PICTURE = np.random.default_rng(0).random((32, 32, 3))
+MAPS = np.random.default_rng(1).random((3, 8, 8))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2)
+
+
+def panels(figure):
+    """Return the figure's axes that hold a picture."""
+    return [ax for ax in figure.axes if ax.images]
+
+
+def titles(figure):
+    return [ax.get_title() for ax in panels(figure)]
+
+
+def shown(ax):
+    """Return the array that a panel shows."""
+    return np.asarray(ax.images[0].get_array())
+
+
+def decode(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+# overlay
+
+
+@pytest.mark.parametrize("opacity", [0, 0.3, 1])
+@pytest.mark.parametrize("colormap", ["viridis", "gray"])
+def test_overlay_mixes_picture_and_colours(opacity, colormap):
+    level = (MAPS[0] - MAPS[0].min()) / np.ptp(MAPS[0])
+    heat = colormaps[colormap](level)[..., :3].repeat(8, 0).repeat(8, 1)
+    mixed = (1 - opacity) * PICTURE.repeat(2, 0).repeat(2, 1) + opacity * heat
+    result = overlay(PICTURE, MAPS[0], opacity, size=64, colormap=colormap)
+    assert result.dtype == "uint8"
+    np.testing.assert_allclose(result, 255 * mixed, atol=0.51)
+
+
+@pytest.mark.parametrize("size", [256, 320])
+@pytest.mark.parametrize("pixels", [32, 48])
+@pytest.mark.parametrize("row, column", [(0, 0), (2, 5), (7, 7)])
+def test_a_cell_covers_its_own_pixels_and_no_others(row, column, pixels, size, rng):
+    picture = rng.random((pixels, pixels, 3)) * 0.5 + 0.25
+    one_cell = np.zeros((8, 8))
+    one_cell[row, column] = 1
+    flat = overlay(picture, np.zeros((8, 8)), 0.5, size, limits=(0, 1))
+    tinted = (overlay(picture, one_cell, 0.5, size, limits=(0, 1)) != flat).any(axis=-1)
+
+    expected = np.zeros((8, 8), bool)
+    expected[row, column] = True
+    np.testing.assert_array_equal(tinted, expected.repeat(size // 8, 0).repeat(size // 8, 1))
+
+    # the same pixels of the picture lie under it: where it is black, only the cell's heat is left
+    cell = pixels // 8
+    black = picture.copy()
+    black[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = 0
+    changed = (overlay(picture, one_cell, 0.5, size) != overlay(black, one_cell, 0.5, size)).any(-1)
+    np.testing.assert_array_equal(changed, tinted)
+
+
+def test_limits_put_maps_on_one_scale():
+    half = overlay(PICTURE, MAPS[0] / 2, 1, 64, limits=(0, 1))
+    np.testing.assert_array_equal(half, overlay(PICTURE, MAPS[0], 1, 64, limits=(0, 2)))
+    assert (half != overlay(PICTURE, MAPS[0], 1, 64, limits=(0, 1))).any()
+    beyond = overlay(PICTURE, np.full((8, 8), 3.0), 1, 64, limits=(0, 1))
+    np.testing.assert_array_equal(np.unique(beyond), np.unique(overlay_colour(1.0)))
+
+
+def overlay_colour(level):
+    return np.round(255 * np.array(colormaps["viridis"](level)[:3])).astype("uint8")
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+@pytest.mark.parametrize("limits", [None, (0.5, 0.5)])
+def test_a_constant_map_has_one_colour(value, limits, recwarn):
+    result = overlay(PICTURE, np.full((8, 8), value, "float32"), 1, 64, limits=limits)
+    assert len(np.unique(result.reshape(-1, 3), axis=0)) == 1
+    assert not recwarn
+
+
+@pytest.mark.parametrize("size", [32, 48, 50, 320])
+def test_enlarge_repeats_pixels(size):
+    numbers = np.arange(16 * 16).reshape(16, 16)
+    enlarged = enlarge(numbers, size)
+    assert enlarged.shape == (size, size)
+    rows, columns = np.divmod(enlarged, 16)
+    for axis, found in ((0, rows[:, 0]), (1, columns[0])):
+        counts = np.bincount(found, minlength=16)
+        assert counts.min() >= size // 16 and counts.max() <= -(-size // 16)
+        assert (np.diff(found) >= 0).all()
+        assert (np.diff(rows if axis else columns, axis=axis) == 0).all()
+
+
+# output
+
+
+def test_png_holds_the_figure():
+    figure = Figure(figsize=(2, 1), facecolor="#123456")
+    figure.add_axes((0.5, 0, 0.5, 1), facecolor="#D55E00").set(xticks=[], yticks=[])
+    pixels = decode(figures.to_png(figure))
+    assert pixels.shape == (100, 200, 3)
+    np.testing.assert_array_equal(pixels[50, 50], (255, 255, 255))  # readable on any page
+    np.testing.assert_array_equal(pixels[50, 150], (0xD5, 0x5E, 0x00))
+
+
+def test_the_caption_is_the_text_alternative(monkeypatch):
+    displayed = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda shown, **options: displayed.append((shown, options))
+    )
+    figure = figures.bars_figure({"a": 1.0}, "M")
+    figures.show(figure, "One bar.")
+    (data, options), (below, _) = displayed
+    assert options == {"metadata": {"image/png": {"alt": "One bar."}}, "raw": True}
+    assert data["text/plain"] == "One bar."
+    np.testing.assert_array_equal(decode(data["image/png"]), decode(figures.to_png(figure)))
+    assert isinstance(below, Markdown) and below.data == "*One bar.*"
+
+
+# figures
+
+
+def test_figures_are_independent_of_pyplot(monkeypatch):
+    monkeypatch.setitem(matplotlib.rcParams, "image.cmap", "jet")
+    figure = figures.image_grid([PICTURE])
+    assert isinstance(figure, Figure)
+    assert getattr(figure, "number", None) is None  # pyplot numbers the figures it keeps
+
+
+def test_image_grid():
+    figure = figures.image_grid([PICTURE] * 5, list("abcde"), columns=3, title="five")
+    assert titles(figure) == list("abcde")
+    assert [len(figure.axes), figure.get_suptitle()] == [6, "five"]
+    assert not any(ax.axison for ax in figure.axes)
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_patches_are_set_apart(scale):
+    picture = (PICTURE * scale).astype("uint8" if scale == 255 else "float32")
+    figure = figures.patches_figure(picture, 8, "a picture")
+    assert titles(figure) == [
+        "32 × 32 pixels, 4 × 4 patches",
+        "16 patches of 8 × 8 × 3 = 192 numbers",
+    ]
+    whole, apart = panels(figure)
+    assert len(whole.lines) == 2 * 3
+    np.testing.assert_allclose(shown(apart)[10:18, 20:28], picture[8:16, 16:24] / scale)
+    assert (shown(apart)[8:10] == 1).all()
+
+
+def test_zero_is_grey_in_every_filter(rng):
+    kernel = rng.normal(size=(4, 4, 3, 6)) * 10.0 ** np.arange(6)
+    kernel[..., 5] = 0
+    kernel[0, 0] = 0
+    figure = figures.filters_figure(kernel, columns=3, title="filters")
+    assert len(panels(figure)) == 6
+    for ax in panels(figure):
+        assert shown(ax).min() >= 0 and shown(ax).max() <= 1
+        np.testing.assert_array_equal(shown(ax)[0, 0], 0.5)
+    np.testing.assert_array_equal(shown(panels(figure)[5]), 0.5)
+
+
+def test_similarity_shows_cosines(rng):
+    vectors = rng.normal(size=(9, 4)) * np.arange(1, 10)[:, None]
+    figure = figures.similarity_figure(vectors, 3, "positions")
+    assert len(panels(figure)) == 9
+    expected = vectors[4] @ vectors[7] / np.linalg.norm(vectors[4]) / np.linalg.norm(vectors[7])
+    assert shown(panels(figure)[4])[2, 1] == pytest.approx(expected)
+    assert shown(panels(figure)[4])[1, 1] == pytest.approx(1)
+    assert figure.axes[-1].get_ylabel() == "cosine similarity"
+
+
+@pytest.mark.parametrize("limits", [(0, 1), (-1, 1)])
+def test_matrix_numbers_are_in_their_cells_and_readable(limits):
+    matrix = np.linspace(*limits, 21)[:20].reshape(5, 4)  # with the middle
+    figure = figures.matrix_figure(matrix, "abcde", "wxyz", "a matrix", limits)
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == list("abcde")
+    assert [label.get_text() for label in ax.get_xticklabels()] == list("wxyz")
+    assert ax.get_title() == "a matrix"
+    assert len(ax.texts) == 20
+    image = ax.images[0]
+    for text in ax.texts:
+        column, row = text.get_position()
+        assert text.get_text() == f"{matrix[row, column]:.2f}"
+        cell = image.cmap(image.norm(matrix[row, column]))
+        assert contrast(to_rgb(text.get_color()), cell[:3]) >= 4.5
+
+
+def contrast(first, second):
+    """Return the contrast of two colours as WCAG defines it: 1 to 21."""
+    light = []
+    for colour in (first, second):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+        light.append(np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05)
+    return max(light) / min(light)
+
+
+def test_token_maps_lie_over_the_picture():
+    figure = figures.token_maps_figure(PICTURE, MAPS, "a frog")
+    assert titles(figure) == ["what the network sees", "token 1", "token 2", "token 3"]
+    assert figure.get_suptitle() == "a frog"
+    np.testing.assert_array_equal(shown(panels(figure)[0]), PICTURE)
+    for ax, each in zip(panels(figure)[1:], MAPS, strict=True):
+        np.testing.assert_array_equal(shown(ax), overlay(PICTURE, each))
+
+
+def test_limits_are_those_of_the_colour_bar():
+    own, shared = (figures.token_maps_figure(PICTURE, MAPS, limits=each) for each in (None, (0, 2)))
+    labels = [text.get_text() for text in own.axes[-1].get_xticklabels()]
+    assert labels == ["each map's lowest", "highest"]
+    assert shared.axes[-1].get_xlim() == (0, 2)
+    np.testing.assert_array_equal(
+        shown(panels(shared)[2]), overlay(PICTURE, MAPS[1], limits=(0, 2))
+    )
+
+
+def test_head_attention_is_the_row_of_the_patch(rng):
+    scores = rng.random((2, 16, 16))
+    figure = figures.head_attention_figure(PICTURE, scores, 1, 2, "block 0")
+    assert titles(figure) == ["what the network sees", "head 1", "head 2"]
+    np.testing.assert_array_equal(
+        shown(panels(figure)[2]), overlay(PICTURE, scores[1, 6].reshape(4, 4))
+    )
+    for ax in panels(figure):
+        for frame in ax.patches:
+            assert frame.get_bbox().bounds == (0.5, 0.25, 0.25, 0.25)
+        assert len(ax.patches) == 2  # black within white: seen on any picture
+
+
+def test_bars_carry_their_numbers():
+    figure = figures.bars_figure({"block": 21.26, "norm": 0.5}, "million", title="cost")
+    (ax,) = figure.axes
+    assert [bar.get_width() for bar in ax.patches] == [21.26, 0.5]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["block", "norm"]
+    assert [text.get_text() for text in ax.texts] == ["21.3", "0.5"]
+    assert [ax.get_xlabel(), ax.get_title()] == ["million", "cost"]
+
+
+def test_lines_differ_in_dash_and_colour():
+    x = np.arange(3)
+    figure = figures.lines_figure(x, {"up": x, "down": -x}, "x", "y", "lines")
+    up, down = (line for line in figure.axes[0].lines if not line.get_label().startswith("_"))
+    np.testing.assert_array_equal(down.get_ydata(), -x)
+    assert up.get_linestyle() != down.get_linestyle()
+    assert up.get_color() != down.get_color()
+    assert [text.get_text() for text in figure.axes[0].get_legend().texts] == ["up", "down"]
+
+
+def test_curves_of_two_runs():
+    history = {
+        "loss": [2.0, 1.5],
+        "val_loss": [1.9, 1.6],
+        "accuracy": [0.3, 0.4],
+        "val_accuracy": [0.35, 0.45],
+    }
+    figure = figures.curves_figure({"with": history, "without": {"loss": [2.0]}}, "a title")
+    loss, accuracy = figure.axes
+    assert [ax.get_ylabel() for ax in figure.axes] == ["loss", "accuracy, %"]
+    by_name = {line.get_label(): line for line in accuracy.lines}
+    assert list(by_name) == ["with, train", "with, valid.", "without, train", "without, valid."]
+    np.testing.assert_allclose(by_name["with, valid."].get_ydata(), [35, 45])
+    np.testing.assert_array_equal(by_name["with, valid."].get_xdata(), [1, 2])
+    dash, marker = (
+        [getattr(line, f"get_{what}")() for line in loss.lines] for what in ("linestyle", "marker")
+    )
+    assert len(set(zip(dash, marker, strict=True))) == 4  # each is known without its colour
+    assert loss.get_legend() is not None
+
+
+@pytest.mark.parametrize(
+    "here, marked",
+    [
+        ("patches", ["patches"]),
+        ("positions", ["positions"]),
+        ("block", ["block 0", "block 1", "block 2", "block 3"]),
+        ("token learner", ["token learner"]),
+        ("classes", ["classes"]),
+        (None, []),
+    ],
+)
+def test_network_marks_the_asked_box(here, marked):
+    (ax,) = figures.network_figure(ViTConfig.light(), here).axes
+    names = [text.get_text().replace("\n", " ") for text in ax.texts if is_name(text)]
+    thick = [box.get_linewidth() > 1 for box in boxes(ax)]
+    assert [name for name, each in zip(names, thick, strict=True) if each] == marked
+    assert sum(text.get_text() == "you are\nhere" for text in ax.texts) == len(marked)
+
+
+def boxes(ax):
+    return [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+
+
+def is_name(text):
+    """Whether this is a box's name, and not the empty text of an arrow or what stands outside."""
+    return text.get_text() and text.get_position()[1] == 0.5
+
+
+@pytest.mark.parametrize(
+    "config, tokens",
+    [
+        (ViTConfig.light(), [64, 64, 64, 64, 8, 8, 8, 1, 1]),
+        (ViTConfig.light(None), [64, 64, 64, 64, 64, 64, 1, 1]),
+        (ViTConfig.published(4), [64, 64, 64, 64, 64, 4, 4, 1, 1]),
+    ],
+)
+def test_network_prints_how_many_tokens_each_box_has(config, tokens):
+    (ax,) = figures.network_figure(config).axes
+    below = sorted(
+        (text.get_position()[0], text.get_text()) for text in ax.texts if text.get_position()[1] < 0
+    )
+    assert [text for _, text in below] == ["tokens:", *map(str, tokens)]
+    heights = [box.get_height() for box in boxes(ax)]
+    assert np.argsort(heights, kind="stable").tolist() == np.argsort(tokens, kind="stable").tolist()
+
+
+@pytest.mark.parametrize("num_layers", [1, 4, 8])
+def test_network_names_fit_into_their_boxes(num_layers):
+    figure = figures.network_figure(ViTConfig.published(8, num_layers))
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    for box, text in zip(boxes(ax), filter(is_name, ax.texts), strict=True):
+        inside, around = text.get_window_extent(), box.get_window_extent()
+        assert around.x0 < inside.x0 and inside.x1 < around.x1
+        assert around.y0 < inside.y0 and inside.y1 < around.y1
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.similarity_figure(MAPS[0, :4], 2),
+        lambda: figures.matrix_figure(MAPS[0], range(8), range(8), "m"),
+        lambda: figures.token_maps_figure(PICTURE, MAPS),
+    ],
+    ids=["similarity", "matrix", "maps"],
+)
+def test_heat_survives_colour_blindness(draw):
+    images = [image for ax in draw().axes for image in (*ax.images, *ax.collections)]
+    colour_maps = {image.cmap.name for image in images if np.ndim(image.get_array()) != 3}
+    assert colour_maps and colour_maps <= {"viridis", "cividis"}
+
+
+def test_token_colours_differ_and_repeat():
+    colours = [figures.token_colour(i) for i in range(8)]
+    assert len(set(colours)) == 8
+    assert figures.token_colour(8) == colours[0]
