@@ -141,9 +141,9 @@ def test_all_shows_each_token_in_its_tile(attention_viewer, shared_scale):
     for each, (row, column) in zip(maps, [(0, 0), (0, 66), (66, 0)], strict=True):
         tile = sheet[row : row + 62, column : column + 62]
         expected = overlay(view, each, 0.6, 62, limits=limits)
-        np.testing.assert_array_equal(tile[20:], expected[20:])
-        np.testing.assert_array_equal(tile[:, 20:], expected[:, 20:])
-        assert (tile[:20, :20] != expected[:20, :20]).any()
+        np.testing.assert_array_equal(tile[24:], expected[24:])
+        np.testing.assert_array_equal(tile[:, 24:], expected[:, 24:])
+        assert (tile[:24, :24] != expected[:24, :24]).any()
     assert (sheet[66:, 66:] == 255).all()
 
 

@@ -10,7 +10,7 @@ from html import escape
 import ipywidgets as widgets
 import numpy as np
 import traitlets
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
 from tlvit_utils.data import CIFAR10_CLASSES
@@ -30,12 +30,14 @@ def contact_sheet(pictures, titles, columns: int = 4) -> np.ndarray:
     """Return pictures `(count, size, size, 3)`, uint8, in one, each with its title written in."""
     count, size = pictures.shape[:2]
     rows = -(-count // columns)
+    font = ImageFont.load_default(14)
     sheet = Image.new("RGB", (columns * (size + 4) - 4, rows * (size + 4) - 4), "white")
     for i, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
         tile = Image.fromarray(picture)
         draw = ImageDraw.Draw(tile)
-        draw.rectangle(draw.textbbox((4, 3), title), fill="black", outline="black", width=3)
-        draw.text((4, 3), title, fill="white")
+        box = draw.textbbox((4, 3), title, font=font)
+        draw.rectangle(box, fill="black", outline="black", width=3)
+        draw.text((4, 3), title, fill="white", font=font)
         sheet.paste(tile, (i % columns * (size + 4), i // columns * (size + 4)))
     return np.asarray(sheet)
 
@@ -138,7 +140,7 @@ class AttentionViewer(widgets.VBox):
             traitlets.link((control, "value"), (self, trait))
         image, token, opacity, scale = self.controls.values()
         side = f"{self.size}px"
-        fixed = widgets.Layout(width=side, height=side, flex="none")
+        fixed = widgets.Layout(width=side, height=side, flex="none", margin="2px 8px 2px 0")
         self.seen = widgets.Image(format="png", layout=fixed)
         self.picture = widgets.Image(format="png", layout=fixed)
         self.text = widgets.HTML()
@@ -189,8 +191,8 @@ class AttentionViewer(widgets.VBox):
             verdict = "right" if best[0] == label else "wrong"
             lines.append(f"True class: {escape(self.class_names[label])} ({verdict})")
         rows = "".join(
-            f"<tr><td>{escape(self.class_names[c])}</td><td><meter value='{probabilities[c]:.3f}'>"
-            f"</meter></td><td>{probabilities[c]:.0%}</td></tr>"
+            f"<tr><td>{escape(self.class_names[c])}</td><td><meter aria-hidden='true' "
+            f"value='{probabilities[c]:.3f}'></meter></td><td>{probabilities[c]:.0%}</td></tr>"
             for c in best
         )
         lines.append(f"<table>{rows}</table>")
@@ -202,7 +204,8 @@ class AttentionViewer(widgets.VBox):
             lines.append(f"Tokens 1 to {len(maps)}, row by row, {scale}; choose one for its words.")
         else:
             lines.append(f"Token {self.token + 1}, {scale}: {describe_map(maps[self.token])}.")
-        return f"<div style='max-width:260px;line-height:1.5'>{'<br>'.join(lines)}</div>"
+        body = "".join(f"<div>{line}</div>" for line in lines)
+        return f"<div style='max-width:260px;line-height:1.5'>{body}</div>"
 
 
 class FigureSlider(widgets.VBox):
