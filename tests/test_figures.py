@@ -48,7 +48,9 @@ def decode(png):
 def test_overlay_mixes_picture_and_colours(opacity, colormap):
     level = (MAPS[0] - MAPS[0].min()) / np.ptp(MAPS[0])
     heat = colormaps[colormap](level)[..., :3].repeat(8, 0).repeat(8, 1)
-    mixed = (1 - opacity) * PICTURE.repeat(2, 0).repeat(2, 1) + opacity * heat
+    grey = PICTURE.mean(axis=-1, keepdims=True)
+    faded = (1 - opacity) * PICTURE + opacity * grey  # grey as the heat comes
+    mixed = (1 - opacity) * faded.repeat(2, 0).repeat(2, 1) + opacity * heat
     result = overlay(PICTURE, MAPS[0], opacity, size=64, colormap=colormap)
     assert result.dtype == "uint8"
     np.testing.assert_allclose(result, 255 * mixed, atol=0.51)

@@ -197,7 +197,11 @@ def overlay(
     low, high = limits or (attention_map.min(), attention_map.max())
     level = (attention_map - low) / max(high - low, 1e-12)
     heat = enlarge(colormaps[colormap](level)[..., :3], size)
-    mixed = (1 - opacity) * enlarge(picture, size) + opacity * heat
+    # The picture turns grey as the heat comes, so that its colours are not taken for the map's.
+    picture = np.asarray(picture)
+    grey = picture.mean(axis=-1, keepdims=True)
+    picture = enlarge((1 - opacity) * picture + opacity * grey, size)
+    mixed = (1 - opacity) * picture + opacity * heat
     return np.round(255 * np.clip(mixed, 0, 1)).astype("uint8")
 
 
