@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils import (
+    GroupedTokenLearner,
+    TokenLearner,
+    TokenLearnerV11,
+    ViTConfig,
+    build_vit,
+)
 from tlvit_utils.attention import predict_with_maps
 
 GEOMETRIES = [ViTConfig.published(), ViTConfig.light()]
@@ -110,6 +116,30 @@ def test_a_model_without_token_learner_saves_and_loads(tiny_config, images, tmp_
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
 
 
+@pytest.mark.parametrize(
+    "facts, layer_class, layer_facts",
+    [
+        ({"pooling": "mean"}, TokenLearner, {"pooling": "mean"}),
+        ({"pooling": "sum"}, TokenLearner, {"pooling": "sum"}),
+        ({"kind": "v1.1"}, TokenLearnerV11, {}),
+        ({"kind": "grouped", "num_groups": 2}, GroupedTokenLearner, {"num_groups": 2}),
+    ],
+)
+def test_every_kind_of_token_learner_saves_and_loads_with_its_maps(
+    facts, layer_class, layer_facts, tiny_config, images, tmp_path, randomise
+):
+    model = randomise(build_vit(tiny_config.replace(**facts)))
+    layer = model.get_layer("token_learner")
+    assert type(layer) is layer_class
+    assert layer.get_config().items() >= {"num_tokens": 3, **layer_facts}.items()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for result, expected in zip(
+        predict_with_maps(loaded, images), predict_with_maps(model, images), strict=True
+    ):
+        np.testing.assert_array_equal(result, expected)
+
+
 @pytest.mark.parametrize("config", [*GEOMETRIES, ViTConfig(num_tokens=None)])
 def test_a_config_survives_json(config):
     assert ViTConfig(**json.loads(json.dumps(config.to_dict()))) == config
@@ -125,6 +155,7 @@ def test_a_config_survives_json(config):
         ({"num_classes": 0}, "num_classes is 0"),
         ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
         ({"num_tokens": 2.5}, "num_tokens is 2.5"),
+        ({"kind": "v2"}, r"kind is 'v2'.*'v1', 'v1.1', 'grouped'"),
         ({"token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
         ({"token_learner_after": -1}, "token_learner_after is -1.*0 to 3"),
         ({"mlp_units": (256, 64)}, r"mlp_units is \(256, 64\).*projection_dim = 128"),

@@ -7,8 +7,10 @@ from keras import ops
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.data import check_images
 from tlvit_utils.token_learner import TokenLearner
+from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
 
 BATCH_SIZE = 256
+TOKEN_LEARNERS = (TokenLearner, TokenLearnerV11, GroupedTokenLearner)
 
 
 def find_token_learner(model: keras.Model, layer: str | None = None) -> keras.layers.Layer:
@@ -18,7 +20,7 @@ def find_token_learner(model: keras.Model, layer: str | None = None) -> keras.la
         ValueError: no TokenLearner, several and no `layer`, none of that name, or one that was
             not asked for its maps.
     """
-    found = {each.name: each for each in model.layers if isinstance(each, TokenLearner)}
+    found = {each.name: each for each in model.layers if isinstance(each, TOKEN_LEARNERS)}
     if not found:
         raise ValueError(
             f"The model {model.name!r} has no TokenLearner, so it has no attention maps; build it "

@@ -9,6 +9,15 @@ from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock, check_rate
 from tlvit_utils.patches import PatchEncoder
 from tlvit_utils.token_learner import TokenLearner, check_num_tokens
+from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
+
+TOKEN_LEARNERS = {
+    "v1": lambda config: TokenLearner(config.num_tokens, config.pooling, name="token_learner"),
+    "v1.1": lambda config: TokenLearnerV11(config.num_tokens, name="token_learner"),
+    "grouped": lambda config: GroupedTokenLearner(
+        config.num_tokens, config.num_groups, name="token_learner"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,10 @@ class ViTConfig:
         activate_last: whether the MLP's last layer is followed by GELU.
         dropout_rate: dropout after the patch encoder, in attention and in the MLPs.
         num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
-        pooling: "mean" or "sum", how TokenLearner pools the weighted grid.
+        kind: which TokenLearner: "v1" (`TokenLearner`), "v1.1" (`TokenLearnerV11`) or "grouped"
+            (`GroupedTokenLearner`).
+        pooling: "mean" or "sum", how v1 pools the weighted grid; the others know only one way.
+        num_groups: groups of the grouped kind.
         token_learner_after: index (from 0) of the block after which TokenLearner stands.
         num_classes: width of the softmax.
 
@@ -50,7 +62,9 @@ class ViTConfig:
     activate_last: bool = True
     dropout_rate: float = 0.1
     num_tokens: int | None = 4
+    kind: str = "v1"
     pooling: str = "mean"
+    num_groups: int = 4
     token_learner_after: int = 2
     num_classes: int = 10
 
@@ -73,6 +87,11 @@ class ViTConfig:
         if self.num_tokens is None:
             return
         check_num_tokens(self.num_tokens)
+        if self.kind not in TOKEN_LEARNERS:
+            raise ValueError(
+                f"kind is {self.kind!r}, but it must be one of "
+                f"{', '.join(map(repr, TOKEN_LEARNERS))}."
+            )
         if not 0 <= self.token_learner_after < self.num_layers:
             raise ValueError(
                 f"token_learner_after is {self.token_learner_after}, but the network's "
@@ -166,7 +185,7 @@ def build_vit(config: ViTConfig) -> keras.Model:
             name=f"block_{i}",
         )(x)  # (batch, tokens, dim)
         if config.num_tokens is not None and i == config.token_learner_after:
-            token_learner = TokenLearner(config.num_tokens, config.pooling, name="token_learner")
+            token_learner = TOKEN_LEARNERS[config.kind](config)
             x, _ = token_learner(x, return_attention_maps=True)
     x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
     x = layers.GlobalAveragePooling1D(name="mean_over_tokens")(x)
