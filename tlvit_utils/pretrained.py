@@ -40,11 +40,16 @@ def load_pretrained(name: str = "light_8_tokens") -> keras.Model:
         ValueError: no weights of this name ship with the package.
     """
     model = build_vit(ViTConfig(**model_card(name)["config"]))
-    with np.load(WEIGHTS_DIR / f"{name}.npz", allow_pickle=False) as weights:
-        # in order, not by path: Keras counts on in its names with every model that is built
-        for variable, path in zip(model.trainable_variables, weights.files, strict=True):
-            variable.assign(weights[path].astype("float32"))
+    restore_weights(model, WEIGHTS_DIR / f"{name}.npz")
     return model
+
+
+def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
+    """Give the model the weights that `save_pretrained` wrote."""
+    with np.load(path, allow_pickle=False) as weights:
+        # in order, not by path: Keras counts on in its names with every model that is built
+        for variable, name in zip(model.trainable_variables, weights.files, strict=True):
+            variable.assign(weights[name].astype("float32"))
 
 
 def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:

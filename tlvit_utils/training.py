@@ -20,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from tlvit_utils.data import Dataset, check_images, load_cifar10, make_pipeline
-from tlvit_utils.pretrained import save_pretrained
+from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.progress import ProgressLine
 from tlvit_utils.vit import ViTConfig, build_vit
 
@@ -204,8 +204,11 @@ def save_result(path: str | os.PathLike, **facts) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {k: asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in facts.items()}
     temporary = path.with_name(f"{os.getpid()}.{path.name}")
-    temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -232,7 +235,9 @@ def main(arguments: list[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / f"{name}.weights.h5"
     history = train(model, dataset, recipe, checkpoint, [line])
-    save_pretrained(model, options.out / f"{name}.npz")
+    weights = options.out / f"{name}.npz"
+    save_pretrained(model, weights)
+    restore_weights(model, weights)  # as rounded in the file, so that its accuracy can be repeated
     checkpoint.unlink()
     save_result(
         options.out / f"{name}.json",
