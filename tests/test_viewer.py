@@ -198,11 +198,11 @@ def test_describe_tells_prediction_truth_and_map(tiny_model, images):
         assert "Tokens 1 to 3, row by row, each on its own colour scale" in words
     shown.token = 1
     low, high = maps[0, 1].min(), maps[0, 1].max()
-    assert f"Token 2, from dark blue ({low:.3g}) to yellow ({high:.3g})" in shown.text.value
+    assert f"Token 2, from dark purple ({low:.3f}) to yellow ({high:.3f})" in shown.text.value
     assert describe_map(maps[0, 1]) in shown.text.value
     shown.shared_scale = True
     low, high = maps[0].min(), maps[0].max()
-    assert f"from dark blue ({low:.3g}) to yellow ({high:.3g})" in shown.text.value
+    assert f"from dark purple ({low:.3f}) to yellow ({high:.3f})" in shown.text.value
 
 
 def test_without_labels_no_truth_is_claimed(tiny_model, images):

@@ -199,7 +199,7 @@ class AttentionViewer(widgets.VBox):
         maps, limits = self.maps[self.image_index], self._limits()
         scale = "each on its own colour scale"
         if limits is not None:
-            scale = f"from dark blue ({limits[0]:.3g}) to yellow ({limits[1]:.3g})"
+            scale = f"from dark purple ({limits[0]:.3f}) to yellow ({limits[1]:.3f})"
         if self.token == ALL_TOKENS:
             lines.append(f"Tokens 1 to {len(maps)}, row by row, {scale}; choose one for its words.")
         else:
