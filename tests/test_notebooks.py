@@ -30,8 +30,16 @@ SERIES = (
     "04_vision_transformer",
     "05_training",
     "06_attention_maps",
+    "07_token_learner_v11_and_fuser",
 )
-BUILT_IN_NOTEBOOKS = ("PatchEncoder", "MLP", "TransformerBlock", "TokenLearner")
+BUILT_IN_NOTEBOOKS = (
+    "PatchEncoder",
+    "MLP",
+    "TransformerBlock",
+    "TokenLearner",
+    "TokenLearnerV11",
+    "TokenFuser",
+)
 
 
 @pytest.fixture(scope="module")

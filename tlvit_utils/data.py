@@ -46,12 +46,12 @@ class Dataset:
     test: tuple[np.ndarray, np.ndarray]
 
     def take(self, train: int, validation: int, test: int) -> "Dataset":
-        """Return a copy with only the first so many images of each split."""
+        """Return a dataset with only the first so many images of each split, not copied."""
         sizes = {"train": train, "validation": validation, "test": test}
         return replace(
             self,
             **{
-                split: tuple(array[:size].copy() for array in getattr(self, split))
+                split: tuple(array[:size] for array in getattr(self, split))
                 for split, size in sizes.items()
             },
         )
