@@ -1,0 +1,53 @@
+"""The benchmark's networks: a short one of each kind builds and works; no times here."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils.cost import model_cost
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("resource", reason="Windows does not tell a process's peak memory so")
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from tokens_at_224 import REDUCERS, TOKENS, average_pooling, build_vit_at_224
+
+
+@pytest.mark.parametrize("num_tokens", TOKENS)
+@pytest.mark.parametrize("kind", REDUCERS)
+def test_the_blocks_behind_the_layer_see_only_its_tokens(kind, num_tokens):
+    model = build_vit_at_224(REDUCERS[kind](num_tokens), after=1, depth=3)
+    blocks = [layer for layer in model.layers if "transformer_block" in layer.name]
+    assert [block.output.shape[1] for block in blocks] == [196, num_tokens, num_tokens]
+    probabilities = convert_to_numpy(model(np.zeros((2, 224, 224, 3), "float32")))
+    assert probabilities.shape == (2, 1000)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", REDUCERS)
+def test_fewer_tokens_and_an_earlier_place_cost_less(kind):
+    def macs(num_tokens, after):
+        return model_cost(build_vit_at_224(REDUCERS[kind](num_tokens), after, depth=3)).macs
+
+    assert macs(8, 1) < macs(16, 1) < macs(32, 1) < model_cost(build_vit_at_224(depth=3)).macs
+    assert macs(8, 1) < macs(8, 2)
+
+
+def test_the_whole_network_is_a_vit_ti_16_with_mean_pooling():
+    """5.7 million parameters and 1.25 billion multiply-adds, as published for ViT-Ti/16."""
+    cost = model_cost(build_vit_at_224())
+    assert round(cost.params / 1e6, 1) == 5.7
+    assert 1.2e9 < cost.macs < 1.3e9
+
+
+@pytest.mark.parametrize("num_tokens", TOKENS)
+def test_average_pooling_keeps_a_constant_grid_and_uses_every_cell(num_tokens):
+    pool = average_pooling(num_tokens)
+    constant = np.full((1, 196, 192), 3, "float32")
+    np.testing.assert_allclose(convert_to_numpy(pool(constant)), 3, rtol=1e-6)
+    cells = np.eye(196, 192 * 2, dtype="float32").reshape(196, 2, 192).swapaxes(0, 1)
+    shares = convert_to_numpy(pool(cells))  # of each of the 196 cells in each token
+    assert (shares.sum(axis=1).reshape(-1)[:196] > 0).all()
