@@ -25,13 +25,14 @@ def main() -> None:
     for i, view in enumerate(seen_images(model, images[first])):
         predicted = probabilities[i].argmax()
         pictures += [enlarge(view, SIZE), *(overlay(view, each, size=SIZE) for each in maps[i])]
-        titles.append(f"{CIFAR10_CLASSES[predicted]} {probabilities[i, predicted]:.0%}")
+        verdict = f"→ {CIFAR10_CLASSES[predicted]} {probabilities[i, predicted]:.0%}"
+        titles.append(f"{CLASSES[i]}\n{verdict}")
         titles += [f"token {token + 1}" for token in range(maps.shape[1])]
     figure = image_grid(pictures, titles, columns=1 + maps.shape[1])
     path = ROOT / "docs" / "overlay.png"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(to_png(figure))
-    print(f"{path.name}: " + ", ".join(titles[:: 1 + maps.shape[1]]))
+    print(f"{path.name}: " + ", ".join(titles[:: 1 + maps.shape[1]]).replace("\n", " "))
 
 
 if __name__ == "__main__":
