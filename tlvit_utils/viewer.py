@@ -139,12 +139,12 @@ class AttentionViewer(widgets.VBox):
         for trait, control in self.controls.items():
             traitlets.link((control, "value"), (self, trait))
         image, token, opacity, scale = self.controls.values()
-        side = f"{self.size}px"
-        fixed = widgets.Layout(width=side, height=side, flex="none", margin="2px 8px 2px 0")
-        self.seen = widgets.Image(format="png", layout=fixed)
-        self.picture = widgets.Image(format="png", layout=fixed)
+        # Where there is little room, the two pictures shrink, and what else is beside moves below.
+        layout = widgets.Layout(width=f"{self.size}px", max_width="47%", margin="2px 8px 2px 0")
+        self.seen = widgets.Image(format="png", layout=layout)
+        self.picture = widgets.Image(format="png", layout=layout)
         self.text = widgets.HTML()
-        wrapped = widgets.Layout(flex_flow="row wrap")  # below each other where there is no room
+        wrapped = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
         self.children = [
             widgets.HBox(
                 [widgets.VBox([image, token]), widgets.VBox([opacity, scale])], layout=wrapped
@@ -216,7 +216,8 @@ class FigureSlider(widgets.VBox):
 
     Args:
         name: what the slider sets.
-        options: its settings, or pairs of a label and a setting, in order.
+        options: its settings, or pairs of a label and a setting, in order; there is room for
+            labels of 16 characters.
         draw: function from a setting to `(figure, sentence)`; each is drawn once, when first
             chosen.
         value: the setting to begin with; the first by default.
