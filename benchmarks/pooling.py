@@ -6,13 +6,13 @@ turns, and the time is the median. The memory is what a process of its own needs
 what it needed before the pooling; the process pools one image first, so that this holds no
 start-up.
 
-    python benchmarks/pooling.py    # prints a table and writes assets/results/pooling.json
+    python benchmarks/pooling.py    # prints a table, writes assets/results/pooling.json; Linux
 """
 
 import json
 import os
 import platform
-import resource
+import re
 import subprocess
 import sys
 import time
@@ -82,13 +82,13 @@ def times(size, which_pass):
     return {form: 1000 * median(values) for form, values in seconds.items()}
 
 
-def peak_bytes():
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def peak_mib():
+    """Return this process's peak memory so far. (`ru_maxrss` would start at the parent's.)"""
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
 
 def measure_memory(form, which_pass, *size):
-    """Print the bytes by which the pooling raises this process's peak.
+    """Print the MiB by which the pooling raises this process's peak.
 
     The inputs are filled in place: whatever was freed before would hide some of the rise.
     """
@@ -96,15 +96,15 @@ def measure_memory(form, which_pass, *size):
     inputs = tf.fill((batch, NUM_TOKENS, pixels), 0.5), tf.fill((batch, pixels, dim), 0.5)
     run = make_run(form, which_pass)
     run(*(x[:1] for x in inputs))
-    before = peak_bytes()
+    before = peak_mib()
     run(*inputs)
-    print(peak_bytes() - before)
+    print(peak_mib() - before)
 
 
-def peak_mib(form, which_pass, size):
+def memory(form, which_pass, size):
+    """Return what a process of its own prints in `measure_memory`."""
     command = [sys.executable, __file__, form, which_pass, *map(str, size)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return int(output) / 2**20
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main():
@@ -115,11 +115,11 @@ def main():
     for size in SIZES:
         for which_pass in PASSES:
             for form, milliseconds in times(size, which_pass).items():
-                memory = peak_mib(form, which_pass, size)
+                peak = memory(form, which_pass, size)
                 batch, pixels, dim = size
                 print(
                     f"{batch:>5} {pixels:>6} {dim:>4}  {which_pass:<21}{form:<19}"
-                    f"{milliseconds:>8.2f}{memory:>10.1f}"
+                    f"{milliseconds:>8.2f}{peak:>10.1f}"
                 )
                 rows.append(
                     {
@@ -130,7 +130,7 @@ def main():
                         "pass": which_pass,
                         "form": form,
                         "milliseconds": round(milliseconds, 2),
-                        "peak_mib": round(memory, 1),
+                        "peak_mib": round(peak, 1),
                     }
                 )
     card = {
