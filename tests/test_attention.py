@@ -6,6 +6,7 @@ from keras.ops import convert_to_numpy
 from tlvit_utils import TokenLearner, ViTConfig, attention, build_vit
 from tlvit_utils.attention import (
     attention_maps,
+    describe_map,
     find_augmentation,
     predict_with_maps,
     seen_images,
@@ -133,3 +134,27 @@ def test_a_bright_patch_lights_the_cell_above_it(brightness_model, row, column):
     edges = np.linspace(first, last, len(cells) + 1)
     for position, index in zip((row, column), cell, strict=True):
         assert edges[index] <= position <= edges[index + 1]
+
+
+@pytest.mark.parametrize(
+    "cells, place",
+    [
+        ([(0, 0)], "towards the top left"),
+        ([(7, 3), (7, 4)], "towards the bottom;"),
+        ([(3, 7), (4, 7)], "towards the right;"),
+        ([(3, 3), (4, 4)], "around the centre"),
+    ],
+)
+def test_a_map_is_described_by_its_place_and_its_concentration(cells, place):
+    attention_map = np.zeros((8, 8))
+    attention_map[tuple(zip(*cells, strict=True))] = 1
+    words = describe_map(attention_map)
+    assert f"row {cells[0][0] + 1}, column {cells[0][1] + 1} of 8 × 8" in words
+    assert place in words
+    assert f"on {len(cells) // 2 or 1} of 64 cells" in words
+
+
+def test_flat_and_empty_maps_are_described_without_a_warning():
+    assert "32 of 64 cells (entropy 100% of" in describe_map(np.full((8, 8), 0.5))
+    assert "around the centre" in describe_map(np.full((8, 8), 0.5))
+    assert describe_map(np.zeros((8, 8)))

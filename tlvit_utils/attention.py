@@ -115,7 +115,7 @@ def _in_batches(function, images) -> list[np.ndarray]:
 def describe_map(attention_map) -> str:
     """Say in words where a map `(rows, columns)` looks and how concentrated it is."""
     rows, columns = attention_map.shape
-    weights = attention_map / attention_map.sum()
+    weights = attention_map / max(attention_map.sum(), 1e-12)
     row, column = np.unravel_index(weights.argmax(), weights.shape)
     centre_row = (weights.sum(axis=1) * (np.arange(rows) + 0.5)).sum() / rows
     centre_column = (weights.sum(axis=0) * (np.arange(columns) + 0.5)).sum() / columns
@@ -130,10 +130,7 @@ def describe_map(attention_map) -> str:
 
 def _place(row: float, column: float) -> str:
     """Return words for a place in the unit square, (0, 0) being the upper left."""
-    vertical = "upper" if row < 0.45 else "lower" if row > 0.55 else ""
+    vertical = "top" if row < 0.45 else "bottom" if row > 0.55 else ""
     horizontal = "left" if column < 0.45 else "right" if column > 0.55 else ""
-    return (
-        f"to the {vertical} {horizontal}".replace("  ", " ").strip()
-        if (vertical or horizontal)
-        else "around the centre"
-    )
+    words = " ".join(filter(None, (vertical, horizontal)))
+    return f"towards the {words}" if words else "around the centre"
