@@ -45,8 +45,9 @@ class MLP(layers.Layer):
         self.hidden_units = tuple(hidden_units)
         self.dropout_rate = dropout_rate
         self.activate_last = activate_last
-        self.dense_layers = [layers.Dense(units) for units in self.hidden_units]
-        self.dropout = layers.Dropout(dropout_rate)
+        policy = self.dtype_policy
+        self.dense_layers = [layers.Dense(units, dtype=policy) for units in self.hidden_units]
+        self.dropout = layers.Dropout(dropout_rate, dtype=policy)
 
     def build(self, input_shape):
         for dense in self.dense_layers:
@@ -112,10 +113,13 @@ class TransformerBlock(layers.Layer):
         self.mlp_units = tuple(mlp_units)
         self.dropout_rate = dropout_rate
         self.activate_last = activate_last
-        self.norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON)
-        self.attention = layers.MultiHeadAttention(num_heads, key_dim, dropout=dropout_rate)
-        self.norm2 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON)
-        self.mlp = MLP(self.mlp_units, dropout_rate, activate_last)
+        policy = self.dtype_policy
+        self.norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+        self.attention = layers.MultiHeadAttention(
+            num_heads, key_dim, dropout=dropout_rate, dtype=policy
+        )
+        self.norm2 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+        self.mlp = MLP(self.mlp_units, dropout_rate, activate_last, dtype=policy)
 
     def build(self, input_shape):
         if self.mlp_units[-1] != input_shape[-1]:

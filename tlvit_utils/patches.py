@@ -34,7 +34,9 @@ class PatchEncoder(layers.Layer):
             )
         self.num_patches = num_patches
         self.projection_dim = projection_dim
-        self.position_embedding = layers.Embedding(num_patches, projection_dim)
+        self.position_embedding = layers.Embedding(
+            num_patches, projection_dim, dtype=self.dtype_policy
+        )
 
     def build(self, input_shape):
         if tuple(input_shape[1:]) != (self.num_patches, self.projection_dim):
