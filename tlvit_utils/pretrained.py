@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tlvit_utils.files import replacing
 from tlvit_utils.vit import ViTConfig, build_vit
 
 WEIGHTS_DIR = Path(__file__).parent / "assets" / "weights"
@@ -54,11 +55,6 @@ def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
 def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
     """Write the model's trainable weights as float16 `.npz`, complete or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f"{os.getpid()}.{path.name}")
     weights = [ops.convert_to_numpy(v).astype("float16") for v in model.trainable_variables]
-    try:
+    with replacing(path) as temporary:
         np.savez_compressed(temporary, *weights)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

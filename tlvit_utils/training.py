@@ -20,6 +20,7 @@ import numpy as np
 from keras import ops
 
 from tlvit_utils.data import Dataset, check_images, load_cifar10, make_pipeline
+from tlvit_utils.files import replacing
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.progress import ProgressLine
 from tlvit_utils.vit import ViTConfig, build_vit
@@ -109,13 +110,8 @@ class BestCheckpoint(keras.callbacks.Callback):
         if logs["val_accuracy"] <= self.best:
             return
         self.best = logs["val_accuracy"]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f"{os.getpid()}.{self.path.name}")
-        try:
+        with replacing(self.path) as temporary:
             self.model.save_weights(temporary)
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def train(
@@ -200,15 +196,9 @@ def top_k_accuracy(probabilities, labels, k: int) -> float:
 
 def save_result(path: str | os.PathLike, **facts) -> None:
     """Write the facts of a run as JSON, complete or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     facts = {k: asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in facts.items()}
-    temporary = path.with_name(f"{os.getpid()}.{path.name}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
