@@ -127,8 +127,9 @@ class ViTConfig:
         back) and is cut into 4×4 patches, so N is still 64; heads have the usual width 128 / 4 =
         32; the MLP's last layer is linear; there is no dropout; TokenLearner stands after the
         second block, so that two blocks see few tokens instead of one, and pools by the sum, as
-        the official code does. With a mean, or with GELU at the end of the MLP, its maps soon
-        saturate near 1 in training and all tokens become the plain mean of the grid.
+        the official code does. Trained with the mean and with GELU at the end of the MLP, as
+        published, its maps went to nearly 1 everywhere and all tokens became the plain mean of the
+        grid.
         """
         return cls(
             resized_size=32,
