@@ -9,9 +9,6 @@ start-up.
     python benchmarks/pooling.py    # prints a table, writes assets/results/pooling.json; Linux
 """
 
-import json
-import os
-import platform
 import re
 import subprocess
 import sys
@@ -19,14 +16,11 @@ import time
 from pathlib import Path
 from statistics import median
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from results import save_rows
 
-import tlvit_utils
-
-RESULTS = Path(tlvit_utils.__file__).parent / "assets" / "results" / "pooling.json"
 NUM_TOKENS = 8
 SIZES = [(256, 64, 128), (64, 196, 768)]  # batch, pixels, dim
 PASSES = ["forward", "forward and backward"]
@@ -133,19 +127,7 @@ def main():
                         "peak_mib": round(peak, 1),
                     }
                 )
-    card = {
-        "command": "python benchmarks/pooling.py",
-        "repeats": REPEATS,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "versions": {
-            "python": platform.python_version(),
-            "keras": keras.version(),
-            "tensorflow": tf.__version__,
-        },
-        "rows": rows,
-    }
-    RESULTS.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(f"Wrote {RESULTS.name}.")
+    save_rows("pooling", rows, repeats=REPEATS)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,20 @@ peak by, after the gradient for one image, so that this holds no start-up.
     python benchmarks/tokens_at_224.py    # prints a table, writes assets/results/tokens_at_224.json
 """
 
-import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
 import keras
 import tensorflow as tf
 from keras import layers
+from results import save_rows
 
-import tlvit_utils
 from tlvit_utils import PatchEncoder, TokenLearner, TransformerBlock
 from tlvit_utils.cost import model_cost
 
-RESULTS = Path(tlvit_utils.__file__).parent / "assets" / "results" / "tokens_at_224.json"
 TOKENS, PLACES = (8, 16, 32), (3, 6, 9)  # number of tokens; of blocks before them
 BATCH_SIZE = 8
 REPEATS = 7
@@ -143,20 +138,7 @@ def main():
                 "peak_mib": round(peak, 1),
             }
         )
-    card = {
-        "command": "python benchmarks/tokens_at_224.py",
-        "batch_size": BATCH_SIZE,
-        "repeats": REPEATS,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "versions": {
-            "python": platform.python_version(),
-            "keras": keras.version(),
-            "tensorflow": tf.__version__,
-        },
-        "rows": rows,
-    }
-    RESULTS.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(f"Wrote {RESULTS.name}.")
+    save_rows("tokens_at_224", rows, batch_size=BATCH_SIZE, repeats=REPEATS)
 
 
 if __name__ == "__main__":

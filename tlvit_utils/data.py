@@ -107,7 +107,7 @@ def find_cifar10(data_dir: str | os.PathLike | None = None) -> Path | None:
         if folder:
             return _check_folder(Path(folder), name)
     for folder in _keras_cache():
-        if folder.is_dir() and not _missing_files(folder):
+        if not _missing_files(folder):
             return folder
     return None
 

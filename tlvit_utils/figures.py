@@ -9,6 +9,8 @@ import io
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
@@ -32,10 +34,12 @@ def token_colour(token: int) -> str:
     return TOKEN_COLOURS[token % len(TOKEN_COLOURS)]
 
 
-def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid):
+def new_figure(width, height, rows: int = 1, columns: int = 1, title: str | None = None):
     """Return a figure of this size in inches and its axes, an array `(rows, columns)`."""
     figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
-    axes = figure.subplots(rows, columns, squeeze=False, **grid)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    if title:
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
     for ax in axes.flat:
         ax.tick_params(labelsize=FONT_SIZE - 1)
     return figure, axes
@@ -78,13 +82,11 @@ def image_grid(images, titles=None, columns: int = 10, title: str | None = None)
     rows = -(-len(images) // columns)
     size = 9 / columns
     height = rows * (size + (0.25 if titles is not None else 0.05)) + (0.3 if title else 0)
-    figure, axes = new_figure(9, height, rows, columns)
+    figure, axes = new_figure(9, height, rows, columns, title)
     for i, ax in enumerate(axes.flat):
         ax.axis("off")
         if i < len(images):
             _picture(ax, images[i], None if titles is None else titles[i])
-    if title:
-        figure.suptitle(title, fontsize=FONT_SIZE + 1)
     return figure
 
 
@@ -107,7 +109,7 @@ def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure
                 ]
                 / scale
             )
-    figure, axes = new_figure(9, 4.4, 1, 2)
+    figure, axes = new_figure(9, 4.4, 1, 2, title)
     _picture(axes[0, 0], picture, f"{size} × {size} pixels, {grid} × {grid} patches")
     for line in range(1, grid):
         axes[0, 0].axhline(line / grid, color="white", linewidth=1)
@@ -117,8 +119,6 @@ def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure
         apart,
         f"{grid**2} patches of {patch_size} × {patch_size} × 3 = {3 * patch_size**2} numbers",
     )
-    if title:
-        figure.suptitle(title, fontsize=FONT_SIZE + 1)
     return figure
 
 
@@ -143,13 +143,11 @@ def similarity_figure(vectors, grid_size: int, title: str | None = None) -> Figu
     vectors = np.asarray(vectors)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = (unit @ unit.T).reshape(grid_size**2, grid_size, grid_size)
-    figure, axes = new_figure(7, 6.6, grid_size, grid_size)
+    figure, axes = new_figure(7, 6.6, grid_size, grid_size, title)
     for cell, ax in enumerate(axes.flat):
         image = ax.imshow(cosines[cell], vmin=-1, vmax=1, cmap="cividis")
         ax.set(xticks=[], yticks=[])
     figure.colorbar(image, ax=axes, label="cosine similarity", shrink=0.8)
-    if title:
-        figure.suptitle(title, fontsize=FONT_SIZE + 1)
     return figure
 
 
@@ -227,7 +225,7 @@ def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, col
         mark: `(row, column)` of a cell to frame in every panel.
     """
     rows = -(-(len(maps) + 1) // columns)
-    figure, axes = new_figure(9, rows * (9 / columns + 0.25) + 0.5, rows, columns)
+    figure, axes = new_figure(9, rows * (9 / columns + 0.25) + 0.5, rows, columns, title)
     for ax in axes.flat:
         ax.axis("off")
     _picture(axes.flat[0], picture, "what the network sees")
@@ -241,22 +239,12 @@ def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, col
                 ax.add_patch(
                     Rectangle(corner, 1 / width, 1 / height, fill=False, color=colour, lw=line)
                 )
-    scale = figure.colorbar(
-        _scale(limits), ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.02
-    )
+    colours = ScalarMappable(Normalize(*(limits or (0, 1))), "viridis")
+    scale = figure.colorbar(colours, ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.02)
     if limits is None:
         scale.set_ticks([0, 1], labels=["each map's lowest", "highest"])
     scale.ax.tick_params(labelsize=FONT_SIZE - 1)
-    if title:
-        figure.suptitle(title, fontsize=FONT_SIZE + 1)
     return figure
-
-
-def _scale(limits):
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    return ScalarMappable(Normalize(*(limits or (0, 1))), "viridis")
 
 
 def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
@@ -319,7 +307,7 @@ def curves_figure(histories: dict[str, dict[str, list]], title: str | None = Non
     Args:
         histories: for each run's name, what `training.train` returns.
     """
-    figure, axes = new_figure(9, 3.6, 1, 2)
+    figure, axes = new_figure(9, 3.6, 1, 2, title)
     for ax, quantity, label in zip(
         axes.flat, ("loss", "accuracy"), ("loss", "accuracy, %"), strict=True
     ):
@@ -341,13 +329,11 @@ def curves_figure(histories: dict[str, dict[str, list]], title: str | None = Non
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     axes[0, 0].legend(fontsize=FONT_SIZE - 2)
-    if title:
-        figure.suptitle(title, fontsize=FONT_SIZE + 1)
     return figure
 
 
 def network_figure(config, here: str | None = None) -> Figure:
-    """Draw the network as a row of boxes, each as tall as it has tokens.
+    """Draw the network as a row of boxes, taller where there are more tokens.
 
     Args:
         config: a `ViTConfig`.

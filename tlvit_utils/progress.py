@@ -12,6 +12,22 @@ def _in_notebook() -> bool:
     return hasattr(shell, "kernel")
 
 
+class _Output:
+    """One output of a notebook's cell, replaced in place."""
+
+    def __init__(self):
+        self.handle = None
+
+    def show(self, data, metadata=None):
+        """Show a MIME bundle, in place of the one before."""
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display(data, metadata=metadata, raw=True, display_id=True)
+        else:
+            self.handle.update(data, metadata=metadata, raw=True)
+
+
 def format_seconds(seconds: float) -> str:
     """Return a duration as a learner says it: `45 s`, `3 min 20 s`."""
     minutes, seconds = divmod(round(seconds), 60)
@@ -36,23 +52,14 @@ class ProgressLine(keras.callbacks.Callback):
         self.num_images = num_images
         self.batch_size = batch_size
         self.every = every
-        self.handle = None
+        self.output = _Output()
 
     def write(self, text, end="\r"):
         """Show `text` in place of the text before; in a terminal, `end` can keep it."""
-        if not _in_notebook():
-            print(f"\r{text:<110}", end=end, flush=True)
-            return
-        from IPython.display import Pretty, display
-
-        class Line(Pretty):
-            def __repr__(self):
-                return text
-
-        if self.handle is None:
-            self.handle = display(Line(text), display_id=True)
+        if _in_notebook():
+            self.output.show({"text/plain": text})
         else:
-            self.handle.update(Line(text))
+            print(f"\r{text:<110}", end=end, flush=True)
 
     def on_train_begin(self, logs=None):
         self.epochs = self.params["epochs"]
@@ -113,7 +120,7 @@ class LiveCurves(keras.callbacks.Callback):
     def __init__(self, draw):
         super().__init__()
         self.draw = draw
-        self.handle = None
+        self.output = _Output()
 
     def on_train_begin(self, logs=None):
         self.history = {}
@@ -123,15 +130,8 @@ class LiveCurves(keras.callbacks.Callback):
             self.history.setdefault(name, []).append(float(value))
         if not _in_notebook():
             return
-        from IPython.display import display
-
         from tlvit_utils.figures import mime_bundle
 
         epochs = len(self.history["loss"])
-        data, metadata = mime_bundle(
-            self.draw(self.history), f"Curves of loss and accuracy after {epochs} epochs."
-        )
-        if self.handle is None:
-            self.handle = display(data, metadata=metadata, raw=True, display_id=True)
-        else:
-            self.handle.update(data, metadata=metadata, raw=True)
+        caption = f"Curves of loss and accuracy after {epochs} epochs."
+        self.output.show(*mime_bundle(self.draw(self.history), caption))

@@ -153,8 +153,9 @@ class AttentionViewer(widgets.VBox):
         ]
 
     def _update(self, change=None):
-        view = self.views[self.image_index]
-        self.seen.value = encode_png(np.round(255 * enlarge(view, self.size)).astype("uint8"))
+        if change is None or change.name == "image_index":
+            view = self.views[self.image_index]
+            self.seen.value = encode_png(np.round(255 * enlarge(view, self.size)).astype("uint8"))
         self.picture.value = encode_png(self.pixels())
         self.text.value = self.describe()
 

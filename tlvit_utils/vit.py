@@ -11,7 +11,7 @@ from tlvit_utils.patches import PatchEncoder
 from tlvit_utils.token_learner import TokenLearner, check_num_tokens
 from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
 
-TOKEN_LEARNERS = {
+KINDS = {
     "v1": lambda config: TokenLearner(config.num_tokens, config.pooling, name="token_learner"),
     "v1.1": lambda config: TokenLearnerV11(config.num_tokens, name="token_learner"),
     "grouped": lambda config: GroupedTokenLearner(
@@ -87,10 +87,9 @@ class ViTConfig:
         if self.num_tokens is None:
             return
         check_num_tokens(self.num_tokens)
-        if self.kind not in TOKEN_LEARNERS:
+        if self.kind not in KINDS:
             raise ValueError(
-                f"kind is {self.kind!r}, but it must be one of "
-                f"{', '.join(map(repr, TOKEN_LEARNERS))}."
+                f"kind is {self.kind!r}, but it must be one of {', '.join(map(repr, KINDS))}."
             )
         if not 0 <= self.token_learner_after < self.num_layers:
             raise ValueError(
@@ -186,7 +185,7 @@ def build_vit(config: ViTConfig) -> keras.Model:
             name=f"block_{i}",
         )(x)  # (batch, tokens, dim)
         if config.num_tokens is not None and i == config.token_learner_after:
-            token_learner = TOKEN_LEARNERS[config.kind](config)
+            token_learner = KINDS[config.kind](config)
             x, _ = token_learner(x, return_attention_maps=True)
     x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
     x = layers.GlobalAveragePooling1D(name="mean_over_tokens")(x)
