@@ -90,8 +90,8 @@ def test_the_real_cifar10():
         (count, 32, 32, 3) for count in (40_000, 10_000, 10_000)
     ]
     assert {array.dtype.name for split in splits for array in split} == {"uint8"}
-    np.testing.assert_array_equal(np.bincount(dataset.test[1]), [1000] * 10)
-    labels = np.concatenate([dataset.train[1], dataset.validation[1]])
+    np.testing.assert_array_equal(np.bincount(dataset.test.labels), [1000] * 10)
+    labels = np.concatenate([dataset.train.labels, dataset.validation.labels])
     np.testing.assert_array_equal(np.bincount(labels), [5000] * 10)
 
 
@@ -105,7 +105,7 @@ def test_the_order_of_the_sources(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr(keras.utils, "get_file", download)
     assert find_cifar10() is None
-    assert len(load_cifar10().train[1]) == 4 * COUNT
+    assert len(load_cifar10().train.labels) == 4 * COUNT
     (options,) = downloads
     assert (options["origin"], options["file_hash"]) == (data.CIFAR10_URL, data.CIFAR10_SHA256)
 
@@ -294,8 +294,8 @@ def test_the_pipeline():
 def test_take_keeps_the_first_images_of_each_split_without_copying(shapes):
     few = shapes.take(5, 4, 3)
     assert [len(labels) for _, labels in (few.train, few.validation, few.test)] == [5, 4, 3]
-    np.testing.assert_array_equal(few.train[0], shapes.train[0][:5])
-    assert np.shares_memory(few.train[0], shapes.train[0])
+    np.testing.assert_array_equal(few.train.images, shapes.train.images[:5])
+    assert np.shares_memory(few.train.images, shapes.train.images)
     assert few.name == shapes.name
 
 

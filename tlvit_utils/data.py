@@ -29,35 +29,60 @@ SHUFFLE_BUFFER = 25_600
 
 
 @dataclass(frozen=True)
+class Split:
+    """Images with their labels; unpacked and indexed as the pair `(images, labels)`.
+
+    Attributes:
+        images: `(N, 32, 32, 3)`, uint8.
+        labels: `(N,)`, uint8.
+        masks: `(N, 32, 32)`, uint8, 1 on the pixels of the object, or None where nobody knows them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray | None = None
+
+    def __iter__(self):
+        return iter((self.images, self.labels))
+
+    def __getitem__(self, index):
+        return (self.images, self.labels)[index]
+
+    def take(self, count: int) -> "Split":
+        """Return the first so many images, not copied."""
+        masks = None if self.masks is None else self.masks[:count]
+        return Split(self.images[:count], self.labels[:count], masks)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Images and labels in three splits.
 
     Attributes:
         name: what the pictures are, for titles; never "CIFAR-10" for anything else.
         class_names: name of each label.
-        train, validation, test: `(images, labels)`; images uint8 `(N, 32, 32, 3)`, labels uint8
-            `(N,)`.
+        train, validation, test: one `Split` each.
     """
 
     name: str
     class_names: tuple[str, ...]
-    train: tuple[np.ndarray, np.ndarray]
-    validation: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
+    train: Split
+    validation: Split
+    test: Split
 
     def take(self, train: int, validation: int, test: int) -> "Dataset":
         """Return a dataset with only the first so many images of each split, not copied."""
-        sizes = {"train": train, "validation": validation, "test": test}
         return replace(
             self,
-            **{
-                split: tuple(array[:size] for array in getattr(self, split))
-                for split, size in sizes.items()
-            },
+            train=self.train.take(train),
+            validation=self.validation.take(validation),
+            test=self.test.take(test),
         )
 
     def __repr__(self):
-        sizes = " / ".join(f"{len(s[1]):,}" for s in (self.train, self.validation, self.test))
+        sizes = " / ".join(
+            f"{len(split.labels):,}" for split in (self.train, self.validation, self.test)
+        )
         return f"{self.name}: {sizes} images to train, validate and test"
 
 
@@ -87,9 +112,9 @@ def load_cifar10(data_dir: str | os.PathLike | None = None) -> Dataset:
     return Dataset(
         name="CIFAR-10",
         class_names=CIFAR10_CLASSES,
-        train=(images[:-BATCH_IMAGES], labels[:-BATCH_IMAGES]),
-        validation=(images[-BATCH_IMAGES:], labels[-BATCH_IMAGES:]),
-        test=read_batch(folder / TEST_FILE),
+        train=Split(images[:-BATCH_IMAGES], labels[:-BATCH_IMAGES]),
+        validation=Split(images[-BATCH_IMAGES:], labels[-BATCH_IMAGES:]),
+        test=Split(*read_batch(folder / TEST_FILE)),
     )
 
 

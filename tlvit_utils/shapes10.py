@@ -7,7 +7,7 @@ colour tells the class.
 
 import numpy as np
 
-from tlvit_utils.data import Dataset
+from tlvit_utils.data import Dataset, Split
 
 SHAPES10_CLASSES = (
     "disc",
@@ -65,5 +65,5 @@ def make_shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def load_stand_in(sizes: tuple[int, int, int] = (1024, 256, 256)) -> Dataset:
     """Return the stand-in: the same interface as CIFAR-10, and a name that says what it is."""
-    splits = [make_shapes(size, seed) for seed, size in enumerate(sizes)]
+    splits = [Split(*make_shapes(size, seed)) for seed, size in enumerate(sizes)]
     return Dataset("stand-in shapes, not CIFAR-10", SHAPES10_CLASSES, *splits)
