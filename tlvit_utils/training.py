@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
     dataset = load_cifar10()
     keras.utils.set_random_seed(options.seed)
     model = build_vit(config)
-    line = ProgressLine(name, len(dataset.train[1]), recipe.batch_size)
+    line = ProgressLine(name, len(dataset.train.labels), recipe.batch_size)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / f"{name}.weights.h5"
     history = train(model, dataset, recipe, checkpoint, [line])
@@ -234,7 +234,7 @@ def main(arguments: list[str] | None = None) -> None:
         config=config,
         recipe=recipe,
         dataset=dataset.name,
-        train_images_sha256=hashlib.sha256(dataset.train[0].tobytes()).hexdigest(),
+        train_images_sha256=hashlib.sha256(dataset.train.images.tobytes()).hexdigest(),
         test=evaluate(model, *dataset.test),
         history=history,
         images_per_second=line.images_per_second,
