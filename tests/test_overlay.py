@@ -1,0 +1,222 @@
+import io
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from PIL import Image
+
+from tlvit_utils import figures
+from tlvit_utils.overlay import (
+    COLORMAPS,
+    CONTOUR_LEVELS,
+    STYLES,
+    as_uint8,
+    colour_table,
+    describe_scale,
+    draw_cell,
+    draw_outline,
+    encode_png,
+    enlarge,
+    render,
+    tile,
+)
+
+RNG = np.random.default_rng(0)
+IMAGE = RNG.integers(0, 256, (32, 32, 3), dtype="uint8")
+MAP = RNG.random((8, 8), dtype="float32")
+GREY = np.full((32, 32, 3), 128, "uint8")
+
+
+def test_uint8_and_float_pictures_are_the_same():
+    for style in STYLES:
+        np.testing.assert_array_equal(
+            render(IMAGE, MAP, style=style), render(IMAGE / 255, MAP, style=style)
+        )
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("size", [64, 100, 256])
+def test_without_opacity_only_the_picture_is_left(style, size):
+    picture = render(IMAGE, MAP, style=style, opacity=0, size=size)
+    assert picture.shape == (size, size, 3) and picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture, enlarge(IMAGE, size))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_arrays_that_are_given_stay_as_they_are(style):
+    image, attention_map = IMAGE.copy(), MAP.copy()
+    render(image, attention_map, style=style, size=32)
+    np.testing.assert_array_equal(image, IMAGE)
+    np.testing.assert_array_equal(attention_map, MAP)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_map_decides(style):
+    assert (render(IMAGE, MAP, style=style) != render(IMAGE, MAP[::-1], style=style)).any()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_limits_scale_the_map(style):
+    np.testing.assert_array_equal(
+        render(IMAGE, MAP, style=style, limits=(0, 2)),
+        render(IMAGE, 3 * MAP + 1, style=style, limits=(1, 7)),
+    )
+    np.testing.assert_array_equal(
+        render(IMAGE, MAP, style=style),
+        render(IMAGE, MAP, style=style, limits=(MAP.min(), MAP.max())),
+    )
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_flat_map_is_drawn(style):
+    picture = render(IMAGE, np.full((8, 8), 0.3, "float32"), style=style, opacity=1)
+    if style == "contours":
+        np.testing.assert_array_equal(picture, enlarge(IMAGE, 256))
+    else:
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_outside_its_extent_the_picture_is_untouched(style):
+    picture = render(IMAGE, MAP, style=style, opacity=1, extent=(4, 28))
+    plain = enlarge(IMAGE, 256)
+    inside = np.zeros((256, 256), bool)
+    inside[32:224, 32:224] = True
+    np.testing.assert_array_equal(picture[~inside], plain[~inside])
+    expected = render(IMAGE[4:28, 4:28], MAP, style=style, opacity=1, size=192)
+    np.testing.assert_array_equal(picture[32:224, 32:224], expected)
+
+
+@pytest.mark.parametrize("name, choices", [("style", STYLES), ("colormap", COLORMAPS)])
+def test_an_unknown_choice_is_refused(name, choices):
+    with pytest.raises(ValueError, match=f"{name} is 'jet'") as error:
+        render(IMAGE, MAP, **{name: "jet"})
+    assert all(repr(choice) in str(error.value) for choice in choices)
+
+
+# heat
+
+
+@pytest.mark.parametrize("colormap, name", [("viridis",) * 2, ("cividis",) * 2, ("grey", "gray")])
+def test_colour_tables_are_matplotlibs(colormap, name):
+    expected = 255 * colormaps[name](np.arange(256))[:, :3]
+    np.testing.assert_allclose(colour_table(colormap), expected, atol=4)
+
+
+@pytest.mark.parametrize("opacity", [0.3, 0.6, 1])
+@pytest.mark.parametrize("size", [64, 100])
+def test_heat_is_what_the_static_figures_draw(opacity, size):
+    picture = render(IMAGE, MAP, opacity=opacity, size=size).astype(int)
+    expected = figures.overlay(IMAGE / 255, MAP, opacity, size)
+    assert abs(picture - expected).max() <= 3
+
+
+def test_heat_uses_the_colour_map():
+    dark_to_bright = np.linspace(0, 1, 64, dtype="float32").reshape(8, 8)
+    for colormap in COLORMAPS:
+        picture = render(IMAGE, dark_to_bright, colormap=colormap, opacity=1, size=64)
+        table = np.rint(colour_table(colormap)).astype("uint8")
+        np.testing.assert_array_equal(picture[0, 0], table[0])
+        np.testing.assert_array_equal(picture[-1, -1], table[255])
+        luminance = picture[::8, ::8].astype(float) @ [0.2126, 0.7152, 0.0722]
+        assert (np.diff(luminance.reshape(-1)) > -1).all()  # readable without colour
+
+
+# contours
+
+
+def is_grey(picture):
+    return (picture == picture[..., :1]).all(axis=-1)
+
+
+def test_contours_have_no_colour_and_leave_the_rest():
+    picture, plain = render(IMAGE, MAP, style="contours"), enlarge(IMAGE, 256)
+    changed = (picture != plain).any(axis=-1)
+    assert 0.02 < changed.mean() < 0.5
+    assert is_grey(picture[changed]).all()
+    assert set(np.unique(picture[changed])) == {0, 255}
+    assert (render(IMAGE, MAP, style="contours", opacity=0.25)[changed] != picture[changed]).any()
+
+
+def test_contours_cross_a_ramp_at_their_levels_thicker_where_it_is_higher():
+    ramp = np.tile(np.arange(16, dtype="float32"), (16, 1))  # a cell is 16 pixels wide
+    line = render(GREY, ramp, style="contours")[128, :, 0]
+    starts = np.flatnonzero((line[1:] == 0) & (line[:-1] != 0)) + 1
+    ends = np.flatnonzero((line[1:] != 0) & (line[:-1] == 0)) + 1
+    expected = 8 + 240 * np.array(CONTOUR_LEVELS)  # between the outer cells' centres
+    np.testing.assert_allclose((starts + ends) / 2, expected, atol=1.5)
+    assert (np.diff(ends - starts) > 0).all()
+
+
+# spotlight
+
+
+def test_spotlight_darkens_what_is_low_in_its_own_colours():
+    half = np.zeros((2, 2), "float32")
+    half[0, 1] = 1
+    picture = render(IMAGE, half, style="spotlight", opacity=0.75, size=32)
+    np.testing.assert_array_equal(picture[:16, 16:], IMAGE[:16, 16:])
+    np.testing.assert_array_equal(picture[16:], np.rint(IMAGE[16:] * 0.25))
+
+
+# marks, tiles, files
+
+
+def test_the_outline_runs_along_the_mask_in_black_and_white():
+    mask = np.zeros((32, 32), bool)
+    mask[8:16, 12:24] = True
+    marked = draw_outline(enlarge(GREY, 256), mask)
+    changed = (marked != 128).any(axis=-1)
+    rows, columns = np.nonzero(changed)
+    assert rows.min() in range(62, 65) and rows.max() in range(127, 131)
+    assert columns.min() in range(94, 97) and columns.max() in range(191, 195)
+    assert not changed[70:122, 102:186].any()
+    assert set(np.unique(marked[changed])) == {0, 255}
+    np.testing.assert_array_equal(draw_outline(marked, np.ones((32, 32))), marked)
+
+
+@pytest.mark.parametrize("cell", [(0, 0), (2, 5), (7, 7)])
+def test_the_frame_is_around_the_cell(cell):
+    marked = draw_cell(enlarge(GREY, 256), cell, (8, 8))
+    top, left = 32 * cell[0], 32 * cell[1]
+    np.testing.assert_array_equal(marked[top, left : left + 32], 0)
+    np.testing.assert_array_equal(marked[top + 31, left : left + 32], 0)
+    np.testing.assert_array_equal(marked[top : top + 32, left + 31], 0)
+    assert (marked[top + 2, left + 2 : left + 30] == 255).all()
+    np.testing.assert_array_equal(marked[top + 6 : top + 26, left + 6 : left + 26], 128)
+    outside = np.ones((256, 256), bool)
+    outside[max(top - 1, 0) : top + 33, max(left - 1, 0) : left + 33] = False
+    assert (marked[outside] == 128).all()
+
+
+def test_tiles_stand_in_rows_with_their_titles():
+    grey = np.full((3, 40, 40, 3), 128, "uint8")
+    sheet = tile(grey, ["8", "9", "8"], columns=2)
+    assert sheet.shape == (84, 84, 3)
+    first, second, third = sheet[:40, :40], sheet[:40, 44:], sheet[44:, :40]
+    assert (first != second).any() and (first == third).all()
+    for each in (first, second):
+        assert each.min() == 0 and each.max() > 200  # white on black
+        assert (each[24:] == 128).all()
+    assert (sheet[:, 40:44] == 255).all() and (sheet[44:, 44:] == 255).all()
+
+
+def test_png_keeps_every_pixel():
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encode_png(IMAGE)))), IMAGE)
+
+
+def test_as_uint8_rounds_and_clips():
+    np.testing.assert_array_equal(as_uint8([-1, 0, 0.5, 1, 2]), [0, 0, 128, 255, 255])
+    assert as_uint8(IMAGE) is IMAGE
+
+
+# words
+
+
+def test_the_scale_in_words():
+    assert describe_scale("heat", "viridis", (0, 0.5)) == "dark purple (0.000) to yellow (0.500)"
+    assert describe_scale("heat", "grey", (0, 0.5)) == "black (0.000) to white (0.500)"
+    assert describe_scale("spotlight", "viridis", (0, 0.5)) == "dark (0.000) to bright (0.500)"
+    assert describe_scale("contours", "viridis", (1, 2)) == (
+        "thin, medium and thick lines at 1.250, 1.500, 1.750"
+    )

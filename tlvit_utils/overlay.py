@@ -1,0 +1,243 @@
+"""Attention maps drawn over pictures, fast enough for a slider: NumPy and Pillow, no figure.
+
+`render` draws one map in one of three styles. `draw_outline` and `draw_cell` mark a mask and a
+cell on the result, `tile` puts several pictures into one, and `encode_png` makes a file of it.
+All pictures are `(height, width, 3)`, uint8. `widgets.Image` takes the file; see `viewer`.
+"""
+
+import io
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+STYLES = ("heat", "contours", "spotlight")
+COLORMAPS = {
+    "viridis": "dark purple to yellow",
+    "cividis": "dark blue to yellow",
+    "grey": "black to white",
+}
+CONTOUR_LEVELS = (0.25, 0.5, 0.75)  # of the way from the lowest to the highest value
+GAP = 4  # pixels between tiles
+
+# every fifth of matplotlib's 256 colours, as hexadecimal red, green and blue
+_COLOURS = {
+    "viridis": (
+        "44015446085c471063481769481d6f482475472a7a46307e453781433d844142873f48893d4e8a3a538b"
+        "38598c355e8d33638d31688e2e6d8e2c718e2a768e297b8e27808e25848e23898e218e8d20928c1f978b"
+        "1e9c891fa18821a58524aa8328ae802eb37c35b7793dbc7446c06f50c46a5ac86465cb5e70cf577cd250"
+        "89d54895d840a2da37b0dd2fbddf26cae11fd8e219e5e419f1e51dfde725"
+    ),
+    "cividis": (
+        "00224e002656002a5f002d68003070083370163770203a6f273e6e2e416d34456c3a486c3f4c6c444f6c"
+        "49536c4e566c535a6d575d6d5c616e60646f656870696b716d6f727272747676767a7a787e7d78838179"
+        "8885788d8878928c789690779b9476a09875a59c74aaa073afa471b5a86fbaac6dbfb06bc4b468c9b965"
+        "cfbd62d4c15fdac65bdfca57e5cf52ead34cf0d846f6dd3ffce236fee838"
+    ),
+}
+
+
+@cache
+def colour_table(colormap: str) -> np.ndarray:
+    """Return the 256 colours of a colour map, `(256, 3)`, float32, 0..255.
+
+    At most 4 of 255 away from matplotlib's, between whose every fifth colour it is linear.
+
+    Raises:
+        ValueError: no such colour map; the message names those there are.
+    """
+    _check("colormap", colormap, COLORMAPS)
+    if colormap == "grey":
+        return np.repeat(np.arange(256, dtype="float32")[:, None], 3, axis=1)
+    few = np.frombuffer(bytes.fromhex(_COLOURS[colormap]), "uint8").reshape(-1, 3)
+    places = np.linspace(0, 255, len(few))
+    table = [np.interp(np.arange(256), places, channel) for channel in few.T]
+    return np.stack(table, axis=1).astype("float32")
+
+
+def render(
+    image,
+    attention_map,
+    *,
+    style: str = "heat",
+    colormap: str = "viridis",
+    opacity: float = 0.6,
+    limits: tuple[float, float] | None = None,
+    size: int = 256,
+    extent: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Draw a map over a picture.
+
+    - "heat": colours over the picture, which turns grey as they come, so that its own colours
+      are not taken for the map's. Each cell stays a square: the map has no finer detail.
+    - "contours": black lines with a white edge, thin, medium and thick, where the map passes a
+      quarter, a half and three quarters of the way from its lowest to its highest value; between
+      the centres of the cells it is interpolated linearly. They need no colour, and stand out
+      as lines only if they are firm: from opacity 0.5 on they are opaque.
+    - "spotlight": the picture in its own colours, darker where the map is lower. Cells are
+      squares.
+
+    Args:
+        image: `(height, width, 3)`, uint8, or float with values 0..1.
+        attention_map: `(rows, columns)`.
+        style: "heat", "contours" or "spotlight".
+        colormap: of the heat: "viridis", "cividis" or "grey".
+        opacity: weight of the map, from 0 (the picture alone) to 1.
+        limits: values that count as the lowest and the highest; the map's own by default.
+        size: side of the result in pixels.
+        extent: first and last pixel of the image's sides that the map's grid covers, as
+            `RandomCropFlip.visible_extent` tells; by default the grid covers all of the image.
+
+    Returns:
+        `(size, size, 3)`, uint8.
+
+    Raises:
+        ValueError: an unknown style or colour map.
+    """
+    _check("style", style, STYLES)
+    low, high = limits or (np.min(attention_map), np.max(attention_map))
+    level = (np.asarray(attention_map, "float32") - low) / max(high - low, 1e-12)
+    level = np.clip(level, 0, 1)
+    first, last = extent or (0, len(image))
+    first, last = (round(side * size / len(image)) for side in (first, last))
+    covered = slice(first, last)  # the rows, and the columns, of the result that the grid covers
+    picture = as_uint8(image)
+    result = enlarge(picture, size)
+    if style == "heat":
+        picture = picture.astype("float32")
+        grey = picture.mean(axis=-1, keepdims=True)
+        picture = (1 - opacity) * ((1 - opacity) * picture + opacity * grey)
+        heat = opacity * colour_table(colormap)[np.rint(255 * level).astype(int)]
+        mixed = enlarge(picture, size)[covered, covered]
+        mixed += enlarge(heat, last - first)
+        result[covered, covered] = np.rint(mixed, out=mixed)
+    elif style == "spotlight":
+        light = 1 - opacity * (1 - enlarge(level, last - first))
+        result[covered, covered] = np.rint(result[covered, covered] * light[..., None])
+    else:
+        lines, edges = _contours(level, last - first)
+        firm = min(2 * opacity, 1)
+        part = result[covered, covered]
+        for pixels, shade in ((edges & ~lines, 255), (lines, 0)):
+            part[pixels] = np.rint((1 - firm) * part[pixels] + firm * shade)
+    return result
+
+
+def _contours(level, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where contour lines and their white edges are, each `(size, size)`, bool."""
+    smooth = np.asarray(Image.fromarray(level).resize((size, size), Image.Resampling.BILINEAR))
+    lines = np.zeros((size, size), bool)
+    for i, threshold in enumerate(CONTOUR_LEVELS):
+        lines |= _boundary(smooth >= threshold, i)
+    return lines, _thicken(lines, 1)
+
+
+def _boundary(inside, width: int) -> np.ndarray:
+    """Return the pixels at which `inside` changes, thickened by `width`."""
+    edge = np.zeros_like(inside)
+    edge[:, 1:] |= inside[:, 1:] != inside[:, :-1]
+    edge[1:] |= inside[1:] != inside[:-1]
+    return _thicken(edge, width)
+
+
+def _thicken(pixels, width: int) -> np.ndarray:
+    """Return the pixels and those that are at most `width` away in a row and in a column."""
+    for _ in range(width):
+        wide = pixels.copy()
+        wide[:, 1:] |= pixels[:, :-1]
+        wide[:, :-1] |= pixels[:, 1:]
+        pixels = wide.copy()
+        pixels[1:] |= wide[:-1]
+        pixels[:-1] |= wide[1:]
+    return pixels
+
+
+def describe_scale(style: str, colormap: str, limits: tuple[float, float]) -> str:
+    """Return in words how `render` draws the values between two limits."""
+    low, high = limits
+    if style == "contours":
+        values = [low + share * (high - low) for share in CONTOUR_LEVELS]
+        return "thin, medium and thick lines at " + ", ".join(f"{v:.3f}" for v in values)
+    if style == "spotlight":
+        return f"dark ({low:.3f}) to bright ({high:.3f})"
+    dark, bright = COLORMAPS[colormap].split(" to ")
+    return f"{dark} ({low:.3f}) to {bright} ({high:.3f})"
+
+
+def draw_outline(picture, mask) -> np.ndarray:
+    """Return the picture with a mask's outline in black and white dashes.
+
+    Args:
+        picture: `(size, size, 3)`, uint8.
+        mask: `(height, width)`, bool or 0 and 1; it covers the picture from edge to edge.
+    """
+    picture = picture.copy()
+    edge = _boundary(enlarge(np.asarray(mask, bool), len(picture)), 1)
+    rows, columns = np.nonzero(edge)
+    picture[rows, columns] = np.where((rows + columns) // 6 % 2, 255, 0)[:, None]
+    return picture
+
+
+def draw_cell(picture, cell: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
+    """Return the picture with a cell of a grid of `(rows, columns)` framed, black in white."""
+    frame = Image.fromarray(picture)
+    draw = ImageDraw.Draw(frame)
+    steps = [len(picture) / count for count in grid]
+    top, left = (round(place * step) for place, step in zip(cell, steps, strict=True))
+    bottom, right = (round((place + 1) * step) - 1 for place, step in zip(cell, steps, strict=True))
+    draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="white", width=4)
+    draw.rectangle((left, top, right, bottom), outline="black", width=2)
+    return np.asarray(frame)
+
+
+def tile(pictures, titles, columns: int = 4) -> np.ndarray:
+    """Return pictures `(count, size, size, 3)`, uint8, in one, each with its title written in."""
+    size = len(pictures[0])
+    rows = -(-len(pictures) // columns)
+    step = size + GAP
+    sheet = Image.new("RGB", (columns * step - GAP, rows * step - GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = label_font()
+    for i, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        left, top = i % columns * step, i // columns * step
+        sheet.paste(Image.fromarray(picture), (left, top))
+        box = draw.textbbox((left + 4, top + 3), title, font=font)
+        draw.rectangle(box, fill="black", outline="black", width=3)
+        draw.text((left + 4, top + 3), title, fill="white", font=font)
+    return np.asarray(sheet)
+
+
+@cache
+def label_font(size: int = 14):
+    """Return the font of this size in pixels that comes with Pillow."""
+    return ImageFont.load_default(size)
+
+
+def enlarge(array, size: int) -> np.ndarray:
+    """Return an array `(height, width, …)` at `size` × `size`, its pixels kept square."""
+    array = np.asarray(array)
+    for axis in (0, 1):
+        count = array.shape[axis]
+        array = array.take(np.arange(size) * count // size, axis)
+    return array
+
+
+def as_uint8(image) -> np.ndarray:
+    """Return a picture that is uint8, or float with values 0..1, as uint8."""
+    image = np.asarray(image)
+    return image if image.dtype == np.uint8 else np.rint(255 * np.clip(image, 0, 1)).astype("uint8")
+
+
+def encode_png(picture) -> bytes:
+    """Return a picture as PNG, packed fast rather than small."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "png", compress_level=1)
+    return buffer.getvalue()
+
+
+def _check(name, value, choices):
+    """Raise a ValueError unless `value`, called `name` in the message, is one of the choices."""
+    if value not in choices:
+        raise ValueError(
+            f"{name} is {value!r}, but it must be one of {', '.join(map(repr, choices))}."
+        )
