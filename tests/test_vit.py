@@ -47,6 +47,23 @@ def test_shapes_inside_the_model(config):
     assert model.output_shape == (None, 10)
 
 
+@pytest.mark.parametrize(
+    "convolutions, message",
+    [([(16, 2), (128, 1)], "2 pixels per grid cell"), ([(16, 2), (64, 2)], "ends with 64 filters")],
+)
+def test_convolutions_that_do_not_fit_are_refused(convolutions, message):
+    with pytest.raises(ValueError, match=message):
+        ViTConfig.light().replace(convolutions=convolutions)
+
+
+def test_convolutions_take_the_place_of_patches(images):
+    config = ViTConfig.light().replace(convolutions=[(8, 2), (128, 2)])
+    assert ViTConfig(**json.loads(json.dumps(config.to_dict()))) == config
+    model = build_vit(config)
+    assert model.get_layer("to_sequence").input.shape == (None, 8, 8, 128)
+    assert "patch_projection" not in [layer.name for layer in model.layers]
+
+
 def test_the_grid_is_the_views_patches_row_by_row(tiny_config, tiny_model, images):
     """The convolution with stride is the projection of each flattened patch."""
     kernel, bias = tiny_model.get_layer("patch_projection").get_weights()

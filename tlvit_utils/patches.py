@@ -1,4 +1,4 @@
-"""Learned positions for image patches (notebook 01)."""
+"""From an image to a sequence: learned positions (notebook 01), convolutions (notebook 09)."""
 
 import keras
 from keras import layers, ops
@@ -61,3 +61,29 @@ class PatchEncoder(layers.Layer):
             "num_patches": self.num_patches,
             "projection_dim": self.projection_dim,
         }
+
+
+def convolutional_tokenizer(images, convolutions):
+    """Turn images into a grid of token vectors by a few small convolutions, in place of patches.
+
+    Each 3×3 convolution is followed by batch normalization and ReLU. A token then knows more than
+    the pixels of its own cell: neighbouring cells overlap.
+
+    Source: Xiao et al. 2021, "Early convolutions help transformers see better" (arXiv
+    2106.14881). Departures: some steps keep the resolution, and the last is not a 1×1 projection.
+
+    Args:
+        images: `(batch, height, width, channels)`, a Keras tensor.
+        convolutions: `(filters, stride)` of each convolution, the first first.
+
+    Returns:
+        `(batch, height / strides, width / strides, last filters)`, a Keras tensor.
+    """
+    x = images
+    for i, (filters, stride) in enumerate(convolutions):
+        x = layers.Conv2D(
+            filters, 3, stride, padding="same", use_bias=False, name=f"convolution_{i}"
+        )(x)
+        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"convolution_{i}_norm")(x)
+        x = layers.ReLU(name=f"convolution_{i}_relu")(x)
+    return x  # (batch, height / strides, width / strides, filters)

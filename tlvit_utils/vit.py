@@ -1,13 +1,14 @@
 """The whole Vision Transformer, with TokenLearner after any block or none (notebook 04)."""
 
 from dataclasses import asdict, dataclass, replace
+from math import prod
 
 import keras
 from keras import layers
 
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock, check_rate
-from tlvit_utils.patches import PatchEncoder
+from tlvit_utils.patches import PatchEncoder, convolutional_tokenizer
 from tlvit_utils.token_learner import TokenLearner, check_num_tokens
 from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
 
@@ -29,7 +30,10 @@ class ViTConfig:
         resized_size: side to which the image is resized first.
         padding: zeros added on each side after resizing.
         crop_size: side of the view that is cut out (at random in training, else the centre).
-        patch_size: side of a square patch; it must divide `crop_size`.
+        patch_size: pixels along one side of a grid cell: a square patch, or the steps of the
+            convolutions together. It must divide `crop_size`.
+        convolutions: `(filters, stride)` of each 3×3 convolution of the tokenizer, the first
+            first; empty for patches.
         projection_dim: width C of every token.
         num_layers: number of Transformer blocks.
         num_heads: attention heads per block.
@@ -54,6 +58,7 @@ class ViTConfig:
     padding: int = 0
     crop_size: int = 48
     patch_size: int = 6
+    convolutions: tuple[tuple[int, int], ...] = ()
     projection_dim: int = 128
     num_layers: int = 4
     num_heads: int = 4
@@ -70,6 +75,7 @@ class ViTConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "mlp_units", tuple(self.mlp_units))  # a list, after JSON
+        object.__setattr__(self, "convolutions", tuple(map(tuple, self.convolutions)))
         for name in ("image_size", "patch_size", "num_layers", "num_classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be at least 1.")
@@ -78,6 +84,8 @@ class ViTConfig:
                 f"patch_size is {self.patch_size}, which does not divide the {self.crop_size}-"
                 "pixel view; choose a divisor, or change crop_size."
             )
+        if self.convolutions:
+            self._check_convolutions()
         if self.mlp_units[-1:] != (self.projection_dim,):
             raise ValueError(
                 f"mlp_units is {self.mlp_units}, but it must end with projection_dim = "
@@ -95,6 +103,19 @@ class ViTConfig:
             raise ValueError(
                 f"token_learner_after is {self.token_learner_after}, but the network's "
                 f"{self.num_layers} blocks have the indices 0 to {self.num_layers - 1}."
+            )
+
+    def _check_convolutions(self):
+        filters, strides = zip(*self.convolutions, strict=True)
+        if prod(strides) != self.patch_size:
+            raise ValueError(
+                f"convolutions has the strides {strides}, which make {prod(strides)} pixels per "
+                f"grid cell, but patch_size is {self.patch_size}; the two must be equal."
+            )
+        if filters[-1] != self.projection_dim:
+            raise ValueError(
+                f"convolutions ends with {filters[-1]} filters, but it must end with "
+                f"projection_dim = {self.projection_dim}: its outputs are the tokens."
             )
 
     @property
@@ -169,9 +190,13 @@ def build_vit(config: ViTConfig) -> keras.Model:
     x = RandomCropFlip(config.resized_size, config.crop_size, config.padding, name="augmentation")(
         x
     )
-    x = layers.Conv2D(
-        config.projection_dim, config.patch_size, config.patch_size, name="patch_projection"
-    )(x)  # (batch, grid_size, grid_size, dim)
+    if config.convolutions:
+        x = convolutional_tokenizer(x, config.convolutions)
+    else:
+        x = layers.Conv2D(
+            config.projection_dim, config.patch_size, config.patch_size, name="patch_projection"
+        )(x)
+    # (batch, grid_size, grid_size, dim)
     x = layers.Reshape((config.num_patches, config.projection_dim), name="to_sequence")(x)
     x = PatchEncoder(config.num_patches, config.projection_dim, name="patch_encoder")(x)
     x = layers.Dropout(config.dropout_rate, name="dropout")(x)
