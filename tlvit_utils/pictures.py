@@ -98,7 +98,8 @@ def read_picture(source, class_names=CIFAR10_CLASSES, size: int = 32) -> Picture
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise _refusal(name, f"is {_kind(data)}", SAVE_AGAIN) from error
+        remedy = "choose a picture, or save this as one, PNG or JPEG"
+        raise _refusal(name, f"is {_kind(data)}", remedy) from error
     except (Image.DecompressionBombError, MemoryError) as error:
         raise _refusal(name, "is too large for this machine's memory", _smaller()) from error
     except Exception as error:  # on a damaged file Pillow raises nearly anything
