@@ -1,69 +1,323 @@
-"""A stand-in for CIFAR-10, made by code: coloured shapes on clutter.
+"""shapes10: a data set made by code, in which it is known where the object is.
 
-Tests and the `smoke` profile use it where no CIFAR-10 is at hand, so that they never download. The
-ten classes are ten shapes; place, size, turn and colours are random, so that neither position nor
-colour tells the class.
+Every picture is 32×32 pixels and shows one textured object, of ten shapes, on a textured background
+with scraps of clutter. Place, size, turn, colours and textures are drawn in the same way for all
+classes, and shapes of one size have one area, so that none of these tells the class. Each shape is
+its own mirror image, so that flips keep it.
+
+Everything is drawn by sampling small tables of integers along turned grids: the shapes, the scraps,
+the textures. Nothing is computed in floating point, and the random numbers are raw output of PCG64,
+which NumPy promises to keep; so a seed gives the same bytes on every platform.
 """
 
-import numpy as np
+import math
+from functools import cache
 
-from tlvit_utils.data import Dataset, Split
+import numpy as np
 
 SHAPES10_CLASSES = (
     "disc",
     "ring",
-    "square",
-    "frame",
+    "crescent",
     "triangle",
+    "square",
     "cross",
-    "bar",
-    "two bars",
-    "half disc",
-    "diamond",
+    "star",
+    "heart",
+    "arrow",
+    "hourglass",
 )
+CHUNK = 50  # pictures drawn at a time: a multiple of ten, small enough for the processor's cache
+SIDE = 32  # of a picture, in pixels
+MIDDLE = np.array([8 * SIDE // 2], "int64")  # of a picture; places are in eighths of a pixel
+SCRAPS = 9  # in a picture
+DRAWS = 125  # random numbers that a picture takes, besides its grain
+TABLE = 128  # side of the table of a shape, in texels; places on a table are in 1/64 texel
+UNIT = 64  # a shape's area is UNIT × UNIT texels
+TILE = 64  # side of the table of a texture, in texels, after which it repeats
+FULL = 128  # weight of what covers a pixel wholly
+
+# Sines of 256 directions, in units of 2**-14; none is so near a half that platforms could differ.
+SINES = np.array([round(2**14 * math.sin(math.pi * i / 128)) for i in range(256)], "int64")
 
 
-def _inside(label: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return where the points `x`, `y` (in units of the shape's radius) lie inside the shape."""
-    radius = np.hypot(x, y)
-    box = np.maximum(np.abs(x), np.abs(y))
-    return (
-        radius < 0.9,
-        (radius < 1) & (radius > 0.55),
-        box < 0.8,
-        (box < 0.85) & (box > 0.45),
-        (y < 0.6) & (np.abs(x) < (0.6 + 0.9 * (y + 0.33)) * 0.75) & (y > -1),
-        (np.minimum(np.abs(x), np.abs(y)) < 0.28) & (box < 0.95),
-        (np.abs(x) < 0.3) & (np.abs(y) < 1),
-        (np.abs(np.abs(x) - 0.55) < 0.25) & (np.abs(y) < 0.9),
-        (radius < 1) & (y > 0),
-        np.abs(x) * 1.5 + np.abs(y) < 1,
-    )[label]
+def make_shapes10(
+    seed: int, num_images: int, *, stream: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return pictures, their labels, and where their objects are.
+
+    Every ten pictures show each class once, in random order, so that the numbers of pictures per
+    class differ by one at most. The first pictures are the same however many are made.
+
+    Args:
+        seed: 0 or more; another seed gives other pictures.
+        num_images: 0 or more.
+        stream: 0 or more; which of the seed's independent streams, one for each split.
+
+    Returns:
+        Images `(num_images, 32, 32, 3)`; labels `(num_images,)`, places in `SHAPES10_CLASSES`; and
+        masks `(num_images, 32, 32)`, 1 where the object covers at least half of the pixel and 0
+        elsewhere. All uint8.
+
+    Raises:
+        ValueError: one of the numbers is negative.
+    """
+    if min(seed, num_images, stream) < 0:
+        raise ValueError(
+            f"seed is {seed}, num_images is {num_images} and stream is {stream}, but none of them "
+            "may be negative."
+        )
+    source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream,)))
+    images = np.empty((num_images, SIDE, SIDE, 3), dtype="uint8")
+    labels = np.empty(num_images, dtype="uint8")
+    masks = np.empty((num_images, SIDE, SIDE), dtype="uint8")
+    for start in range(0, num_images, CHUNK):
+        chunk = slice(start, start + CHUNK)
+        for array, drawn in zip((images, labels, masks), _draw_chunk(source), strict=True):
+            array[chunk] = drawn[: num_images - start]
+    return images, labels, masks
 
 
-def _draw(rng: np.random.Generator, label: int) -> np.ndarray:
-    """Return one 32×32×3 uint8 picture of the shape `label`."""
-    rows, columns = np.mgrid[:32, :32]
-    coarse = rng.integers(0, 160, (8, 8, 3))
-    picture = np.kron(coarse, np.ones((4, 4, 1))) + rng.integers(0, 40, (32, 32, 3))
-    centre, size, turn = rng.uniform(10, 22, 2), rng.uniform(6, 10), rng.uniform(0, 2 * np.pi)
-    dy, dx = (rows - centre[0]) / size, (columns - centre[1]) / size
-    x, y = np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
-    colour = rng.integers(60, 256, 3)
-    colour[rng.integers(3)] = 255
-    picture[_inside(label, x, y)] = colour
-    return np.clip(picture, 0, 255).astype("uint8")
+def make_shapes(count, seed):
+    """Return pictures and labels."""
+    return make_shapes10(seed, count)[:2]
 
 
-def make_shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return `count` pictures `(count, 32, 32, 3)` and their labels, uint8, classes in turn."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(count) % len(SHAPES10_CLASSES)
-    images = np.stack([_draw(rng, label) for label in labels])
-    return images, labels.astype("uint8")
+def load_stand_in(sizes=(1024, 256, 256)):
+    """Return the pictures as a `Dataset`."""
+    from tlvit_utils.data import Dataset, Split
 
-
-def load_stand_in(sizes: tuple[int, int, int] = (1024, 256, 256)) -> Dataset:
-    """Return the stand-in: the same interface as CIFAR-10, and a name that says what it is."""
-    splits = [Split(*make_shapes(size, seed)) for seed, size in enumerate(sizes)]
+    splits = [Split(*make_shapes10(0, size, stream=i)) for i, size in enumerate(sizes)]
     return Dataset("stand-in shapes, not CIFAR-10", SHAPES10_CLASSES, *splits)
+
+
+def _draw_chunk(source: np.random.PCG64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the next `CHUNK` images, labels and masks."""
+    raw = source.random_raw((CHUNK, DRAWS + SIDE * SIDE // 8))
+    draw = _Draws(raw[:, :DRAWS])
+    labels = draw(0, 2**31).reshape(-1, 10).argsort(axis=1, kind="stable").reshape(-1)
+    light = draw(0, 2)  # whether the object is light on dark, or dark on light
+
+    # Two textures that meet in a wavy line
+    turn, x, y = draw(0, 256), *_draw_place(draw, 8 * 9)
+    weight = _sample(_wave(), 0, *_grid(turn, 64 * 8, x, y))
+    canvas = _mix(_texture(draw, 1 - light), _texture(draw, 1 - light), weight)
+
+    # Scraps, a quarter of them of the object's lightness
+    for _ in range(SCRAPS):
+        kind, turn, size = draw(0, len(_scraps())), draw(0, 256), draw(8 * 4, 8 * 7)
+        x, y = _draw_place(draw, 8 * 18)
+        weight = _sample(_scraps(), kind, *_grid(turn, UNIT * 64 * 4 // size, x, y))
+        like_object = draw(0, 4) == 0
+        canvas = _mix(canvas, _colour(draw, like_object == light)[..., None], weight)
+
+    # The object: as large as a square of 9.5 to 15 pixels, never cut by the picture's border
+    turn, size = draw(0, 256), draw(76, 121)
+    x, y = _draw_place(draw, 8 * SIDE // 2 - size * 15 // 16)
+    weight = _sample(_shapes(), labels, *_grid(turn, UNIT * 64 * 8 // size, x, y))
+    canvas = _mix(canvas, _texture(draw, light), weight)
+
+    canvas += _slope(draw)[:, None]
+    grain = raw[:, DRAWS:].astype("<u8").view("uint8")
+    canvas += (grain.astype("int16") % 13 - 6)[:, None]
+    images = np.clip(canvas, 0, 255).reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+    return images, labels, (weight >= FULL // 2).reshape(-1, SIDE, SIDE)
+
+
+class _Draws:
+    """Random integers for a chunk: each call gives every picture the next number of its own."""
+
+    def __init__(self, raw):
+        self.columns = iter((raw >> 32).astype("int64").T)
+
+    def __call__(self, low, high):
+        """Return (chunk,) integers from `low` to below `high`; both may differ by picture."""
+        return low + (next(self.columns) * (high - low) >> 32)
+
+
+def _draw_place(draw, spread):
+    """Return x, y, each within `spread` of the picture's middle."""
+    low, high = MIDDLE - spread, MIDDLE + spread + 1
+    return draw(low, high), draw(low, high)
+
+
+def _grid(turn, step, x, y):
+    """Return where on a table the pixels lie, as seen from its middle: u, v, (chunk, pixels).
+
+    Args:
+        turn: direction of the grid, in 1/256 of a full turn.
+        step: distance between two pixels on the table, in 1/64 texel.
+        x, y: place in the picture that lies on the table's middle.
+    """
+    pixels = 8 * np.arange(SIDE) + 4  # their centres
+    cosine, sine = step * SINES[(turn + 64) % 256], step * SINES[turn]
+
+    def along(factor, origin):
+        return (factor[:, None] * (pixels - origin[:, None]) >> 3 + 14).astype("int16")
+
+    u = along(cosine, x)[:, None] + along(sine, y)[:, :, None]
+    v = along(cosine, y)[:, :, None] - along(sine, x)[:, None]
+    return u.reshape(-1, SIDE * SIDE), v.reshape(-1, SIDE * SIDE)
+
+
+def _sample(tables, kind, u, v):
+    """Return the weights at u, v on the table `kind`; past its rim it goes on as at the rim."""
+    for w in (u, v):
+        w += TABLE * 64 // 2
+        np.clip(w, 0, TABLE * 64 - 1, out=w)
+        w >>= 6
+    v *= TABLE
+    v += u
+    return tables.reshape(-1).take(v + np.reshape(kind, (-1, 1)) * TABLE**2)
+
+
+def _texture(draw, light):
+    """Return (chunk, 3, pixels): textures in two colours, both of them light or both dark."""
+    kind, turn, step = draw(0, len(_tiles())), draw(0, 256), draw(64 * 2, 64 * 6)
+    u, v = _grid(turn, step, *_draw_place(draw, 8 * 16))
+    u, v = u >> 6 & TILE - 1, v >> 6 & TILE - 1
+    weight = _tiles().reshape(-1).take(v * TILE + u + kind[:, None] * TILE**2)
+    one, other = _colour(draw, light), _colour(draw, light)
+    return _mix(one[..., None], other[..., None], weight)
+
+
+def _colour(draw, light):
+    """Return (chunk, 3) colours of any hue, from grey to vivid; light or dark."""
+    luma, saturation = draw(45, 106) + 105 * light, draw(10, 80)
+    colour = luma[:, None] + (_hues()[draw(0, 96)] * saturation[:, None] >> 7)
+    return np.clip(colour, 0, 255).astype("int16")
+
+
+def _slope(draw):
+    """Return (chunk, pixels): light from one side, brighter there and darker across by up to 21."""
+    turn, strength = draw(0, 256), draw(0, 16)
+    u, _ = _grid(turn, 4 * strength, MIDDLE, MIDDLE)
+    return u >> 6
+
+
+def _mix(below, above, weight):
+    """Return `below` where the weight (chunk, pixels) is 0, `above` where it is `FULL`."""
+    mixed = (above - below) * weight[:, None]  # 255 * FULL still fits into int16
+    mixed >>= 7
+    mixed += below
+    return mixed
+
+
+@cache
+def _hues():
+    """Return 96 colours from around the colour wheel, less their luma: (96, 3)."""
+    place = 16 * np.arange(96)[:, None] + np.array([0, 1024, 512])
+    colours = np.clip(abs(place % 1536 - 768) - 256, 0, 256)
+    return colours - (colours @ [77, 150, 29] >> 8)[:, None]
+
+
+def _weights(tables, blur, rim):
+    """Return tables (n, side, side) of 0 and 1 as weights: means over `blur` × `blur` texels.
+
+    Args:
+        blur: about the texels between two pixels, so that edges come out smooth.
+        rim: what lies past the rim: "edge" or "wrap", as in `np.pad`.
+    """
+    side = tables.shape[-1]
+    tables = np.pad(tables.astype("int16"), [(0, 0), *2 * [(blur // 2, blur // 2)]], rim)
+    tables = sum(tables[:, i : i + side] for i in range(blur))
+    return sum(tables[:, :, i : i + side] for i in range(blur)) * FULL // blur**2
+
+
+def _raster(inside, unit):
+    """Return a table of a shape: its area `unit` × `unit`, its centre of mass in the middle.
+
+    Args:
+        inside: tells which of the points x, y, integers, lie in the shape, which ends within ±1000.
+    """
+    y, x = np.mgrid[-1020:1021:8, -1020:1021:8]
+    points = inside(x, y)
+    area = int(points.sum())
+    scale = 8 * math.isqrt(area << 16) // unit  # 256 times the side of a texel
+    v, u = np.mgrid[1 - TABLE : TABLE : 2, 1 - TABLE : TABLE : 2]  # in half texels
+    centre_x, centre_y = x[points].sum() // area, y[points].sum() // area
+    return inside(u * scale // 512 + centre_x, v * scale // 512 + centre_y)
+
+
+@cache
+def _shapes():
+    """Return the weights of the shapes, in the order of `SHAPES10_CLASSES`: (10, TABLE, TABLE)."""
+
+    def disc(x, y, radius=1000):
+        return x**2 + y**2 <= radius**2
+
+    def ring(x, y):
+        return disc(x, y) & ~disc(x, y, 550)
+
+    def crescent(x, y):
+        return disc(x, y) & ~disc(x - 500, y, 700)
+
+    def triangle(x, y):
+        return (y >= -500) & (abs(x) * 1000 <= (1000 - y) * 577)
+
+    def square(x, y):
+        return (abs(x) <= 1000) & (abs(y) <= 1000)
+
+    def cross(x, y):
+        return square(x, y) & (np.minimum(abs(x), abs(y)) <= 320)
+
+    def star(x, y):
+        arms = False
+        for turn in (0, 51, 102, 154, 205):  # fifths of 256
+            sine, cosine = SINES[turn], SINES[(turn + 64) % 256]
+            along, across = x * cosine + y * sine >> 14, y * cosine - x * sine >> 14
+            arms |= (along >= 0) & (abs(across) * 1000 <= (1000 - along) * 440)
+        return arms
+
+    def heart(x, y):  # two discs, and below them a wedge that touches both
+        lobes = disc(abs(x) - 470, y - 330, 530)
+        wedge = (abs(x) * 1000 <= (y + 1000) * 886) & (abs(x) <= 867) & (y <= 330)
+        return lobes | wedge
+
+    def arrow(x, y):
+        tip = (y >= 0) & (abs(x) * 10 <= (1000 - y) * 8)
+        return tip | (abs(x) <= 260) & (y <= 0) & (y >= -900)
+
+    def hourglass(x, y):
+        return (abs(y) <= 1000) & (abs(x) * 10 <= abs(y) * 8 + 800)
+
+    shapes = disc, ring, crescent, triangle, square, cross, star, heart, arrow, hourglass
+    return _weights(np.stack([_raster(shape, UNIT) for shape in shapes]), 5, "edge")
+
+
+@cache
+def _scraps():
+    """Return the weights of the scraps of clutter: (n, TABLE, TABLE)."""
+    scraps = (
+        lambda x, y: (abs(x) <= 1000) & (abs(y) <= 180),  # a stroke
+        lambda x, y: (abs(x) <= 1000) & (abs(y) <= 90),  # a hair
+        lambda x, y: (abs(x) <= 800) & (abs(y - abs(x)) <= 220),  # an angle
+        lambda x, y: (abs(x) <= 900) & (abs(abs(abs(x) - 450) - y - 220) <= 180),  # a zigzag
+        lambda x, y: (x**2 + 4 * y**2 <= 500**2) | ((x - 500) ** 2 + y**2 <= 400**2),  # a drop
+    )
+    return _weights(np.stack([_raster(scrap, UNIT // 2) for scrap in scraps]), 7, "edge")
+
+
+@cache
+def _wave():
+    """Return the weights of what lies on one side of a wavy line: (1, TABLE, TABLE)."""
+    v, u = np.mgrid[:TABLE, :TABLE]
+    return _weights((v >= TABLE // 2 + (SINES[u * 6 % 256] >> 11))[None], 9, "edge")
+
+
+@cache
+def _tiles():
+    """Return the weights of the second colour in the textures: (n, TILE, TILE)."""
+    y, x = np.mgrid[:TILE, :TILE]
+    coin = np.random.PCG64(0).random_raw((TILE, TILE)) >> 63 == 1
+    tiles = (
+        x % 16 < 8,  # stripes
+        x % 16 < 5,  # narrow stripes
+        (x // 16 + y // 16) % 2 == 1,  # checks
+        (y % 16 < 4) | ((x + y // 16 * 16) % 32 < 4),  # bricks
+        (x % 16 - 8) ** 2 + (y % 16 - 8) ** 2 < 24,  # dots
+        (y + (SINES[x * 8 % 256] >> 12)) % 16 < 8,  # waves
+        coin[y // 2, x // 2],  # speckle
+        coin[y // 8, x // 8],  # patches
+    )
+    return _weights(np.stack(tiles), 3, "wrap")
