@@ -239,14 +239,16 @@ def _to_eight_bits(name: str, image: Image.Image) -> tuple[Image.Image, list[str
         except ValueError as error:
             problem = f"has {image.mode} colours, which cannot be shown as RGB here"
             raise _refusal(name, problem, SAVE_AGAIN) from error
-    values = np.asarray(image, "float32")
+    values = np.array(image, "float32")
     if not np.isfinite(values).all():
         problem = "holds numbers that are not finite (NaN or infinity)"
         raise _refusal(name, problem, "replace them, or save it with 8 bits per number")
     low, high = 0, 1 if image.mode == "F" else 65535
     if values.min() < low or values.max() > high:
         low, high = float(values.min()), float(values.max())
-    levels = np.round((values - low) * (255 / max(high - low, 1e-12))).astype("uint8")
+    values -= low  # in place: there may be 64 million of them
+    values *= 255 / max(high - low, 1e-12)
+    levels = np.rint(values, out=values).astype("uint8")
     step = f"its numbers scaled from {low:g} to {high:g} to 0 to 255"
     return Image.fromarray(levels).convert("RGB"), [step]
 
