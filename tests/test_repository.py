@@ -56,7 +56,10 @@ def test_ci_runs_the_command_of_the_readme(committed, readme, tmp_path):
     command = block_after("<!-- the test command", readme).strip()
     stub = tmp_path / "python3"  # stands for Python: says how it is called, and fails
     stub.write_text('#!/bin/sh\necho "python3 $*, constraints: $PIP_CONSTRAINT"\nexit 7\n')
-    stub.chmod(0o755)
+    browser = tmp_path / "chromium"  # so that none is installed
+    browser.touch()
+    for each in (stub, browser):
+        each.chmod(0o755)
     result = subprocess.run(
         ["bash", committed / ".ci" / "run"],
         cwd=tmp_path,
