@@ -1,7 +1,8 @@
 """Attention maps drawn over pictures, fast enough for a slider: NumPy and Pillow, no figure.
 
 `render` draws one map in one of three styles. `draw_outline` and `draw_cell` mark a mask and a
-cell on the result, `tile` puts several pictures into one, and `encode_png` makes a file of it.
+cell on the result, `tile` and `captioned` put several pictures into one, and `encode_png` makes a
+file of it.
 All pictures are `(height, width, 3)`, uint8. `widgets.Image` takes the file; see `viewer`.
 """
 
@@ -205,6 +206,40 @@ def tile(pictures, titles, columns: int = 4) -> np.ndarray:
         draw.rectangle(box, fill="black", outline="black", width=3)
         draw.text((left + 4, top + 3), title, fill="white", font=font)
     return np.asarray(sheet)
+
+
+def captioned(columns, margin: int = 8) -> np.ndarray:
+    """Return pictures side by side, black on white, each with lines of text below it.
+
+    Args:
+        columns: pairs of a picture `(size, size, 3)`, uint8, and its lines, which are wrapped.
+        margin: pixels around each picture.
+    """
+    font = label_font(13)
+    size = len(columns[0][0])
+    texts = ["\n".join(_wrap(line, font, size) for line in lines) for _, lines in columns]
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    height = max(draw.multiline_textbbox((0, 0), text, font=font)[3] for text in texts)
+    width = len(columns) * (size + margin) + margin
+    canvas = Image.new("RGB", (width, size + 3 * margin + int(height)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for i, ((picture, _), text) in enumerate(zip(columns, texts, strict=True)):
+        left = margin + i * (size + margin)
+        canvas.paste(Image.fromarray(picture), (left, margin))
+        draw.multiline_text((left, size + 2 * margin), text, fill="black", font=font)
+    return np.asarray(canvas)
+
+
+def _wrap(line: str, font, width: int) -> str:
+    """Return the line broken between words where it would be wider than `width` pixels."""
+    lines = [""]
+    for word in line.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 @cache
