@@ -1,0 +1,312 @@
+import random
+
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils import TokenFuser, TokenLearner, build_vit
+from tlvit_utils.attention import predict_with_maps
+from tlvit_utils.interventions import (
+    accuracy_with_maps,
+    compare_maps,
+    randomised,
+    ranks,
+    shuffle_cells,
+    split_network,
+    token_effects,
+)
+
+KINDS = {
+    "v1, sum": {"kind": "v1", "pooling": "sum"},
+    "v1, mean": {"kind": "v1", "pooling": "mean"},
+    "v1.1": {"kind": "v1.1"},
+    "grouped": {"kind": "grouped"},
+}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype="uint8")
+
+
+@pytest.fixture(scope="module")
+def parts(tiny_model):
+    """The parts of the tiny model: 3 tokens of width 16 from a 4×4 grid, 10 classes."""
+    return split_network(tiny_model)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(request, tiny_config, randomise):
+    """A tiny model of each kind with random weights. Tests must not change it."""
+    return randomise(build_vit(tiny_config.replace(**KINDS[request.param])))
+
+
+class PlainParts:
+    """What `split_network` returns, for a network that can be worked out by hand.
+
+    The grid has 2×2 cells, of which each knows its place and nothing else, so that a token is its
+    own map; the prediction is the mean of the tokens.
+    """
+
+    image_size = 32
+
+    def __init__(self, maps):
+        self.learned = np.array(maps, dtype="float32").reshape(len(maps), -1, 2, 2)
+
+    def grid(self, images):
+        """Return each image's index, which stands in its first pixel, and the four places."""
+        return np.concatenate([np.eye(4).reshape(1, 2, 2, 4) + 10 * i[0, 0, 0] for i in images])
+
+    def maps(self, grid):
+        return self.learned[(grid[:, 0, 1, 0] // 10).astype(int)]
+
+    def tokens(self, grid, maps):
+        return np.reshape(maps, (len(grid), -1, 4))
+
+    def predict(self, tokens):
+        return tokens.mean(axis=1)
+
+
+def indexed_images(count):
+    return np.full((count, 32, 32, 3), np.arange(count).reshape(-1, 1, 1, 1), dtype="uint8")
+
+
+def test_the_parts_in_a_row_are_the_network(model, images):
+    parts = split_network(model)
+    probabilities, maps = predict_with_maps(model, images)
+    grid = parts.grid(images)
+    assert (grid.shape, grid.dtype) == ((3, 4, 4, 16), "float32")
+    np.testing.assert_allclose(parts.maps(grid), maps, atol=1e-5)
+    tokens = convert_to_numpy(model.get_layer("token_learner")(grid))
+    np.testing.assert_allclose(parts.tokens(grid, maps), tokens, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(parts.predict(tokens), probabilities, atol=1e-5)
+
+
+def test_a_network_of_several_token_learners_is_split_at_the_one_that_is_named(images):
+    x = inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 8, 8)(x)
+    x, _ = TokenLearner(4, name="first")(x, return_attention_maps=True)
+    x, _ = TokenLearner(2, name="second")(x, return_attention_maps=True)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(x))
+    parts = split_network(model, "second")
+    grid = parts.grid(images)
+    assert grid.shape == (3, 2, 2, 8)
+    outputs = parts.predict(parts.tokens(grid, parts.maps(grid)))
+    np.testing.assert_allclose(outputs, convert_to_numpy(model(images)), atol=1e-5)
+    with pytest.raises(ValueError, match="several TokenLearners"):
+        split_network(model)
+    with pytest.raises(ValueError, match=r"cannot be split at 'first'.*any number"):
+        split_network(model, "first")  # the second needs a square number of tokens
+
+
+def test_maps_pool_as_the_layer_pools(model, images):
+    """One cell alone, once as high as 1 and once as 5, is that cell's vector."""
+    parts = split_network(model)
+    grid = parts.grid(images)
+    layer = model.get_layer("token_learner")
+    maps = np.zeros((3, 2, 4, 4))
+    maps[:, 0, 1, 2], maps[:, 1, 1, 2] = 1, 5
+    tokens = parts.tokens(grid, maps)
+    vector = grid[:, 1, 2]
+    if parts.maps_sum_to_one:
+        values = convert_to_numpy(layer.to_values(grid)) if hasattr(layer, "to_values") else grid
+        expected = [values[:, 1, 2], values[:, 1, 2]]
+    else:
+        cells = 16 if layer.pooling == "mean" else 1
+        expected = [vector / cells, 5 * vector / cells]
+    np.testing.assert_allclose(tokens, np.stack(expected, axis=1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_any_number_of_tokens_gives_probabilities(parts, count):
+    tokens = np.random.default_rng(0).normal(size=(2, count, 16))
+    probabilities = parts.predict(tokens)
+    assert probabilities.shape == (2, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    # The tokens' order means nothing, and neither does each of them twice.
+    twice = np.concatenate([tokens[:, ::-1], tokens], axis=1)
+    np.testing.assert_allclose(parts.predict(twice), probabilities, atol=1e-5)
+
+
+def test_splitting_leaves_the_network_as_it_was(tiny_config, randomise, images, tmp_path):
+    model = randomise(build_vit(tiny_config))
+    before = predict_with_maps(model, images)
+    names = [layer.name for layer in model.layers]
+    split_network(model)
+    parts = split_network(model)
+    assert [layer.name for layer in model.layers] == names
+    for now, then in zip(predict_with_maps(model, images), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict_with_maps(loaded, images)[0], before[0])
+
+    model.get_layer("classes").bias.assign(np.arange(10.0))  # the parts follow the weights
+    grid = parts.grid(images)
+    now = parts.predict(parts.tokens(grid, parts.maps(grid)))
+    np.testing.assert_allclose(now, predict_with_maps(model, images)[0], atol=1e-5)
+    assert np.abs(now - before[0]).max() > 0.1
+
+
+def test_more_images_than_a_batch(parts, images, monkeypatch):
+    whole = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
+    monkeypatch.setattr("tlvit_utils.interventions.BATCH_SIZE", 2)
+    in_two = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
+    np.testing.assert_allclose(in_two, whole, atol=1e-5)
+
+
+def test_a_network_that_cannot_be_split_is_refused(tiny_config):
+    with pytest.raises(ValueError, match="'vit' has no TokenLearner"):
+        split_network(build_vit(tiny_config.replace(num_tokens=None)))
+    inputs = keras.Input((32, 32, 3))
+    grid = keras.layers.Conv2D(8, 8, 8)(inputs)
+    tokens, _ = TokenLearner(2, name="bypassed")(grid, return_attention_maps=True)
+    model = keras.Model(inputs, grid + TokenFuser()(tokens, grid))
+    with pytest.raises(ValueError, match=r"cannot be split at 'bypassed'.*nothing but its tokens"):
+        split_network(model)
+
+
+def test_wrong_arrays_are_refused(parts, tiny_config, images):
+    grid = parts.grid(images)
+    with pytest.raises(ValueError, match="multiply by 255"):
+        parts.grid(images / 255)
+    with pytest.raises(
+        ValueError, match=r"grid have shape \(3, 16, 16\); expected \(any, 4, 4, 16"
+    ):
+        parts.maps(grid.reshape(3, 16, 16))
+    with pytest.raises(
+        ValueError, match=r"maps have shape \(1, 2, 4, 4\); expected \(3, any, 4, 4"
+    ):
+        parts.tokens(grid, np.ones((1, 2, 4, 4)))
+    for wrong in (-0.1, np.nan, np.inf):
+        with pytest.raises(ValueError, match="negative or not finite"):
+            parts.tokens(grid, np.full((3, 2, 4, 4), wrong))
+    with pytest.raises(ValueError, match=r"tokens have shape \(3, 0, 16\)"):
+        parts.predict(np.ones((3, 0, 16)))
+    softmaxed = split_network(build_vit(tiny_config.replace(kind="v1.1")))
+    with pytest.raises(ValueError, match="0 everywhere"):
+        softmaxed.tokens(grid, np.zeros((3, 1, 4, 4)))
+    assert not parts.tokens(grid, np.zeros((3, 1, 4, 4))).any()  # in v1 that is an empty token
+
+
+def test_token_effects_by_hand():
+    """Three tokens (8, 0, 0, 0), (0, 2, 2, 0) and (0, 2, 2, 0), whose mean is the prediction."""
+    parts = PlainParts([[[8, 0, 0, 0], [0, 2, 2, 0], [0, 2, 2, 0]]])
+    effects = token_effects(parts, indexed_images(1)[0])
+    assert (effects.label, effects.probability) == (0, pytest.approx(8 / 3))
+    np.testing.assert_allclose(effects.probabilities, [[0, 2, 2, 0], [4, 1, 1, 0], [4, 1, 1, 0]])
+    np.testing.assert_allclose(effects.effects, [8 / 3, -4 / 3, -4 / 3], rtol=1e-6)
+    assert effects.effect_ranks.tolist() == [1, 2, 2]
+    assert effects.mass.tolist() == [0.5, 0.25, 0.25]
+    assert effects.mass_ranks.tolist() == [1, 2, 2]
+
+    other = token_effects(parts, indexed_images(1)[0], label=1)
+    np.testing.assert_allclose(other.effects, [4 / 3 - 2, 1 / 3, 1 / 3], rtol=1e-5)
+
+
+def test_equal_values_share_the_better_rank():
+    assert ranks([0.5, 0.5 + 1e-8, 0.7, 0.1]).tolist() == [2, 2, 1, 4]
+
+
+def test_leaving_out_a_token_of_a_real_network(parts, images):
+    effects = token_effects(parts, images[1], label=4)
+    (tokens,) = parts.tokens(grid := parts.grid(images[1:2]), parts.maps(grid))
+    first_two = parts.predict(tokens[None, :2])[0]
+    np.testing.assert_allclose(effects.probabilities[2], first_two, atol=1e-6)
+    whole = parts.predict(tokens[None])[0, 4]
+    assert effects.effects[2] == pytest.approx(whole - first_two[4], abs=1e-6)
+
+
+def test_the_only_token_cannot_be_left_out(tiny_config, images):
+    parts = split_network(build_vit(tiny_config.replace(num_tokens=1)))
+    with pytest.raises(ValueError, match="only one token"):
+        token_effects(parts, images[0])
+
+
+def test_compare_maps_by_hand():
+    """Token 0 is (8, 0, 0, 0), token 1 is (0, 2, 2, 0); the prediction is their mean."""
+    parts, image = PlainParts([[[8, 0, 0, 0], [0, 2, 2, 0]]]), indexed_images(1)[0]
+    painted = np.array([[0, 1], [0, 0]])
+    result = compare_maps(parts, image, painted, label=1, token=0)
+    assert (result.learned, result.painted, result.uniform) == (1, 1.5, 2)
+    assert set(result.random.tolist()) == {1, 5}  # the 8 is on cell 1 or elsewhere
+    assert len(result.random) == 20
+
+    result = compare_maps(parts, image, painted, token=None)
+    assert (result.label, result.learned, result.painted, result.uniform) == (0, 4, 0, 1.5)
+    again = compare_maps(parts, image, painted, token=None, seed=0)
+    assert again.random.tolist() == result.random.tolist()
+    other = compare_maps(parts, image, painted, token=None, seed=1)
+    assert other.random.tolist() != result.random.tolist()
+
+
+def test_a_learned_map_painted_by_hand_changes_nothing(model, images):
+    parts = split_network(model)
+    learned = parts.maps(parts.grid(images[:1]))[0]
+    result = compare_maps(parts, images[0], learned[1], token=1, draws=2)
+    assert result.painted == pytest.approx(result.learned, abs=1e-6)
+    flat = compare_maps(parts, images[0], np.full((4, 4), learned[1].mean()), token=1, draws=2)
+    assert flat.painted == pytest.approx(flat.uniform, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"token": 3}, "indices 0 to 2"),
+        ({"label": 10}, "indices 0 to 9"),
+        ({"draws": 0}, "draws is 0"),
+        ({"painted": np.ones((3, 3))}, r"painted maps have shape \(1, 3, 3\)"),
+        ({"painted": -np.ones((4, 4))}, "negative"),
+        ({"image": np.zeros((2, 32, 32, 3))}, "The images have shape"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(parts, images, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        compare_maps(parts, **{"image": images[0], "painted": np.ones((4, 4)), **arguments})
+
+
+def test_shuffled_cells_are_the_same_values_elsewhere():
+    maps = np.arange(2 * 3 * 16.0).reshape(2, 3, 4, 4)
+    shuffled = shuffle_cells(maps, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.sort(shuffled.reshape(6, 16)), maps.reshape(6, 16))
+    orders = shuffled.reshape(6, 16) - 16 * np.arange(6)[:, None]
+    assert len(np.unique(orders, axis=0)) == 6  # each map in an order of its own
+
+
+def test_accuracy_with_maps_by_hand(monkeypatch):
+    """The prediction is the cell that the map marks, and the labels are these cells."""
+    monkeypatch.setattr("tlvit_utils.interventions.BATCH_SIZE", 2)
+    cells = np.array([0, 1, 1, 2, 1])
+    parts = PlainParts(np.eye(4)[cells])
+    result = accuracy_with_maps(parts, indexed_images(5), cells)
+    assert result["learned"] == 1
+    assert result["other image"] == 0.2  # the next one's: right for the first 1 of two alone
+    assert result["mean"] == 0.6  # cell 1 is marked most
+    assert result["uniform"] == 0.2  # all cells alike, of which the first is taken
+    assert 0 <= result["shuffled"] <= 1
+
+
+def test_accuracy_needs_two_images_and_their_labels(parts, images):
+    with pytest.raises(ValueError, match=r"3 images and labels of shape \(2,\)"):
+        accuracy_with_maps(parts, images, [0, 1])
+    with pytest.raises(ValueError, match="1 images"):
+        accuracy_with_maps(parts, images[:1], [0])
+
+
+def test_a_randomised_model_is_fresh_and_repeatable(model, images):
+    before = model.get_weights()
+    state = random.getstate()
+    fresh, same, other = (randomised(model, seed) for seed in (1, 1, 2))
+    assert random.getstate() == state
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    for one, two in zip(fresh.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    differ = {a.path for a, b in zip(fresh.weights, other.weights, strict=True) if np.any(a - b)}
+    assert {path for path in differ if not path.endswith(("kernel", "embeddings"))} == set()
+    kernels = [w.path for w in fresh.weights if w.path.endswith(("kernel", "embeddings"))]
+    assert differ == set(kernels)
+    assert fresh.get_config() == model.get_config()
+    assert not np.any(convert_to_numpy(fresh.get_layer("classes").bias))
+    assert predict_with_maps(fresh, images)[1].shape == (3, 3, 4, 4)
