@@ -15,8 +15,9 @@ from tlvit_utils import (
     build_vit,
 )
 from tlvit_utils.attention import predict_with_maps
+from tlvit_utils.cost import model_cost
 
-GEOMETRIES = [ViTConfig.published(), ViTConfig.light()]
+GEOMETRIES = [ViTConfig.published(), ViTConfig.light(), ViTConfig.modern()]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,14 @@ def test_the_published_models_have_the_published_sizes(num_tokens, parameters):
     assert build_vit(ViTConfig.published(num_tokens)).count_params() == parameters
 
 
-@pytest.mark.parametrize("config", GEOMETRIES, ids=["published", "light"])
+@pytest.mark.parametrize("kind", ["v1", "v1.1", "grouped"])
+def test_the_modern_model_costs_no_more_than_the_published_one(kind):
+    published = model_cost(build_vit(ViTConfig.published()))
+    modern = model_cost(build_vit(ViTConfig.modern().replace(kind=kind)))
+    assert modern.params <= published.params and modern.macs <= published.macs
+
+
+@pytest.mark.parametrize("config", GEOMETRIES, ids=["published", "light", "modern"])
 def test_shapes_inside_the_model(config):
     model = build_vit(config)
     assert model.input_shape == (None, 32, 32, 3)

@@ -164,6 +164,16 @@ class ViTConfig:
             token_learner_after=1,
         )
 
+    @classmethod
+    def modern(cls, num_tokens: int | None = 8) -> "ViTConfig":
+        """Return the course's own model: accurate after few epochs, and fast on two cores.
+
+        It is `light()` with four convolutions in place of patches; N is still 64. 812,170
+        parameters and 45.8 M multiply-adds with 8 tokens.
+        """
+        convolutions = ((64, 2), (64, 1), (128, 2), (128, 1))
+        return cls.light(num_tokens).replace(convolutions=convolutions)
+
     def replace(self, **changes) -> "ViTConfig":
         """Return a copy with some facts changed, e.g. `config.replace(num_tokens=16)`."""
         return replace(self, **changes)
