@@ -1,18 +1,24 @@
+import gc
 import io
 import re
+from html import unescape
 
+import ipywidgets as widgets
+import keras
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from traitlets import TraitError
 
-from tlvit_utils import figures, viewer
+from tlvit_utils import ViTConfig, build_vit, interventions, viewer
 from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
-from tlvit_utils.figures import overlay
-from tlvit_utils.viewer import AttentionViewer, FigureSlider, contact_sheet, encode_png
+from tlvit_utils.overlay import COLORMAPS, STYLES, describe_scale, enlarge, render
+from tlvit_utils.predictions import blocks_before
+from tlvit_utils.viewer import AttentionViewer, FigureSlider, contact_sheet
 
 NAMES = [f"class {i}" for i in range(10)]
+LABELS = np.array([3, 5, 3, 5])
 
 
 @pytest.fixture(scope="module")
@@ -20,44 +26,119 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype="uint8")
 
 
+@pytest.fixture(scope="module")
+def masks():
+    masks = np.zeros((4, 32, 32), "uint8")
+    masks[:, 8:24, 4:20] = 1
+    return masks
+
+
+@pytest.fixture(scope="module")
+def other_model(tiny_config, randomise):
+    """Two tokens on a grid of 2 × 2, read after no block but the first."""
+    return randomise(build_vit(tiny_config.replace(num_tokens=2, patch_size=16)))
+
+
 @pytest.fixture
-def attention_viewer(tiny_model, images):
-    return AttentionViewer(tiny_model, images, np.arange(4), NAMES, size=128)
+def shown(tiny_model, other_model, images, masks):
+    models = {"three": tiny_model, "two": other_model}
+    return AttentionViewer(models, images, LABELS, masks, class_names=NAMES, size=128)
 
 
 def pixels(picture):
-    """Return what a `widgets.Image` shows."""
-    assert picture.format == "png"
-    return np.asarray(Image.open(io.BytesIO(picture.value)))
+    """Return what a `widgets.Image` shows, or a PNG holds."""
+    data = picture if isinstance(picture, bytes) else picture.value
+    return np.asarray(Image.open(io.BytesIO(data)))
 
 
-# the traits and the controls
+def text_of(html):
+    """Return the words of an HTML widget as a reader has them."""
+    return unescape(re.sub("<[^>]*>", " ", html.value))
 
 
-@pytest.mark.parametrize(
-    "trait, value", [("image_index", 3), ("token", 1), ("opacity", 0.25), ("shared_scale", True)]
-)
-def test_controls_and_traits_follow_each_other(attention_viewer, trait, value):
-    control = attention_viewer.controls[trait]
-    before = getattr(attention_viewer, trait)
-    assert control.value == before != value
-    setattr(attention_viewer, trait, value)
-    assert control.value == value
+def leaves(widget):
+    """Return all widgets below this one that hold no others."""
+    children = getattr(widget, "children", ())
+    return [leaf for child in children for leaf in leaves(child)] or [widget]
+
+
+# traits and controls
+
+CHANGES = {
+    "image_index": 3,
+    "class_filter": 5,
+    "token": 1,
+    "opacity": 0.25,
+    "style": "contours",
+    "colormap": "grey",
+    "scale": "shared",
+    "outline": True,
+    "model": "two",
+    "randomised": True,
+    "second_model": "two",
+}
+
+
+@pytest.mark.parametrize("trait", CHANGES)
+def test_controls_and_traits_follow_each_other(shown, trait):
+    assert set(shown.controls) == set(CHANGES)
+    control, before = shown.controls[trait], getattr(shown, trait)
+    assert control.value == before != CHANGES[trait]
+    setattr(shown, trait, CHANGES[trait])
+    assert control.value == CHANGES[trait]
     control.value = before
-    assert getattr(attention_viewer, trait) == before
+    assert getattr(shown, trait) == before
 
 
-def test_every_control_is_shown_and_named(attention_viewer):
-    def leaves(widget):
-        children = getattr(widget, "children", ())
-        return [leaf for child in children for leaf in leaves(child)] or [widget]
+@pytest.mark.parametrize("trait", CHANGES)
+def test_every_control_changes_the_pixels(shown, trait):
+    """The colour map and the limits' scale show for one token in heat, which is where we start."""
+    shown.token = 0
+    before = [pixels(shown.picture), pixels(shown.seen)]
+    shown.controls[trait].value = CHANGES[trait]
+    changed = shown.second_picture if trait == "second_model" else shown.picture
+    assert (pixels(changed) != before[0]).any()
+    if trait in ("image_index", "class_filter", "outline"):
+        assert (pixels(shown.seen) != before[1]).any()
+    elif trait != "model":
+        np.testing.assert_array_equal(pixels(shown.seen), before[1])
 
-    shown = leaves(attention_viewer)
-    for part in (attention_viewer.seen, attention_viewer.picture, attention_viewer.text):
-        assert part in shown
-    for control in attention_viewer.controls.values():
-        assert control in shown
+
+@pytest.mark.parametrize("trait, value", [("image_index", 2), ("opacity", 0.25)])
+def test_sliders_do_what_the_controls_beside_them_do(shown, trait, value):
+    shown.sliders[trait].value = value
+    assert getattr(shown, trait) == shown.controls[trait].value == value
+    setattr(shown, trait, 0)
+    assert shown.sliders[trait].value == 0
+
+
+def test_every_control_is_shown_and_named(shown):
+    parts = leaves(shown)
+    named = [
+        *shown.controls.values(),
+        *shown.sections.values(),
+        *shown.cell_controls,
+        *shown.removed_controls,
+        shown.next_button,
+    ]
+    for control in named:
+        assert control in parts
         assert control.description
+    for part in (shown.seen, shown.picture, shown.text, *shown.sliders.values()):
+        assert part in parts
+    inputs = [part for part in parts if not isinstance(part, (widgets.HTML, widgets.Image))]
+    assert set(map(id, inputs)) == set(map(id, [*named, *shown.sliders.values()]))
+
+
+def test_each_section_opens_its_panel(shown):
+    for name, section in shown.sections.items():
+        panel = shown.panels[name]
+        assert panel in shown.children
+        assert panel.layout.display == "none"
+        section.value = True
+        assert panel.layout.display is None
+        section.value = False
+        assert panel.layout.display == "none"
 
 
 @pytest.mark.parametrize(
@@ -65,158 +146,507 @@ def test_every_control_is_shown_and_named(attention_viewer):
     [
         ("image_index", 4, "image_index is 4, but the 4 images have the indices 0 to 3"),
         ("image_index", -1, "image_index is -1"),
+        ("class_filter", 4, "class_filter is 4, but no image has this label"),
         ("token", 3, "token is 3, but it must be 'all' or one of the indices 0 to 2"),
         ("token", -1, "token is -1"),
         ("token", "1", "token is '1'"),
         ("opacity", 1.5, "opacity is 1.5, but it must be from 0 to 1"),
         ("opacity", float("nan"), "opacity is nan"),
+        ("style", "jet", "jet"),
+        ("colormap", "jet", "jet"),
+        ("scale", "log", "log"),
+        ("model", "four", "model is 'four', but it must be one of 'three', 'two'"),
+        ("second_model", "four", "second_model is 'four'"),
+        ("cell", (4, 0), "cell is (4, 0), but the grid has 4 rows and 4 columns"),
+        ("cell", (0, -1), "cell is (0, -1)"),
+        ("removed", [3], "removed is [3], but it must hold some of the indices 0 to 2"),
+        ("removed", {0, 1, 2}, "one token must stay"),
     ],
 )
-def test_what_is_not_there_is_refused(attention_viewer, trait, value, message):
-    before = getattr(attention_viewer, trait), attention_viewer.picture.value
+def test_what_is_not_there_is_refused(shown, trait, value, message):
+    before = getattr(shown, trait), shown.picture.value
     with pytest.raises(TraitError, match=re.escape(message)):
-        setattr(attention_viewer, trait, value)
-    assert (getattr(attention_viewer, trait), attention_viewer.picture.value) == before
-    assert attention_viewer.controls[trait].value == before[0]
+        setattr(shown, trait, value)
+    assert (getattr(shown, trait), shown.picture.value) == before
+    shown.image_index = 1  # and it still works
+    assert shown.picture.value != before[1]
+
+
+def test_without_labels_and_masks_nothing_asks_for_them(tiny_model, images):
+    plain = AttentionViewer(tiny_model, images)
+    parts = leaves(plain)
+    for control in (plain.controls["class_filter"], plain.controls["outline"], plain.next_button):
+        assert control not in parts
+    for trait, value in (("class_filter", 3), ("outline", True)):
+        with pytest.raises(TraitError):
+            setattr(plain, trait, value)
+    with pytest.raises(ValueError, match="no labels"):
+        plain.next_wrong()
+    assert not re.search("True class|right|wrong", plain.describe())
 
 
 @pytest.mark.parametrize(
-    "number, labels, names, message",
+    "change, message",
     [
-        (0, None, NAMES, "There are 0 images and no labels"),
-        (4, np.arange(3), NAMES, "There are 4 images and 3 labels"),
-        (4, np.arange(4), NAMES[:9], "There are 9 class names, but the model tells 10"),
+        ({"models": {}}, "There are no models"),
+        ({"images": np.zeros((0, 32, 32, 3)), "labels": None}, "There are no images"),
+        ({"labels": np.arange(3)}, "There are 4 images and labels of shape (3,)"),
+        ({"labels": np.full(4, 10)}, "A label is none of the 10 classes"),
+        ({"masks": np.zeros((4, 16, 16))}, "and the masks (4, 16, 16)"),
+        ({"class_names": NAMES[:9]}, "There are 9 class names, but the model 'vit' tells 10"),
     ],
 )
-def test_what_does_not_fit_is_refused(tiny_model, images, number, labels, names, message):
-    with pytest.raises(ValueError, match=message):
-        AttentionViewer(tiny_model, images[:number], labels, names)
+def test_what_does_not_fit_is_refused(tiny_model, images, change, message):
+    arguments = {"models": tiny_model, "images": images, "labels": LABELS, **change}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        AttentionViewer(**arguments)
 
 
-def test_an_error_while_drawing_is_an_error(attention_viewer, monkeypatch):
+def test_a_model_without_token_learner_is_refused_before_any_runs(tiny_model, tiny_config, images):
+    models = {"with": tiny_model, "without": build_vit(tiny_config.replace(num_tokens=None))}
+    with pytest.raises(ValueError, match="has no TokenLearner"):
+        AttentionViewer(models, images)
+
+
+def test_an_error_while_drawing_is_an_error(shown, monkeypatch):
     def broken(*args, **options):
         raise RuntimeError("cannot draw")
 
-    monkeypatch.setattr(viewer, "overlay", broken)
-    with pytest.raises(RuntimeError, match="cannot draw"):
-        attention_viewer.controls["image_index"].value = 1
+    with monkeypatch.context() as patch:
+        patch.setattr(viewer, "render", broken)
+        with pytest.raises(RuntimeError, match="cannot draw"):
+            shown.controls["image_index"].value = 1
+        with pytest.raises(RuntimeError, match="cannot draw"):
+            shown.sections["drawing"].value = True
+    before = shown.picture.value
+    shown.image_index = 2
+    assert shown.picture.value != before
+
+
+# which image
+
+
+def test_the_class_filter_keeps_to_its_images(shown):
+    shown.class_filter = 5
+    assert shown.image_index == 1
+    for control in (shown.controls["image_index"], shown.sliders["image_index"]):
+        assert list(control.options) == [1, 3]
+    shown.sliders["image_index"].value = 3
+    assert shown.image_index == 3 and shown.class_filter == 5
+    shown.image_index = 2  # of another class
+    assert shown.class_filter is None and shown.controls["class_filter"].value is None
+    assert list(shown.controls["image_index"].options) == [0, 1, 2, 3]
+    assert dict(shown.controls["class_filter"].options) == {
+        "every class": None,
+        "class 3": 3,
+        "class 5": 5,
+    }
+
+
+def test_next_wrong_goes_round_the_wrong_answers(tiny_model, images):
+    best = predict_with_maps(tiny_model, images)[0].argmax(axis=1)
+    labels = np.where([True, False, True, False], (best + 1) % 10, best)
+    plain = AttentionViewer(tiny_model, images, labels, class_names=NAMES)
+    plain.image_index = 1
+    visited = []
+    for _ in range(3):
+        plain.next_button.click()
+        visited.append(plain.image_index)
+    assert visited == [2, 0, 2]
+    plain.image_index = 1
+    plain.class_filter = int(labels[0])
+    plain.next_wrong()
+    assert labels[plain.image_index] == labels[0] and plain.class_filter == labels[0]
+
+
+def test_next_wrong_says_when_there_is_none(tiny_model, images):
+    labels = predict_with_maps(tiny_model, images)[0].argmax(axis=1)
+    plain = AttentionViewer(tiny_model, images, labels, class_names=NAMES)
+    plain.next_wrong()
+    assert plain.image_index == 0
+    assert "None of these images is answered wrongly" in text_of(plain.note)
+    plain.image_index = 1
+    assert not plain.note.value
 
 
 # the pictures
 
 
 @pytest.mark.parametrize("size", [100, 128])
-def test_the_picture_is_the_overlay_of_the_maps(tiny_model, images, size):
-    shown = AttentionViewer(tiny_model, images, size=size)
+@pytest.mark.parametrize("style", STYLES)
+def test_the_picture_is_the_map_over_the_view(tiny_model, images, size, style):
+    plain = AttentionViewer(tiny_model, images, size=size)
     maps = predict_with_maps(tiny_model, images)[1]
     views = seen_images(tiny_model, images)
-    for index in (0, 3):
-        for token in (0, 2):
-            for opacity in (0.0, 0.35, 1.0):
-                shown.image_index, shown.token, shown.opacity = index, token, opacity
-                expected = overlay(views[index], maps[index, token], opacity, size)
-                np.testing.assert_array_equal(pixels(shown.picture), expected)
-        np.testing.assert_array_equal(
-            pixels(shown.seen), np.round(255 * figures.enlarge(views[index], size))
-        )
+    plain.style = style
+    for index, token, colormap in ((0, 0, "viridis"), (3, 2, "cividis")):
+        plain.image_index, plain.token, plain.colormap = index, token, colormap
+        for opacity in (0.0, 0.35, 1.0):
+            plain.opacity = opacity
+            expected = render(
+                views[index],
+                maps[index, token],
+                style=style,
+                colormap=colormap,
+                opacity=opacity,
+                size=size,
+            )
+            np.testing.assert_array_equal(pixels(plain.picture), expected)
+        seen = np.rint(255 * enlarge(views[index], size))
+        np.testing.assert_array_equal(pixels(plain.seen), seen)
 
 
-def test_the_shared_scale_is_that_of_the_image(attention_viewer):
-    attention_viewer.set_trait("image_index", 2)
-    attention_viewer.set_trait("token", 1)
-    attention_viewer.set_trait("shared_scale", True)
-    maps, view = attention_viewer.maps[2], attention_viewer.views[2]
-    expected = overlay(view, maps[1], 0.6, 128, limits=(maps.min(), maps.max()))
-    np.testing.assert_array_equal(pixels(attention_viewer.picture), expected)
+def test_the_shared_scale_is_that_of_the_image(shown):
+    shown.image_index, shown.token, shown.scale = 2, 1, "shared"
+    maps, view = shown.predictions.maps[2], shown.predictions.views[2]
+    expected = render(view, maps[1], limits=(maps.min(), maps.max()), size=128)
+    np.testing.assert_array_equal(pixels(shown.picture), expected)
 
 
-@pytest.mark.parametrize("shared_scale", [False, True])
-def test_all_shows_each_token_in_its_tile(attention_viewer, shared_scale):
+@pytest.mark.parametrize("scale", ["per map", "shared"])
+def test_all_shows_each_token_in_its_tile(shown, scale):
     """Two columns of 62 pixels and 4 between; the number covers a tile's upper left corner."""
-    attention_viewer.shared_scale = shared_scale
-    maps, view = attention_viewer.maps[0], attention_viewer.views[0]
-    sheet = pixels(attention_viewer.picture)
+    shown.scale = scale
+    maps, view = shown.predictions.maps[0], shown.predictions.views[0]
+    sheet = pixels(shown.picture)
     assert sheet.shape == (128, 128, 3)
-    limits = (maps.min(), maps.max()) if shared_scale else None
+    limits = (maps.min(), maps.max()) if scale == "shared" else None
     for each, (row, column) in zip(maps, [(0, 0), (0, 66), (66, 0)], strict=True):
-        tile = sheet[row : row + 62, column : column + 62]
-        expected = overlay(view, each, 0.6, 62, limits=limits)
-        np.testing.assert_array_equal(tile[24:], expected[24:])
-        np.testing.assert_array_equal(tile[:, 24:], expected[:, 24:])
-        assert (tile[:24, :24] != expected[:24, :24]).any()
+        part = sheet[row : row + 62, column : column + 62]
+        expected = render(view, each, limits=limits, size=62)
+        np.testing.assert_array_equal(part[24:], expected[24:])
+        np.testing.assert_array_equal(part[:, 24:], expected[:, 24:])
+        assert (part[:24, :24] != expected[:24, :24]).any()
     assert (sheet[66:, 66:] == 255).all()
 
 
-def test_contact_sheet_writes_the_titles():
-    grey = np.full((2, 40, 40, 3), 128, "uint8")
-    sheet = contact_sheet(grey, ["8", "9"], columns=2)
-    first, second = sheet[:, :40], sheet[:, 44:]
-    assert (first != second).any() and (first == second).any()
-    for tile in (first, second):
-        assert tile.min() == 0 and tile.max() > 200  # white on black
-    assert (sheet[:, 40:44] == 255).all()
+def test_the_outline_is_that_of_the_mask_on_the_view(shown, tiny_model, images, masks):
+    shown.token, shown.opacity = 0, 0
+    before = pixels(shown.seen)
+    shown.outline = True
+    for picture in (shown.seen, shown.picture):
+        rows, columns = np.nonzero((pixels(picture) != before).any(axis=-1))
+        # the light geometry's view is the image: 4 of its pixels for one
+        assert abs(np.array([rows.min(), rows.max()]) - (32, 96)).max() <= 2
+        assert abs(np.array([columns.min(), columns.max()]) - (16, 80)).max() <= 2
+    shares = shown.predictions.mask_shares[0]
+    weights = shown.predictions.maps[0, 0]
+    inside = (weights * shares).sum() / weights.sum()
+    assert f"{inside:.0%} of its weight lies inside the outline, which covers 25%" in text_of(
+        shown.text
+    )
 
 
-def test_png_keeps_every_pixel(images):
-    decoded = np.asarray(Image.open(io.BytesIO(encode_png(images[0]))))
-    np.testing.assert_array_equal(decoded, images[0])
+# models
 
 
-def test_moving_a_control_runs_no_model(attention_viewer, monkeypatch):
+def test_the_second_model_stands_beside_the_first(shown, other_model, images):
+    shown.image_index, shown.token = 1, 1
+    assert shown.second_picture not in leaves(shown)
+    shown.second_model = "two"
+    assert shown.second_picture in leaves(shown) and shown.picture in leaves(shown)
+    probabilities, maps = predict_with_maps(other_model, images)
+    expected = render(seen_images(other_model, images)[1], maps[1, 1], size=128)
+    np.testing.assert_array_equal(pixels(shown.second_picture), expected)
+    assert f"Prediction: class {probabilities[1].argmax()}" in text_of(shown.second_text)
+    assert text_of(shown.text).lstrip().startswith("three")
+    assert text_of(shown.second_text).lstrip().startswith("two")
+    shown.token = 2  # which the second has not
+    assert "There is no token 3: this model learns 2." in text_of(shown.second_text)
+    np.testing.assert_array_equal(pixels(shown.second_picture), pixels(shown.seen))
+    shown.second_model = None
+    assert shown.second_picture not in leaves(shown)
+
+
+def test_another_model_keeps_what_it_can(shown):
+    shown.token, shown.cell, shown.removed = 1, (1, 1), (0,)
+    shown.model = "two"
+    assert (shown.token, shown.cell, shown.removed) == (1, (1, 1), (0,))
+    shown.model = "three"
+    shown.token, shown.cell, shown.removed = 2, (3, 0), (1, 2)
+    shown.model = "two"
+    assert (shown.token, shown.cell, shown.removed) == ("all", None, ())
+    assert [value for _, value in shown.controls["token"].options] == ["all", 0, 1]
+    visible = [box.layout.display is None for box in shown.removed_controls]
+    assert visible == [True, True, False]
+
+
+def test_random_weights_are_those_of_interventions(shown, tiny_model, images):
+    before = predict_with_maps(tiny_model, images)[1]
+    shown.token, shown.randomised = 0, True
+    random = interventions.randomised(tiny_model, 0)
+    probabilities, maps = predict_with_maps(random, images)
+    expected = render(seen_images(tiny_model, images)[0], maps[0, 0], size=128)
+    np.testing.assert_array_equal(pixels(shown.picture), expected)
+    assert "three, random weights" in text_of(shown.text)
+    assert f"Prediction: class {probabilities[0].argmax()}" in text_of(shown.text)
+    shown.second_model = "three"  # the same model with what it learned
+    assert "random" not in text_of(shown.second_text)
+    np.testing.assert_array_equal(shown.predictor.look("three").maps, before)
+
+
+def test_each_model_runs_once_and_display_controls_run_none(
+    tiny_model, other_model, images, masks, monkeypatch
+):
+    calls = []
+    original = keras.Model.__call__
+
+    def count(model, *args, **options):
+        calls.append(model)
+        return original(model, *args, **options)
+
+    monkeypatch.setattr(keras.Model, "__call__", count)
+    models = {"three": tiny_model, "two": other_model}
+    counted = AttentionViewer(models, images, LABELS, masks, class_names=NAMES, size=64)
+    assert len(calls) == 1
+    counted.second_model = "two"
+    counted.randomised = True
+    assert len(calls) == 3
+
     def refuse(*args, **options):
-        raise AssertionError("the model was called")
+        raise AssertionError("a model was run")
 
-    monkeypatch.setattr("keras.Model.__call__", refuse)
-    monkeypatch.setattr("keras.Layer.__call__", refuse)
-    seen = set()
-    for trait, value in (
-        ("image_index", 1),
-        ("token", 2),
-        ("shared_scale", True),
-        ("opacity", 0.9),
-        ("token", "all"),
-    ):
-        setattr(attention_viewer, trait, value)
-        seen.add(attention_viewer.picture.value)
-    assert len(seen) == 5
+    for method in ("__call__", "predict", "predict_on_batch"):
+        monkeypatch.setattr(keras.Model, method, refuse)
+    monkeypatch.setattr(keras.Layer, "__call__", refuse)
+    counted.sections["one cell"].value = True
+    drawn = set()
+    for trait, value in (*CHANGES.items(), ("cell", (0, 1)), ("randomised", False)):
+        if trait != "model":
+            setattr(counted, trait, value)
+            drawn.add(bytes(counted.picture.value) + bytes(counted.second_picture.value))
+    counted.next_wrong()
+    assert len(drawn) > 5
+
+
+# from a cell to the tokens, and back
+
+
+@pytest.mark.parametrize("index, value, cell", [(0, 2, (2, 0)), (1, 3, (0, 3))])
+def test_a_cell_is_chosen_by_row_and_column(shown, index, value, cell):
+    shown.cell_controls[index].value = value
+    assert shown.cell == cell
+    assert tuple(control.value for control in shown.cell_controls) == cell
+    shown.cell_controls[1].value = 1
+    assert shown.cell == (cell[0], 1)
+    shown.cell_controls[index].value = None
+    assert shown.cell is None
+    assert [control.value for control in shown.cell_controls] == [None, None]
+
+
+def test_the_cell_is_framed_and_its_readers_named(shown):
+    shown.sections["one cell"].value = True
+    assert "Choose a row and a column" in text_of(shown.cell_text)
+    shown.token = 0
+    before = [pixels(shown.picture), pixels(shown.seen)]
+    shown.cell = (2, 1)
+    for picture, was in zip((shown.picture, shown.seen), before, strict=True):
+        changed = (pixels(picture) != was).any(axis=-1)
+        assert changed[64, 32:64].all() and changed[95, 32:64].all()
+        assert not changed[72:88, 40:56].any() and not changed[:60].any()
+    maps = shown.predictions.maps[0]
+    shares = maps[:, 2, 1] / maps.sum(axis=(1, 2))
+    order = np.argsort(-shares)
+    words = text_of(shown.cell_text)
+    assert f"row 3, column 2 is read most by token {order[0] + 1} " in words
+    places = [words.index(f"token {i + 1}  ") for i in order]
+    assert places == sorted(places)
+    for share in shares:
+        assert f"{share:.1%}" in words and f"{16 * share:.1f} ×" in words
+
+
+def test_it_says_that_a_cell_is_more_than_its_patch(shown, tiny_config):
+    assert "after 1 Transformer block, in which" in text_of(shown.caution)
+    deep = build_vit(tiny_config.replace(num_layers=3, token_learner_after=2))
+    assert blocks_before(deep) == 3
+    assert blocks_before(build_vit(ViTConfig.published(4))) == 3
+
+
+# leaving tokens out
+
+
+def test_leaving_tokens_out_changes_the_prediction(shown, tiny_model, images):
+    shown.removed_controls[1].value = True
+    assert shown.removed == (1,)
+    parts = interventions.split_network(tiny_model)
+    grid = parts.grid(images[:1])
+    tokens = parts.tokens(grid, parts.maps(grid))
+    (expected,) = parts.predict(tokens[:, [0, 2]])
+    np.testing.assert_allclose(shown.probabilities(), expected, atol=1e-6)
+    words = text_of(shown.text)
+    assert f"Prediction without token 2: class {expected.argmax()}" in words
+    for c in np.argsort(expected)[-5:]:
+        assert f"{expected[c]:.0%}" in words
+    shown.removed = {2, 0}
+    assert shown.removed == (0, 2)
+    assert [box.value for box in shown.removed_controls] == [True, False, True]
+    assert [box.disabled for box in shown.removed_controls] == [False, True, False]
+    assert "without tokens 1 and 3" in text_of(shown.text)
+    shown.removed = ()
+    assert f"Prediction: class {shown.predictions.probabilities[0].argmax()}" in text_of(shown.text)
+
+
+def test_tokens_are_ranked_by_effect_beside_attention(shown, tiny_model, images):
+    shown.image_index = 2
+    shown.sections["tokens left out"].value = True
+    effects = interventions.token_effects(interventions.split_network(tiny_model), images[2])
+    words = text_of(shown.removed_text)
+    assert f"With all tokens the probability of class {effects.label} is" in words
+    places = {}
+    for i in range(3):
+        row = re.search(rf"token {i + 1} +(.*?%)  (.*?)  (\d)  (\d)  (.*?%)", words)
+        assert row[1] == f"{effects.probabilities[i, effects.label]:.1%}"
+        assert row[3] == str(effects.effect_ranks[i])
+        assert row[4] == str(effects.mass_ranks[i])
+        assert row[5] == f"{effects.mass[i]:.1%}"
+        places[i] = row.start()
+    assert sorted(places, key=places.get) == list(np.argsort(effects.effect_ranks, kind="stable"))
+
+
+def test_tokens_that_are_out_have_no_map_in_the_grid(shown):
+    before = pixels(shown.picture)
+    shown.removed = (1,)
+    changed = (pixels(shown.picture) != before).any(axis=-1)
+    assert changed[:62, 66:].mean() > 0.9
+    assert not changed[:, :64].any()
+    view = shown.predictions.views[0]
+    np.testing.assert_array_equal(pixels(shown.picture)[24:62, 66:], enlarge(view, 62)[24:])
+
+
+def test_one_token_cannot_be_left_out(tiny_config, randomise, images):
+    model = randomise(build_vit(tiny_config.replace(num_tokens=1)))
+    single = AttentionViewer(model, images)
+    single.sections["tokens left out"].value = True
+    assert "only one token" in text_of(single.removed_text)
+    assert single.removed_controls[0].disabled
+    with pytest.raises(TraitError, match="one token must stay"):
+        single.removed = (0,)
 
 
 # the words
 
 
-def test_describe_tells_prediction_truth_and_map(tiny_model, images):
+def test_the_words_tell_prediction_truth_and_map(tiny_model, images):
     probabilities, maps = predict_with_maps(tiny_model, images)
     best = probabilities[0].argmax()
     for label, verdict in ((best, "right"), ((best + 1) % 10, "wrong")):
-        shown = AttentionViewer(tiny_model, images[:1], [label], NAMES)
-        words = shown.text.value
-        assert f"Prediction: class {best}<" in words
-        assert f"True class: class {label} ({verdict})" in words
+        told = AttentionViewer(tiny_model, images[:1], [label], class_names=NAMES)
+        assert f"True class: class {label}" in text_of(told.seen_text)
+        assert f"Prediction: class {best} ({verdict})" in text_of(told.text)
         for c in np.argsort(probabilities[0])[-5:]:
-            assert f"<td>class {c}</td>" in words
-            assert f"<td>{probabilities[0, c]:.0%}</td>" in words
-        assert "Tokens 1 to 3, row by row, each on its own colour scale" in words
-    shown.token = 1
-    low, high = maps[0, 1].min(), maps[0, 1].max()
-    assert f"Token 2, from dark purple ({low:.3f}) to yellow ({high:.3f})" in shown.text.value
-    assert describe_map(maps[0, 1]) in shown.text.value
-    shown.shared_scale = True
-    low, high = maps[0].min(), maps[0].max()
-    assert f"from dark purple ({low:.3f}) to yellow ({high:.3f})" in shown.text.value
+            assert f"class {c}" in text_of(told.text)
+            assert f"{probabilities[0, c]:.0%}" in text_of(told.text)
+        assert "Tokens 1 to 3, row by row, each on its own scale" in text_of(told.text)
+    told.token = 1
+    assert describe_map(maps[0, 1]) in text_of(told.text)
+    for scale, of in (("per map", maps[0, 1]), ("shared", maps[0])):
+        told.scale = scale
+        for style in STYLES:
+            for colormap in COLORMAPS:
+                told.style, told.colormap = style, colormap
+                words = describe_scale(style, colormap, (of.min(), of.max()))
+                assert f"Token 2, {words}: " in text_of(told.text)
 
 
-def test_without_labels_no_truth_is_claimed(tiny_model, images):
-    words = AttentionViewer(tiny_model, images).text.value
-    assert "Prediction: " in words
-    assert not re.search("True class|right|wrong", words)
+def test_the_words_are_a_live_region(shown):
+    shown.cell, shown.second_model = (0, 0), "two"
+    for name in ("one cell", "tokens left out"):
+        shown.sections[name].value = True
+    for html in (
+        shown.text,
+        shown.second_text,
+        shown.seen_text,
+        shown.cell_text,
+        shown.removed_text,
+    ):
+        assert html.value.startswith("<div role='status' aria-live='polite'")
 
 
-def test_class_names_are_escaped(tiny_model, images):
+def test_names_are_escaped(tiny_model, images):
     names = [f"<img src=x onerror=alert({i})> & co" for i in range(10)]
-    words = AttentionViewer(tiny_model, images, np.arange(4), names).text.value
-    assert "<img" not in words
-    assert words.count("&lt;img src=x onerror=alert(") == 7  # prediction, truth, the best five
-    assert "&gt; &amp; co" in words
+    models = {"<script>": tiny_model}
+    told = AttentionViewer(models, images, LABELS, class_names=names)
+    told.second_model = "<script>"
+    told.cell, told.removed = (0, 0), (1,)
+    for name in ("one cell", "tokens left out"):
+        told.sections[name].value = True
+    html = "".join(part.value for part in leaves(told) if isinstance(part, widgets.HTML))
+    assert "&lt;script&gt;" in html and "&lt;img src=x" in html and "&gt; &amp; co" in html
+    assert "<img" not in html and "<script" not in html
+
+
+# everywhere
+
+
+def test_to_png_holds_the_pictures_side_by_side(shown):
+    shown.second_model, shown.token = "two", 0
+    picture = pixels(shown.to_png())
+    assert picture.shape[1] == 3 * (128 + 8) + 8
+    for i, each in enumerate((shown.seen, shown.picture, shown.second_picture)):
+        left = 8 + i * (128 + 8)
+        np.testing.assert_array_equal(picture[8:136, left : left + 128], pixels(each))
+        words = picture[144:, left : left + 128]
+        assert words.min() < 50 and words.max() == 255
+    shown.second_model = None
+    assert pixels(shown.to_png()).shape[1] == 2 * (128 + 8) + 8
+
+
+def test_the_display_bundle_holds_widget_picture_and_words(shown):
+    """IPython's own formatter, as a notebook uses it."""
+    from IPython.core.formatters import DisplayFormatter
+
+    shown.token = 1
+    data, metadata = DisplayFormatter().format(shown)
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == shown.model_id
+    np.testing.assert_array_equal(pixels(data["image/png"]), pixels(shown.to_png()))
+    assert data["text/plain"] == metadata["image/png"]["alt"] == shown.describe()
+    assert describe_map(shown.predictions.maps[0, 1]) in data["text/plain"]
+
+
+def test_to_html_writes_the_page_of_export(shown, tmp_path):
+    shown.to_html(tmp_path / "page.html")
+    assert "class 3" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_contact_sheet_shows_all_tokens(tiny_model, images):
+    figure = contact_sheet(tiny_model, images[1], "all of them")
+    titles = [ax.get_title() for ax in figure.axes]
+    assert {"token 1", "token 2", "token 3"} <= set(titles)
+    assert figure.get_suptitle() == "all of them"
+
+
+def test_a_thousand_updates_leave_nothing_behind(shown):
+    living = getattr(widgets.widgets.widget, "_instances", None)  # ipywidgets 8
+    living = widgets.Widget.widgets if living is None else living
+
+    def left():
+        gc.collect()
+        listeners = sum(
+            len(callbacks)
+            for part in [shown, *leaves(shown)]
+            for types in part._trait_notifiers.values()
+            for callbacks in types.values()
+        )
+        pictures = sum(isinstance(each, (Image.Image, Figure)) for each in gc.get_objects())
+        return listeners, len(living), pictures
+
+    def update(i):
+        shown.image_index = i % 4
+        shown.token = ("all", 0, 1, 2)[i // 4 % 4]
+        shown.style = STYLES[i % 3]
+        shown.second_model = (None, "two")[i // 8 % 2]
+        shown.cell = (None, (1, 1))[i // 2 % 2]
+
+    shown.sections["one cell"].value = True
+    for i in range(16):
+        update(i)
+    before = left()
+    for i in range(250):  # each of five traits: over a thousand changes
+        update(i)
+    shown.to_png()
+    for i in range(16):
+        update(i)
+    assert left() == before
 
 
 # FigureSlider

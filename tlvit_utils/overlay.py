@@ -173,9 +173,11 @@ def draw_outline(picture, mask) -> np.ndarray:
         mask: `(height, width)`, bool or 0 and 1; it covers the picture from edge to edge.
     """
     picture = picture.copy()
-    edge = _boundary(enlarge(np.asarray(mask, bool), len(picture)), 1)
+    small = len(picture) < 128
+    edge = _boundary(enlarge(np.asarray(mask, bool), len(picture)), 0 if small else 1)
     rows, columns = np.nonzero(edge)
-    picture[rows, columns] = np.where((rows + columns) // 6 % 2, 255, 0)[:, None]
+    white = (rows + columns) // (4 if small else 6) % 2
+    picture[rows, columns] = 255 * white[:, None]
     return picture
 
 
@@ -233,7 +235,7 @@ def captioned(columns, margin: int = 8) -> np.ndarray:
 def _wrap(line: str, font, width: int) -> str:
     """Return the line broken between words where it would be wider than `width` pixels."""
     lines = [""]
-    for word in line.split(" "):
+    for word in line.replace("×", "x").split(" "):  # Pillow's font has no ×
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         if font.getlength(longer) <= width:
             lines[-1] = longer

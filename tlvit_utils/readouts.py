@@ -19,12 +19,12 @@ def bars_html(rows, header=None) -> str:
         header: a title for each column but the bars'.
     """
     right = "style='text-align:right;padding-left:10px'"
-    left = "style='text-align:left;font-weight:inherit;padding-right:8px'"
+    left = "style='text-align:left;font-weight:normal;padding-right:8px'"
     lines = []
     if header:
         first, *others = map(escape, header)
         titles = "".join(f"<th scope='col' {right}>{other}</th>" for other in others)
-        lines.append(f"<th scope='col' {left}>{first}</th><td></td>{titles}")
+        lines.append(f"<th scope='col' style='text-align:left'>{first}</th><td></td>{titles}")
     for name, share, *texts in rows:
         bar = (
             ""

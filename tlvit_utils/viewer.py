@@ -1,115 +1,173 @@
-"""Widgets: thin shells around the functions of `attention` and `figures`.
+"""Widgets: thin shells around the functions of `predictions`, `overlay` and `readouts`.
 
-They run on ipywidgets 7.7.1 (as Colab ships it) and 8, and use only `Image`, `HTML`, sliders and
-boxes with `observe`, so that an error in a callback is an error, and nothing waits for a browser.
+They run on ipywidgets 7.7.1 (as Colab ships it) and 8, and use only `Image`, `HTML`, sliders,
+drop-downs, check boxes, buttons and boxes with `observe`, so that an error in a callback is an
+error, and nothing waits for a browser.
 """
 
-import io
+from functools import partial
 from html import escape
 
 import ipywidgets as widgets
+import keras
 import numpy as np
 import traitlets
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib.figure import Figure
 
-from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
+from tlvit_utils.attention import (
+    describe_map,
+    find_token_learner,
+    predict_with_maps,
+    seen_images,
+)
 from tlvit_utils.data import CIFAR10_CLASSES
-from tlvit_utils.figures import enlarge, overlay, to_png
+from tlvit_utils.export import write_html
+from tlvit_utils.figures import to_png, token_maps_figure
+from tlvit_utils.overlay import (
+    COLORMAPS,
+    GAP,
+    STYLES,
+    captioned,
+    describe_scale,
+    draw_cell,
+    draw_outline,
+    encode_png,
+    enlarge,
+    render,
+    tile,
+)
+from tlvit_utils.predictions import Predictions, Predictor, blocks_before
+from tlvit_utils.readouts import (
+    bars_html,
+    effects_html,
+    live_html,
+    paragraph,
+    probability_rows,
+    readers_html,
+    token_names,
+)
 
 ALL_TOKENS = "all"
+SCALES = ("per map", "shared")
+WRAPPED = {"flex_flow": "row wrap", "align_items": "flex-start"}
 
 
-def encode_png(pixels) -> bytes:
-    """Return pixels `(height, width, 3)`, uint8, as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png")
-    return buffer.getvalue()
-
-
-def contact_sheet(pictures, titles, columns: int = 4) -> np.ndarray:
-    """Return pictures `(count, size, size, 3)`, uint8, in one, each with its title written in."""
-    count, size = pictures.shape[:2]
-    rows = -(-count // columns)
-    font = ImageFont.load_default(14)
-    sheet = Image.new("RGB", (columns * (size + 4) - 4, rows * (size + 4) - 4), "white")
-    for i, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
-        tile = Image.fromarray(picture)
-        draw = ImageDraw.Draw(tile)
-        box = draw.textbbox((4, 3), title, font=font)
-        draw.rectangle(box, fill="black", outline="black", width=3)
-        draw.text((4, 3), title, fill="white", font=font)
-        sheet.paste(tile, (i % columns * (size + 4), i // columns * (size + 4)))
-    return np.asarray(sheet)
-
-
-class AttentionViewer(widgets.VBox):
-    """Look at the maps of a model's TokenLearner over the pictures that the network saw.
-
-    Sliders choose image, token (one, or all in a grid) and opacity; beside the picture stand the
-    true class, the prediction with its five highest probabilities, the values of the darkest and
-    the brightest colour, and the map in words, which is the picture's text alternative (a
-    `widgets.Image` cannot hold one). All maps and predictions come from one forward pass when the
-    viewer is made, so moving a slider runs no model.
-
-    The traits `image_index`, `token` (0, 1, … or "all"), `opacity` and `shared_scale` can be set
-    from code (`TraitError` where there is no such image or token); `picture` is the
-    `widgets.Image` with the overlay.
+def contact_sheet(model: keras.Model, image, title: str | None = None) -> Figure:
+    """Draw the maps of all tokens over one image: the viewer's static companion.
 
     Args:
         model: a model with a TokenLearner.
+        image: `(32, 32, 3)`, 0..255.
+        title: of the figure.
+
+    Raises:
+        TypeError, ValueError: as `attention.predict_with_maps`.
+    """
+    images = np.asarray(image)[None]
+    _, (maps,) = predict_with_maps(model, images)
+    return token_maps_figure(seen_images(model, images)[0], maps, title)
+
+
+class AttentionViewer(widgets.VBox):
+    """Look at the maps of TokenLearner over the pictures that the network saw, and doubt them.
+
+    Beside the picture stand the prediction, with its five highest probabilities, and the map in
+    words, which is the picture's text alternative (a `widgets.Image` cannot hold one). Each model
+    runs once over all images, when it is first chosen; no control that only changes what is drawn
+    runs a model. Tokens that are left out run what follows TokenLearner, for one image.
+
+    Every control has a trait, which can be set from code; `TraitError` where there is no such
+    image, token, model or cell. `picture` and `second_picture` are the `widgets.Image`s.
+
+    Attributes:
+        image_index: index of the image.
+        class_filter: the label to which the image slider keeps, or None.
+        token: index of the token, or "all" for a grid of all.
+        opacity: weight of the map over the picture, from 0 to 1.
+        style: "heat", "contours" or "spotlight"; see `overlay.render`.
+        colormap: of the heat: "viridis", "cividis" or "grey".
+        scale: "per map": each from its lowest to its highest value; "shared": all maps of the
+            image from their lowest to their highest.
+        outline: whether to draw the outline of the image's mask.
+        model: name of the model.
+        randomised: whether its weights are replaced by fresh initial ones.
+        second_model: name of the model beside it, with its own weights, or None.
+        cell: `(row, column)` of a cell of the grid, from 0, to frame and to tell who reads it, or
+            None.
+        removed: indices of the tokens that are left out of the (first) model's prediction.
+
+    Args:
+        models: a model with a TokenLearner, or a dict of names and such models.
         images: `(N, 32, 32, 3)`, 0..255.
-        labels: `(N,)`, or None where the true classes are unknown.
+        labels: `(N,)`, integers, or None where the true classes are unknown.
+        masks: `(N, 32, 32)`, 1 where the object is, or None.
         class_names: name of each label.
         size: side of the picture in pixels.
 
     Raises:
         TypeError, ValueError: as `attention.predict_with_maps`.
-        ValueError: no images, or not one label per image or one name per class.
+        ValueError: no models or no images; labels, masks or class names that do not fit.
     """
 
     image_index = traitlets.Int(0)
+    class_filter = traitlets.Int(None, allow_none=True)
     token = traitlets.Union([traitlets.Int(), traitlets.Unicode()], default_value=ALL_TOKENS)
     opacity = traitlets.Float(0.6)
-    shared_scale = traitlets.Bool(False)
+    style = traitlets.Enum(STYLES, STYLES[0])
+    colormap = traitlets.Enum(tuple(COLORMAPS), "viridis")
+    scale = traitlets.Enum(SCALES, SCALES[0])
+    outline = traitlets.Bool(False)
+    model = traitlets.Unicode()
+    randomised = traitlets.Bool(False)
+    second_model = traitlets.Unicode(None, allow_none=True)
+    cell = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=None, allow_none=True)
+    removed = traitlets.Any(())  # a tuple, in order; any collection can be given
 
-    def __init__(self, model, images, labels=None, class_names=CIFAR10_CLASSES, size=256):
+    _ipython_display_ = None  # ipywidgets 7 displays by this; `_repr_mimebundle_` is for both
+
+    def __init__(
+        self, models, images, labels=None, masks=None, *, class_names=CIFAR10_CLASSES, size=256
+    ):
         super().__init__()
-        if len(images) == 0 or (labels is not None and len(labels) != len(images)):
-            raise ValueError(
-                f"There are {len(images)} images and "
-                f"{'no' if labels is None else len(labels)} labels; give at least one image, and "
-                "one label per image or labels=None."
-            )
-        if len(class_names) != model.output_shape[-1]:
-            raise ValueError(
-                f"There are {len(class_names)} class names, but the model tells "
-                f"{model.output_shape[-1]} classes apart; give one name per class."
-            )
-        self.probabilities, self.maps = predict_with_maps(model, images)
-        self.views = seen_images(model, images)
-        self.labels = labels
+        self.predictor = Predictor(models, images, labels, masks, class_names)
+        self.models, self.labels = self.predictor.models, self.predictor.labels
         self.class_names = class_names
         self.size = size
+        self._filter = None  # what the image slider's options were made for
+        self._updating = False
+        self.model = next(iter(self.models))
         self._build()
-        self.observe(self._update, ["image_index", "token", "opacity", "shared_scale"])
         self._update()
+        self.observe(self._update, list(AttentionViewer.class_own_traits()))
+
+    # what traits may be
 
     @traitlets.validate("image_index")
     def _check_image_index(self, proposal):
-        if not 0 <= proposal.value < len(self.views):
+        count = len(self.predictor.images)
+        if not 0 <= proposal.value < count:
             raise traitlets.TraitError(
-                f"image_index is {proposal.value}, but the {len(self.views)} images have the "
-                f"indices 0 to {len(self.views) - 1}."
+                f"image_index is {proposal.value}, but the {count} images have the indices 0 to "
+                f"{count - 1}."
+            )
+        return proposal.value
+
+    @traitlets.validate("class_filter")
+    def _check_class_filter(self, proposal):
+        if proposal.value is not None and (
+            self.labels is None or proposal.value not in self.labels
+        ):
+            raise traitlets.TraitError(
+                f"class_filter is {proposal.value}, but no image has this label."
             )
         return proposal.value
 
     @traitlets.validate("token")
     def _check_token(self, proposal):
-        num_tokens = self.maps.shape[1]
-        if proposal.value not in (ALL_TOKENS, *range(num_tokens)):
+        if proposal.value not in (ALL_TOKENS, *range(self.num_tokens)):
             raise traitlets.TraitError(
                 f"token is {proposal.value!r}, but it must be {ALL_TOKENS!r} or one of the "
-                f"indices 0 to {num_tokens - 1}."
+                f"indices 0 to {self.num_tokens - 1}."
             )
         return proposal.value
 
@@ -119,94 +177,476 @@ class AttentionViewer(widgets.VBox):
             raise traitlets.TraitError(f"opacity is {proposal.value}, but it must be from 0 to 1.")
         return proposal.value
 
+    @traitlets.validate("outline")
+    def _check_outline(self, proposal):
+        if proposal.value and self.predictor.masks is None:
+            raise traitlets.TraitError("There are no masks to outline; give masks=.")
+        return proposal.value
+
+    @traitlets.validate("model", "second_model")
+    def _check_model(self, proposal):
+        if proposal.value is None or proposal.value in self.models:
+            return proposal.value
+        raise traitlets.TraitError(
+            f"{proposal.trait.name} is {proposal.value!r}, but it must be one of "
+            f"{', '.join(map(repr, self.models))}."
+        )
+
+    @traitlets.validate("cell")
+    def _check_cell(self, proposal):
+        rows, columns = self.grid
+        row, column = proposal.value or (0, 0)
+        if not (0 <= row < rows and 0 <= column < columns):
+            raise traitlets.TraitError(
+                f"cell is {proposal.value}, but the grid has {rows} rows and {columns} columns, "
+                "counted from 0."
+            )
+        return proposal.value
+
+    @traitlets.validate("removed")
+    def _check_removed(self, proposal):
+        tokens = set(range(self.num_tokens))
+        if not set(proposal.value) < tokens:
+            raise traitlets.TraitError(
+                f"removed is {proposal.value!r}, but it must hold some of the indices 0 to "
+                f"{len(tokens) - 1}, and not all: one token must stay."
+            )
+        return tuple(sorted(set(proposal.value)))
+
+    # what the models make of the images
+
+    @property
+    def predictions(self) -> Predictions:
+        """What the (first) model makes of all images."""
+        return self.predictor.look(self.model, self.randomised)
+
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens the (first) model learns."""
+        return self.predictions.maps.shape[1]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the (first) model's maps."""
+        return self.predictions.maps.shape[2:]
+
+    @property
+    def indices(self) -> np.ndarray:
+        """Indices of the images that pass the class filter."""
+        if self.class_filter is None:
+            return np.arange(len(self.predictor.images))
+        return np.flatnonzero(self.labels == self.class_filter)
+
+    def probabilities(self) -> np.ndarray:
+        """Return what the (first) model predicts from the tokens that are left, `(classes,)`."""
+        if not self.removed:
+            return self.predictions.probabilities[self.image_index]
+        return self._ablation().without(self.removed)
+
+    def _ablation(self):
+        return self.predictor.ablation(self.model, self.randomised, self.image_index)
+
+    def next_wrong(self) -> None:
+        """Go to the next image, within the class filter, that the model gets wrong."""
+        if self.labels is None:
+            raise ValueError("There are no labels, so no answer is known to be wrong.")
+        indices = self.indices
+        wrong = indices[
+            self.predictions.probabilities[indices].argmax(axis=1) != self.labels[indices]
+        ]
+        if len(wrong) == 0:
+            self.note.value = live_html(
+                [paragraph("None of these images is answered wrongly.")], 400
+            )
+            return
+        self.image_index = int(next(iter(wrong[wrong > self.image_index]), wrong[0]))
+
+    # controls
+
     def _build(self):
-        tokens = [(str(i + 1), i) for i in range(self.maps.shape[1])]
-        style = {"description_width": "90px"}
+        """Make the controls, one per trait, and what they set in motion."""
+        names = list(self.models)
+        narrow = widgets.Layout(width="180px")
         self.controls = {
-            "image_index": widgets.IntSlider(
-                0, 0, len(self.views) - 1, description="Image", style=style
+            "image_index": widgets.Dropdown(options=[0], description="Image", layout=narrow),
+            "class_filter": widgets.Dropdown(
+                options=[("every class", None), *self._classes()], description="Class"
             ),
-            "token": widgets.SelectionSlider(
-                options=[(ALL_TOKENS, ALL_TOKENS), *tokens], description="Token", style=style
+            "token": widgets.Dropdown(options=[ALL_TOKENS], description="Token"),
+            "opacity": widgets.BoundedFloatText(
+                0, min=0, max=1, step=0.05, description="Opacity", layout=narrow
             ),
-            "opacity": widgets.FloatSlider(
-                self.opacity, min=0, max=1, step=0.05, description="Opacity", style=style
+            "style": widgets.Dropdown(options=STYLES, description="Style"),
+            "colormap": widgets.Dropdown(
+                options=[(f"{name} ({colours})", name) for name, colours in COLORMAPS.items()],
+                description="Colours",
             ),
-            "shared_scale": widgets.Checkbox(
-                False, description="one colour scale for all tokens", style=style, indent=False
+            "scale": widgets.Dropdown(options=SCALES, description="Scale"),
+            "outline": _check_box("outline of the mask"),
+            "model": widgets.Dropdown(options=names, description="Model"),
+            "randomised": _check_box("random weights"),
+            "second_model": widgets.Dropdown(
+                options=[("none", None), *((name, name) for name in names)],
+                description="Beside it",
             ),
         }
-        for trait, control in self.controls.items():
-            traitlets.link((control, "value"), (self, trait))
-        image, token, opacity, scale = self.controls.values()
-        # Where there is little room, the two pictures shrink, and what else is beside moves below.
-        layout = widgets.Layout(width=f"{self.size}px", max_width="47%", margin="2px 8px 2px 0")
-        self.seen = widgets.Image(format="png", layout=layout)
-        self.picture = widgets.Image(format="png", layout=layout)
-        self.text = widgets.HTML()
-        wrapped = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
+        # A screen reader finds no name on a slider of ipywidgets, so each stands beside a control
+        # that has one, and that shows its value.
+        self.sliders = {
+            "image_index": widgets.SelectionSlider(options=[0], readout=False),
+            "opacity": widgets.FloatSlider(0, min=0, max=1, step=0.05, readout=False),
+        }
+        for trait, control in (*self.controls.items(), *self.sliders.items()):
+            control.observe(partial(self._set_trait, trait), "value")
+        self.next_button = widgets.Button(description="Next wrong answer")
+        self.next_button.on_click(lambda button: self.next_wrong())
+        self.cell_controls = [
+            widgets.Dropdown(options=[("none", None)], description=name)
+            for name in ("Row", "Column")
+        ]
+        learners = map(find_token_learner, self.models.values())
+        self.removed_controls = [
+            _check_box(f"without token {token + 1}")
+            for token in range(max(learner.num_tokens for learner in learners))
+        ]
+        for control in self.cell_controls:
+            control.observe(self._set_cell, "value")
+        for control in self.removed_controls:
+            control.observe(self._set_removed, "value")
+        self._arrange()
+
+    def _classes(self):
+        """Return the name and the label of each class that occurs."""
+        labels = [] if self.labels is None else np.unique(self.labels)
+        return [(self.class_names[label], int(label)) for label in labels]
+
+    def _arrange(self):
+        """Lay the controls, the pictures and the words out."""
+        layout = widgets.Layout(width=f"{self.size}px", max_width="100%", margin="2px 8px 2px 0")
+        self.seen, self.picture, self.second_picture = (
+            widgets.Image(format="png", layout=layout) for _ in range(3)
+        )
+        self.seen_text, self.text, self.second_text = (widgets.HTML() for _ in range(3))
+        self.note, self.caution, self.cell_text, self.removed_text = (
+            widgets.HTML() for _ in range(4)
+        )
+        controls = self.controls
+        find = [self.next_button, controls["class_filter"]] if self.labels is not None else []
+        drawing = [controls["style"], controls["colormap"], controls["scale"]]
+        if self.predictor.masks is not None:
+            drawing.append(controls["outline"])
+        models = [controls["model"], controls["second_model"], controls["randomised"]]
+        panels = {
+            "drawing": [_row(drawing)],
+            "models": [_row(models)],
+            "one cell": [_row(self.cell_controls), self.cell_text],
+            "tokens left out": [_row(self.removed_controls), self.removed_text],
+        }
+        self.panels = {name: widgets.VBox(children) for name, children in panels.items()}
+        self.sections = {name: _check_box(name) for name in panels}
+        for section in self.sections.values():
+            section.observe(self._update, "value")
+        seen = widgets.VBox([self.seen, self.seen_text])
+        self._one = [seen, self.picture, self.text]
+        self._two = [
+            seen,
+            widgets.VBox([self.picture, self.text]),
+            widgets.VBox([self.second_picture, self.second_text]),
+        ]
+        self._pictures = _row([])
         self.children = [
-            widgets.HBox(
-                [widgets.VBox([image, token]), widgets.VBox([opacity, scale])], layout=wrapped
-            ),
-            widgets.HBox([self.seen, self.picture, self.text], layout=wrapped),
+            _row([controls["image_index"], self.sliders["image_index"], *find]),
+            _row([controls["opacity"], self.sliders["opacity"], controls["token"]]),
+            self.note,
+            self._pictures,
+            self.caution,
+            _row([widgets.HTML("More:"), *self.sections.values()]),
+            *self.panels.values(),
         ]
 
-    def _update(self, change=None):
-        if change is None or change.name == "image_index":
-            view = self.views[self.image_index]
-            self.seen.value = encode_png(np.round(255 * enlarge(view, self.size)).astype("uint8"))
-        self.picture.value = encode_png(self.pixels())
-        self.text.value = self.describe()
+    def _set_trait(self, trait, change):
+        if not self._updating:
+            setattr(self, trait, change.new)
 
-    def _limits(self) -> tuple[float, float] | None:
-        """Return the values with the lowest and highest colour; None where each map has its own."""
-        maps = self.maps[self.image_index]
-        if not self.shared_scale:
-            if self.token == ALL_TOKENS:
+    def _set_cell(self, change):
+        if not self._updating:
+            row, column = (control.value for control in self.cell_controls)
+            # One number alone goes with the other's first; "none" in either is no cell.
+            self.cell = None if change.new is None else (row or 0, column or 0)
+
+    def _set_removed(self, change):
+        if not self._updating:
+            self.removed = [i for i, box in enumerate(self.removed_controls) if box.value]
+
+    # one update for each change
+
+    def _update(self, change=None):
+        """Settle what follows from a change, and draw once."""
+        if self._updating:
+            return
+        self._updating = True
+        try:
+            self._settle(change)
+            self._show_controls()
+            self._show_pictures()
+            self._show_panels()
+        finally:
+            self._updating = False
+
+    def _settle(self, change):
+        """Give up what a change has made impossible."""
+        if self.image_index not in self.indices:
+            if change.name == "class_filter":
+                self.image_index = int(self.indices[0])
+            else:
+                self.class_filter = None
+        if self.token != ALL_TOKENS and self.token >= self.num_tokens:
+            self.token = ALL_TOKENS
+        if self.removed and self.removed[-1] >= self.num_tokens:
+            self.removed = ()
+        if self.cell is not None and not np.less(self.cell, self.grid).all():
+            self.cell = None
+
+    def _show_controls(self):
+        """Set every control to its trait."""
+        if self._filter != (self.class_filter,):
+            for group in (self.controls, self.sliders):
+                group["image_index"].options = self.indices.tolist()
+            self._filter = (self.class_filter,)
+        tokens = [(str(i + 1), i) for i in range(self.num_tokens)]
+        _set_options(self.controls["token"], [("all, in a grid", ALL_TOKENS), *tokens])
+        for trait, control in (*self.controls.items(), *self.sliders.items()):
+            control.value = getattr(self, trait)
+        places = self.cell or (None, None)
+        for control, count, place in zip(self.cell_controls, self.grid, places, strict=True):
+            _set_options(control, [("none", None), *((str(i + 1), i) for i in range(count))])
+            control.value = place
+        for token, box in enumerate(self.removed_controls):
+            box.value = token in self.removed
+            box.layout.display = None if token < self.num_tokens else "none"
+            box.disabled = not box.value and len(self.removed) == self.num_tokens - 1
+
+    def _shown(self):
+        """Return name, whether randomised, and left-out tokens of each model that is shown."""
+        shown = [(self.model, self.randomised, self.removed)]
+        if self.second_model is not None:
+            shown.append((self.second_model, False, ()))
+        return shown
+
+    def _show_pictures(self):
+        """Draw the pictures and say what is in them."""
+        self.note.value = ""
+        self.seen.value = encode_png(self.plain_pixels())
+        self.seen_text.value = live_html(map(paragraph, self._image_words()), self.size)
+        columns = [(self.picture, self.text), (self.second_picture, self.second_text)]
+        for (picture, text), shown in zip(columns, self._shown(), strict=False):
+            picture.value = encode_png(self._pixels(*shown))
+            before, bars, after = self._words(*shown)
+            parts = [*map(paragraph, before), bars_html(bars), *map(paragraph, after)]
+            text.value = live_html(parts, self.size)
+        self._pictures.children = self._one if self.second_model is None else self._two
+        blocks = blocks_before(self.models[self.model])
+        self.caution.value = live_html([paragraph(self._caution(blocks))], 800)
+
+    def _show_panels(self):
+        """Show the panels that are open, and fill them."""
+        for name, section in self.sections.items():
+            self.panels[name].layout.display = None if section.value else "none"
+        if self.sections["one cell"].value:
+            self.cell_text.value = live_html([self._cell_words()], 600)
+        if self.sections["tokens left out"].value:
+            self.removed_text.value = live_html([self._removed_words()], 600)
+
+    # pictures
+
+    def plain_pixels(self) -> np.ndarray:
+        """Return what the (first) network saw, `(size, size, 3)`, uint8."""
+        return self._mark(
+            enlarge(self.predictions.views[self.image_index], self.size), self.predictions
+        )
+
+    def pixels(self) -> np.ndarray:
+        """Return the (first) overlay that is shown, `(size, size, 3)`, uint8."""
+        return self._pixels(*self._shown()[0])
+
+    def _pixels(self, name, randomised, removed):
+        seen = self.predictor.look(name, randomised)
+        view, maps = seen.views[self.image_index], seen.maps[self.image_index]
+        limits = self._limits(maps)
+        draw = partial(render, style=self.style, colormap=self.colormap, limits=limits)
+        if self.token == ALL_TOKENS:
+            columns = int(np.ceil(len(maps) ** 0.5))
+            size = (self.size + GAP) // columns - GAP
+            pictures = [
+                draw(view, each, size=size, opacity=0 if token in removed else self.opacity)
+                for token, each in enumerate(maps)
+            ]
+            titles = [f"{i + 1} out" if i in removed else f"{i + 1}" for i in range(len(maps))]
+            sheet = tile([self._mark(each, seen) for each in pictures], titles, columns)
+            canvas = np.full((self.size, self.size, 3), 255, "uint8")
+            canvas[: sheet.shape[0], : sheet.shape[1]] = sheet
+            return canvas
+        if self.token >= len(maps):
+            return self._mark(enlarge(view, self.size), seen)
+        return self._mark(draw(view, maps[self.token], size=self.size, opacity=self.opacity), seen)
+
+    def _limits(self, maps) -> tuple[float, float] | None:
+        """Return the values that count as lowest and highest; None where each map has its own."""
+        if self.scale == "per map":
+            if self.token == ALL_TOKENS or self.token >= len(maps):
                 return None
             maps = maps[self.token]
         return maps.min(), maps.max()
 
-    def pixels(self) -> np.ndarray:
-        """Return the overlay that is shown, `(size, size, 3)`, uint8."""
-        view, maps = self.views[self.image_index], self.maps[self.image_index]
-        limits = self._limits()
-        if self.token != ALL_TOKENS:
-            return overlay(view, maps[self.token], self.opacity, self.size, limits=limits)
-        columns = int(np.ceil(len(maps) ** 0.5))
-        tile = (self.size + 4) // columns - 4
-        tiles = np.stack([overlay(view, m, self.opacity, tile, limits=limits) for m in maps])
-        sheet = contact_sheet(tiles, [str(i + 1) for i in range(len(maps))], columns)
-        canvas = np.full((self.size, self.size, 3), 255, "uint8")
-        canvas[: sheet.shape[0], : sheet.shape[1]] = sheet
-        return canvas
+    def _mark(self, picture, seen):
+        """Return the picture with the outline of the mask and the cell, where there are any."""
+        if self.outline:
+            picture = draw_outline(picture, seen.masks[self.image_index])
+        if self.cell is not None and np.less(self.cell, seen.maps.shape[2:]).all():
+            picture = draw_cell(picture, self.cell, seen.maps.shape[2:])
+        return picture
+
+    # words
+
+    def _image_words(self):
+        words = ["What the network sees", f"Image {self.image_index}"]
+        if self.labels is not None:
+            words.append(f"True class: {self.class_names[self.labels[self.image_index]]}")
+        return words
+
+    def _words(self, name, randomised, removed):
+        """Return what stands before the bars, the bars, and what stands after them."""
+        seen = self.predictor.look(name, randomised)
+        probabilities = seen.probabilities[self.image_index]
+        before = []
+        if len(self.models) > 1 or randomised or self.second_model is not None:
+            before.append(name + (", random weights" if randomised else ""))
+        predicted = self.class_names[probabilities.argmax()]
+        if removed:
+            probabilities = self.probabilities()
+            left = self.class_names[probabilities.argmax()]
+            before.append(
+                f"Prediction without {token_names(removed)}: {left}{self._verdict(probabilities)}; "
+                f"with all tokens: {predicted}"
+            )
+        else:
+            before.append(f"Prediction: {predicted}{self._verdict(probabilities)}")
+        return before, probability_rows(probabilities, self.class_names), self._map_words(seen)
+
+    def _verdict(self, probabilities):
+        if self.labels is None:
+            return ""
+        right = probabilities.argmax() == self.labels[self.image_index]
+        return " (right)" if right else " (wrong)"
+
+    def _map_words(self, seen):
+        maps = seen.maps[self.image_index]
+        limits = self._limits(maps)
+        if self.token == ALL_TOKENS:
+            scale = "each on its own scale"
+            if limits is not None:
+                scale = describe_scale(self.style, self.colormap, limits)
+            return [f"Tokens 1 to {len(maps)}, row by row, {scale}; choose one for its words."]
+        if self.token >= len(maps):
+            return [f"There is no token {self.token + 1}: this model learns {len(maps)}."]
+        chosen = maps[self.token]
+        scale = describe_scale(self.style, self.colormap, limits)
+        words = [f"Token {self.token + 1}, {scale}: {describe_map(chosen)}."]
+        if self.outline:
+            share = seen.mask_shares[self.image_index]
+            inside = (chosen * share).sum() / max(chosen.sum(), 1e-12)
+            words.append(
+                f"{inside:.0%} of its weight lies inside the outline, which covers "
+                f"{share.mean():.0%} of the picture."
+            )
+        return words
+
+    def _caution(self, blocks):
+        if blocks == 0:
+            return "TokenLearner reads the patches themselves: no Transformer block is before it."
+        return (
+            f"TokenLearner reads the grid after {blocks} Transformer "
+            f"{'block' if blocks == 1 else 'blocks'}, in which every cell reads all others: a cell "
+            "is no longer only its patch, and a map does not tell which pixels mattered."
+        )
+
+    def _cell_words(self) -> str:
+        if self.cell is None:
+            return paragraph("Choose a row and a column to see which tokens read that cell.")
+        return readers_html(self.predictions.maps[self.image_index], self.cell)
+
+    def _removed_words(self) -> str:
+        effects = self._ablation().effects
+        if effects is None:
+            return paragraph("There is only one token; without it nothing is left.")
+        left = ""
+        if self.removed:
+            best = probability_rows(self.probabilities(), self.class_names, 3)
+            left = paragraph(
+                f"Without {token_names(self.removed)}: "
+                + ", ".join(f"{name} {text}" for name, _, text in best)
+            )
+        return left + effects_html(effects, self.class_names)
+
+    # the view as a file
 
     def describe(self) -> str:
-        """Return prediction, true class and the map in words, as HTML."""
-        probabilities = self.probabilities[self.image_index]
-        best = np.argsort(probabilities)[::-1][:5]
-        lines = [f"<b>Prediction: {escape(self.class_names[best[0]])}</b>"]
-        if self.labels is not None:
-            label = int(self.labels[self.image_index])
-            verdict = "right" if best[0] == label else "wrong"
-            lines.append(f"True class: {escape(self.class_names[label])} ({verdict})")
-        rows = "".join(
-            f"<tr><td>{escape(self.class_names[c])}</td><td><meter aria-hidden='true' "
-            f"value='{probabilities[c]:.3f}'></meter></td><td>{probabilities[c]:.0%}</td></tr>"
-            for c in best
+        """Return in words what is shown."""
+        lines = self._image_words()
+        for before, bars, after in (self._words(*shown) for shown in self._shown()):
+            lines += [*before, ", ".join(f"{name} {text}" for name, _, text in bars), *after]
+        return "\n".join(lines)
+
+    def to_png(self) -> bytes:
+        """Return what is shown, pictures with their words below them, as PNG."""
+        columns = [(self.plain_pixels(), self._image_words())]
+        for shown in self._shown():
+            before, bars, after = self._words(*shown)
+            probabilities = [f"  {text} {name}" for name, _, text in bars]
+            columns.append((self._pixels(*shown), [*before, *probabilities, *after]))
+        return encode_png(captioned(columns))
+
+    def to_html(self, path) -> None:
+        """Write the (first) model's maps as one HTML file that works without a kernel.
+
+        Args:
+            path: of the file; it is written complete or not at all.
+        """
+        write_html(
+            path,
+            self.predictions.views,
+            self.predictions.maps,
+            labels=self.labels,
+            probabilities=self.predictions.probabilities,
+            class_names=self.class_names,
         )
-        lines.append(f"<table>{rows}</table>")
-        maps, limits = self.maps[self.image_index], self._limits()
-        scale = "each on its own colour scale"
-        if limits is not None:
-            scale = f"from dark purple ({limits[0]:.3f}) to yellow ({limits[1]:.3f})"
-        if self.token == ALL_TOKENS:
-            lines.append(f"Tokens 1 to {len(maps)}, row by row, {scale}; choose one for its words.")
-        else:
-            lines.append(f"Token {self.token + 1}, {scale}: {describe_map(maps[self.token])}.")
-        body = "".join(f"<div>{line}</div>" for line in lines)
-        return f"<div style='max-width:260px;line-height:1.5'>{body}</div>"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Return the widget, with a picture for where it cannot be shown, and its words."""
+        words = self.describe()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        data = {
+            "application/vnd.jupyter.widget-view+json": view,
+            "image/png": self.to_png(),
+            "text/plain": words,
+        }
+        return data, {"image/png": {"alt": words}}
+
+
+def _row(children):
+    """Return a box whose children stand side by side, or below where there is little room."""
+    return widgets.HBox(children, layout=widgets.Layout(**WRAPPED))
+
+
+def _check_box(description):
+    layout = widgets.Layout(width="160px")
+    return widgets.Checkbox(False, description=description, indent=False, layout=layout)
+
+
+def _set_options(control, options):
+    """Give a control other options, if they are others."""
+    if control.options != tuple(options):
+        control.options = options
 
 
 class FigureSlider(widgets.VBox):
