@@ -1,92 +1,66 @@
 import ast
-import inspect
 import os
 import pickle
-import struct
+import re
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
+from small_cifar10 import COUNT, expected_images, make_batch, make_folder
 
 import tlvit_utils
-from tlvit_utils import data
-from tlvit_utils.data import check_images, find_cifar10, load_cifar10, make_pipeline, read_batch
+from tlvit_utils import cifar10, data, figures, shapes10
+from tlvit_utils.data import load_cifar10, load_course_data, load_shapes10
+from tlvit_utils.download import RemoteFile
+from tlvit_utils.profile import Profile
 
-FILES = (*data.TRAIN_FILES, data.TEST_FILE)
-COUNT = 20  # images in each file of the small folders here
 CIFAR10_DIR = os.environ.get("TLVIT_CIFAR10_DIR")  # each test unsets it
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Let files of COUNT images pass for CIFAR-10's."""
-    monkeypatch.setattr(data, "BATCH_IMAGES", COUNT)
+NOTHING = r"CIFAR-10 is not on this machine, and may not be downloaded here; run this again later"
 
 
 @pytest.fixture(autouse=True)
-def no_cifar10(monkeypatch, tmp_path):
-    """No folder named in the environment, an empty Keras cache, and no way to download."""
-    monkeypatch.delenv("TLVIT_CIFAR10_DIR", raising=False)
+def nothing_at_hand(monkeypatch, tmp_path):
+    """No CIFAR-10, and no way to download it; whatever is drawn or cached is small."""
+    for name in ("TLVIT_CIFAR10_DIR", "TLVIT_CIFAR10_URL", "TLVIT_DATA"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(keras.utils, "get_file", lambda **_: pytest.fail("it would download"))
+    monkeypatch.setenv("TLVIT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    monkeypatch.setattr(cifar10, "ARCHIVE", RemoteFile((), 0, ""))
+    monkeypatch.setattr(cifar10, "BATCH_IMAGES", COUNT)
+    monkeypatch.setattr(data, "SPLIT_SIZES", (40, 10, 10))
+    monkeypatch.setattr(figures, "note", None)
 
 
-def make_batch(number=0):
-    """Return a small batch as the files hold it; `number` is added to each pixel."""
-    pixels = np.arange(COUNT * 3072).reshape(COUNT, 3072) + number
-    labels = [(i + number) % 10 for i in range(COUNT)]
-    return {b"data": pixels.astype("uint8"), b"labels": labels, b"batch_label": b"any"}
+@pytest.fixture
+def printed(capsys):
+    """Return what was printed, without the banner's lines and line breaks."""
+    return lambda: " ".join(re.sub("[─│┌┐└┘]", " ", capsys.readouterr().out).split())
 
 
-LABELS = make_batch()[b"labels"]
-
-
-def make_folder(folder):
-    folder.mkdir(parents=True)
-    for number, name in enumerate(FILES):
-        (folder / name).write_bytes(pickle.dumps(make_batch(number), protocol=2))
-    return folder
-
-
-class Python2Pickler(pickle._Pickler):
-    """Writes text and bytes alike as Python 2 wrote its `str`."""
-
-    def save_string(self, obj):
-        obj = obj.encode() if isinstance(obj, str) else obj
-        self.write(pickle.BINSTRING + struct.pack("<i", len(obj)) + obj)
-
-    dispatch = pickle._Pickler.dispatch | {bytes: save_string, str: save_string}
-
-
-def python2_pickle(batch, path):
-    """Write `batch` as the original files are: by Python 2 and a NumPy before 2."""
-    with path.open("wb") as file:
-        Python2Pickler(file, protocol=2).dump(batch)
-    path.write_bytes(path.read_bytes().replace(b"numpy._core", b"numpy.core"))
-
-
-def test_the_splits_hold_the_files_in_order(small, tmp_path):
+def test_the_splits_of_cifar10(tmp_path):
     dataset = load_cifar10(make_folder(tmp_path / "here"))
-    for (images, labels), numbers in (
-        (dataset.train, range(4)),
-        (dataset.validation, [4]),
-        (dataset.test, [5]),
+    images, labels = expected_images()
+    for split, rows in (
+        (dataset.train, slice(0, 4 * COUNT)),
+        (dataset.validation, slice(4 * COUNT, 5 * COUNT)),
+        (dataset.test, slice(5 * COUNT, None)),
     ):
-        batches = [make_batch(number) for number in numbers]
-        pixels = np.concatenate([batch[b"data"] for batch in batches])
-        expected = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        np.testing.assert_array_equal(images, expected)
-        np.testing.assert_array_equal(labels, np.concatenate([b[b"labels"] for b in batches]))
-        assert (images.dtype, labels.dtype) == ("uint8", "uint8")
+        np.testing.assert_array_equal(split.images, images[rows])
+        np.testing.assert_array_equal(split.labels, labels[rows])
+        assert split.masks is None
     assert repr(dataset) == "CIFAR-10: 80 / 20 / 20 images to train, validate and test"
 
 
 @pytest.mark.skipif(not CIFAR10_DIR, reason="TLVIT_CIFAR10_DIR is not set")
-def test_the_real_cifar10():
+def test_the_real_cifar10(monkeypatch):
+    monkeypatch.setattr(cifar10, "BATCH_IMAGES", 10_000)
     dataset = load_cifar10(CIFAR10_DIR)
     splits = (dataset.train, dataset.validation, dataset.test)
-    assert [images.shape for images, _ in splits] == [
+    assert [split.images.shape for split in splits] == [
         (count, 32, 32, 3) for count in (40_000, 10_000, 10_000)
     ]
     assert {array.dtype.name for split in splits for array in split} == {"uint8"}
@@ -95,200 +69,135 @@ def test_the_real_cifar10():
     np.testing.assert_array_equal(np.bincount(labels), [5000] * 10)
 
 
-def test_the_order_of_the_sources(small, tmp_path, monkeypatch):
-    """Each source that is added comes before those that were there already."""
-    downloads = []
-
-    def download(**options):
-        downloads.append(options)
-        return str(make_folder(tmp_path / "download" / "cifar-10-batches-py").parent)
-
-    monkeypatch.setattr(keras.utils, "get_file", download)
-    assert find_cifar10() is None
-    assert len(load_cifar10().train.labels) == 4 * COUNT
-    (options,) = downloads
-    assert (options["origin"], options["file_hash"]) == (data.CIFAR10_URL, data.CIFAR10_SHA256)
-
-    cache = tmp_path / "keras" / "datasets"
-    old = make_folder(cache / "cifar-10-batches-py")
-    assert find_cifar10() == old
-    new = make_folder(cache / options["fname"] / "cifar-10-batches-py")
-    assert find_cifar10() == new
-    monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(make_folder(tmp_path / "named")))
-    assert find_cifar10() == tmp_path / "named"
-    assert find_cifar10(make_folder(tmp_path / "argument")) == tmp_path / "argument"
-    load_cifar10()
-    assert len(downloads) == 1
+def test_where_there_is_no_cifar10_it_is_shapes10_and_that_is_said(printed):
+    assert load_cifar10().name == "shapes10"
+    text = printed()
+    assert text.startswith("shapes10, not CIFAR-10 These pictures are made by code")
+    assert f"CIFAR-10 could not be downloaded (); {cifar10.WAYS_OUT}." in text
 
 
-def test_the_download_is_the_one_that_keras_makes():
-    source = inspect.getsource(keras.datasets.cifar10.load_data)
-    assert data.CIFAR10_URL in source
-    assert data.CIFAR10_SHA256 in source
-    assert '"cifar-10-batches-py-target"' in source
+def test_cifar10_or_an_error():
+    with pytest.raises(ConnectionError, match="could not be downloaded"):
+        load_cifar10(source="cifar10")
+    with pytest.raises(ConnectionError, match=NOTHING):
+        load_cifar10(source="cifar10", may_download=False)
 
 
-def test_an_incomplete_cache_is_passed_over(tmp_path):
-    folder = make_folder(tmp_path / "keras" / "datasets" / "cifar-10-batches-py")
-    (folder / "data_batch_3").unlink()
-    assert find_cifar10() is None
+@pytest.mark.parametrize("source", ["auto", "cifar10"])
+def test_a_folder_that_was_named_is_never_replaced_by_shapes10(source, tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not there"):
+        load_cifar10(tmp_path / "nowhere", source)
 
 
-def test_the_folder_above_will_do(tmp_path):
-    inner = make_folder(tmp_path / "cifar-10-batches-py")
-    assert find_cifar10(tmp_path) == inner
+def test_other_sources_are_refused(monkeypatch):
+    with pytest.raises(ValueError, match="source is 'mnist', but it must be 'auto' or 'cifar10'"):
+        load_cifar10(source="mnist")
+    monkeypatch.setenv("TLVIT_DATA", "mnist")
+    with pytest.raises(ValueError, match=r"\(TLVIT_DATA\) is 'mnist', but it must be"):
+        load_course_data(Profile("smoke"))
 
 
-def test_a_named_folder_that_lacks_a_file_is_refused(tmp_path, monkeypatch):
-    folder = make_folder(tmp_path / "here")
-    (folder / "data_batch_3").unlink()
-    with pytest.raises(FileNotFoundError, match=r"here \(data_dir\) lacks data_batch_3;"):
-        load_cifar10(folder)
-    monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match=r"nowhere \(TLVIT_CIFAR10_DIR\) is not there"):
-        load_cifar10()
+# shapes10
 
 
-@pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_every_pickle_protocol_is_read(protocol, small, tmp_path):
-    path = tmp_path / "batch"
-    path.write_bytes(pickle.dumps(make_batch(), protocol=protocol))
-    images, labels = read_batch(path)
-    np.testing.assert_array_equal(
-        images[..., 1].reshape(COUNT, -1), make_batch()[b"data"][:, 1024:2048]
+def test_the_splits_of_shapes10():
+    dataset = load_shapes10(seed=3, sizes=(40, 20, 10))
+    assert (dataset.name, dataset.class_names) == ("shapes10", shapes10.SHAPES10_CLASSES)
+    for stream, (split, size) in enumerate(
+        [(dataset.train, 40), (dataset.validation, 20), (dataset.test, 10)]
+    ):
+        drawn = shapes10.make_shapes10(3, size, stream=stream)
+        for array, expected in zip((split.images, split.labels, split.masks), drawn, strict=True):
+            assert array.dtype == np.uint8
+            np.testing.assert_array_equal(array, expected)
+
+
+def test_only_large_sets_are_cached(monkeypatch, tmp_path):
+    def blank(seed, num_images, *, stream):
+        drawn.append((seed, num_images, stream))
+        shapes = ((32, 32, 3), (), (32, 32))
+        return tuple(np.full((num_images, *shape), stream, "uint8") for shape in shapes)
+
+    monkeypatch.setattr(shapes10, "make_shapes10", blank)
+    for sizes, times in (((8000, 1000, 999), 2), ((8000, 1000, 1000), 1)):
+        for seed in (0, 1):
+            drawn = []
+            for _ in range(2):
+                dataset = load_shapes10(seed, sizes)
+                for stream, split in enumerate((dataset.train, dataset.validation, dataset.test)):
+                    assert len(split.labels) == sizes[stream]
+                    assert (split.images == stream).all() and (split.masks == stream).all()
+            assert drawn == times * [(seed, size, stream) for stream, size in enumerate(sizes)]
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2
+
+
+# what the notebooks work on
+
+
+def test_the_course_works_on_cifar10_where_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(make_folder(tmp_path / "here")))
+    figures.note = "what another data set left"
+    for name in ("smoke", "quick"):
+        assert load_course_data(Profile(name)).name == "CIFAR-10"
+        assert figures.note is None
+    assert "┌" not in capsys.readouterr().out
+    assert load_course_data(Profile("smoke"), "shapes10").name == "shapes10"
+    assert figures.note == "shapes10, not CIFAR-10"
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick"])
+@pytest.mark.parametrize("by_argument", [False, True])
+def test_shapes10_by_choice(profile, by_argument, monkeypatch, printed):
+    monkeypatch.setenv("TLVIT_DATA", "cifar10" if by_argument else "shapes10")
+    dataset = load_course_data(Profile(profile), "shapes10" if by_argument else None)
+    sizes = (1024, 256, 256) if profile == "smoke" else (40, 10, 10)
+    splits = (dataset.train, dataset.validation, dataset.test)
+    assert tuple(len(split.labels) for split in splits) == sizes
+    assert figures.note == "shapes10, not CIFAR-10"
+    text = printed()
+    assert "They were chosen with TLVIT_DATA" in text
+    assert text.endswith("images to train, validate and test")
+
+
+def test_shapes10_for_want_of_cifar10(printed):
+    assert load_course_data(Profile("quick")).name == "shapes10"
+    assert figures.note == "shapes10, not CIFAR-10"
+    assert "CIFAR-10 could not be downloaded" in printed()
+
+
+def test_the_smoke_profile_never_downloads(monkeypatch, printed):
+    monkeypatch.setattr(cifar10, "download", lambda *_: pytest.fail("it downloads"))
+    assert load_course_data(Profile("smoke")).name == "shapes10"
+    assert "may not be downloaded here" in printed()
+    with pytest.raises(ConnectionError, match=NOTHING):
+        load_course_data(Profile("smoke"), "cifar10")
+
+
+def test_the_banner_in_a_terminal(capsys):
+    data.show_banner("The reason is long, " + 20 * "very " + "long.")
+    lines = capsys.readouterr().out.splitlines()
+    assert {len(line) for line in lines} == {80}
+    assert lines[1].startswith("│ shapes10, not CIFAR-10 ")
+    assert "long." in lines[-2]
+
+
+def test_the_banner_in_a_notebook(monkeypatch, capsys):
+    shown = []
+    fake = SimpleNamespace(
+        get_ipython=object,
+        display=SimpleNamespace(display=lambda bundle, raw: shown.append(bundle)),
     )
-    np.testing.assert_array_equal(labels, LABELS)
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    data.show_banner("Because <of> this.")
+    (bundle,) = shown
+    assert "border" in bundle["text/html"]
+    assert "<b>shapes10, not CIFAR-10</b>" in bundle["text/html"]
+    assert "Because &lt;of&gt; this." in bundle["text/html"]
+    assert "│ shapes10, not CIFAR-10 " in bundle["text/plain"]
+    assert capsys.readouterr().out == ""
 
 
-def test_a_file_as_python_2_wrote_it_is_read(small, tmp_path):
-    python2_pickle(make_batch(), tmp_path / "batch")
-    images, labels = read_batch(tmp_path / "batch")
-    np.testing.assert_array_equal(images[:, 0, 0, 0], make_batch()[b"data"][:, 0])
-    np.testing.assert_array_equal(labels, LABELS)
-
-
-def test_text_keys_and_an_array_of_labels_are_read(small, tmp_path):
-    batch = {"data": make_batch()[b"data"], "labels": np.array(LABELS)}
-    (tmp_path / "batch").write_bytes(pickle.dumps(batch))
-    np.testing.assert_array_equal(read_batch(tmp_path / "batch")[1], LABELS)
-
-
-class Hostile:
-    """Creates a folder when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def test_nothing_in_a_file_can_run(small, tmp_path):
-    path = tmp_path / "batch"
-    path.write_bytes(pickle.dumps(make_batch() | {b"extra": Hostile(tmp_path / "ran")}))
-    with pytest.raises(ValueError, match=r"batch cannot be read \(it asks to load \w+\.mkdir\)"):
-        read_batch(path)
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        (pickle.dumps(make_batch())[:-100], "cannot be read"),
-        (b"<!DOCTYPE html><p>Not found</p>", "cannot be read"),
-        (b"", "cannot be read"),
-        ([1, 2, 3], "lacks the keys 'data' and 'labels'"),
-        ({b"data": make_batch()[b"data"]}, "lacks the keys"),
-        (make_batch() | {b"data": np.zeros((COUNT, 3071), "uint8")}, r"not uint8 \(20, 3072\)"),
-        (make_batch() | {b"data": np.zeros((COUNT - 1, 3072), "uint8")}, "not uint8"),
-        (make_batch() | {b"data": np.zeros((COUNT, 3072), "float32")}, "not uint8"),
-        (make_batch() | {b"data": [0] * COUNT}, "not uint8"),
-        (make_batch() | {b"labels": LABELS[:-1]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": [*LABELS[:-1], 10]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": [*LABELS[:-1], -1]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": [*LABELS[:-1], "cat"]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": 3}, "not 20 numbers 0..9"),
-    ],
-)
-def test_a_damaged_file_is_named(content, message, small, tmp_path):
-    path = tmp_path / "data_batch_1"
-    path.write_bytes(content if isinstance(content, bytes) else pickle.dumps(content))
-    with pytest.raises(ValueError, match=message) as error:
-        read_batch(path)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_file_must_hold_ten_thousand_images(tmp_path):
-    folder = make_folder(tmp_path / "small")
-    with pytest.raises(ValueError, match=r"data_batch_1 has 'data' that.*\(10000, 3072\)"):
-        load_cifar10(folder)
-
-
-GOOD = np.full((2, 32, 32, 3), 200, dtype="uint8")
-
-
-@pytest.mark.parametrize(
-    "images", [GOOD, GOOD.astype("int64"), GOOD * 0.5, GOOD * 0.0, GOOD[:0], GOOD.tolist()]
-)
-def test_good_images_pass_unchanged(images):
-    checked = check_images(images)
-    np.testing.assert_array_equal(checked, images)
-    assert checked.dtype == np.asarray(images).dtype
-
-
-@pytest.mark.parametrize(
-    "images, error, message",
-    [
-        (GOOD / 255, ValueError, "multiply by 255"),
-        (GOOD * 1.5, ValueError, "run from 300.0 to 300.0; expected"),
-        (GOOD.astype("int64") - 201, ValueError, "run from -1 to -1; expected"),
-        (np.where(GOOD == 200, np.nan, 0), ValueError, "nan"),
-        (GOOD[0], ValueError, r"shape \(32, 32, 3\).*image\[None\]"),
-        (GOOD[:, :28], ValueError, r"shape \(2, 28, 32, 3\); expected \(N, 32, 32, 3\)"),
-        (GOOD[..., :1], ValueError, r"shape \(2, 32, 32, 1\)"),
-        (GOOD.reshape(2, -1), ValueError, r"shape \(2, 3072\)"),
-        (GOOD.astype(str), TypeError, "type <U"),
-        ("cat.png", TypeError, "type <U"),
-        (None, TypeError, "type object"),
-        (GOOD == 200, TypeError, "type bool"),
-    ],
-)
-def test_wrong_images_get_one_sentence(images, error, message):
-    with pytest.raises(error, match=message):
-        check_images(images)
-
-
-def test_other_image_sizes_are_checked_too():
-    check_images(np.zeros((1, 64, 64, 3)), image_size=64)
-    with pytest.raises(ValueError, match=r"\(N, 64, 64, 3\)"):
-        check_images(GOOD, image_size=64)
-
-
-def read_pipeline(pipeline):
-    """Return the batches' sizes and labels, after comparing each image with its label."""
-    batches = [(images.numpy(), labels.numpy()) for images, labels in pipeline]
-    for images, labels in batches:
-        assert images.dtype == np.uint8
-        np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
-    return [len(labels) for _, labels in batches], np.concatenate([y for _, y in batches]).tolist()
-
-
-def test_the_pipeline():
-    labels = np.arange(100, dtype="uint8")
-    images = np.broadcast_to(labels[:, None, None, None], (100, 32, 32, 3))
-
-    in_order = make_pipeline(images, labels, 30)
-    assert read_pipeline(in_order) == ([30, 30, 30, 10], labels.tolist())
-
-    shuffled = make_pipeline(images, labels, 30, shuffle_seed=0)
-    sizes, first_epoch = read_pipeline(shuffled)
-    assert sizes == [30, 30, 30]
-    assert len(set(first_epoch)) == 90
-    assert first_epoch != sorted(first_epoch)
-    assert read_pipeline(shuffled)[1] != first_epoch
-    assert read_pipeline(make_pipeline(images, labels, 30, shuffle_seed=0))[1] == first_epoch
-    assert read_pipeline(make_pipeline(images, labels, 30, shuffle_seed=1))[1] != first_epoch
+# all of them
 
 
 def test_take_keeps_the_first_images_of_each_split_without_copying(shapes):
@@ -297,6 +206,54 @@ def test_take_keeps_the_first_images_of_each_split_without_copying(shapes):
     np.testing.assert_array_equal(few.train.images, shapes.train.images[:5])
     assert np.shares_memory(few.train.images, shapes.train.images)
     assert few.name == shapes.name
+
+
+def test_take_keeps_the_masks():
+    few = load_shapes10(sizes=(20, 10, 10)).take(5, 4, 3)
+    splits = (few.train, few.validation, few.test)
+    assert [split.masks.shape for split in splits] == [(n, 32, 32) for n in (5, 4, 3)]
+
+
+def test_a_split_is_unpacked_and_indexed_as_images_and_labels(shapes):
+    images, labels = shapes.test
+    assert images is shapes.test.images is shapes.test[0]
+    assert labels is shapes.test.labels is shapes.test[1]
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import keras, numpy as np
+if keras.backend.backend() == "tensorflow":
+    import tensorflow
+from tlvit_utils.data import load_cifar10, make_pipeline
+
+def kibibytes(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(name)]
+    return int(line.split()[1])
+
+imported = kibibytes("VmRSS")
+dataset = load_cifar10(sys.argv[1])
+for images, labels in make_pipeline(*dataset.train, 128, shuffle_seed=0):
+    images = np.asarray(images)
+print(kibibytes("VmHWM") - imported)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux")
+def test_loading_and_an_epoch_take_less_than_a_gibibyte(tmp_path):
+    folder = make_folder(tmp_path / "full")
+    pixels = np.random.default_rng(0).integers(0, 256, (10_000, 3072), dtype="uint8")
+    batch = make_batch() | {b"data": pixels, b"labels": [0] * 10_000}
+    (folder / "test_batch").write_bytes(pickle.dumps(batch))
+    for name in cifar10.FILES[:-1]:
+        (folder / name).unlink()
+        (folder / name).symlink_to(folder / "test_batch")
+    command = [sys.executable, "-c", PEAK, str(folder)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    all_images = 60_000 * 3072 / 2**10
+    assert all_images < int(printed.splitlines()[-1]) < 2**20
 
 
 @pytest.mark.parametrize(

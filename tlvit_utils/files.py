@@ -1,9 +1,16 @@
-"""Files that are complete or not there."""
+"""Files that are complete or not there, and work that only one process does at a time."""
 
 import os
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 @contextmanager
@@ -20,3 +27,39 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: str | os.PathLike) -> Iterator[None]:
+    """Wait until no other process holds the lock on the empty file `path`, and hold it.
+
+    The system gives the lock up when a process ends, however it ends. Where a lock cannot be had
+    (a folder without write permission, a file system without locks) the work goes on without.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "ab")  # noqa: SIM115 (closed below)
+    except OSError:
+        yield
+        return
+    with file:
+        if not _take_lock(file):
+            print("Another process is at the same work; waiting for it …")
+            while not _take_lock(file):
+                time.sleep(0.2)
+        yield
+
+
+def _take_lock(file) -> bool:
+    """Return False while another process holds the lock."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # this file system has no locks
+        pass
+    return True

@@ -17,7 +17,7 @@ SIZE = 128
 
 
 def main() -> None:
-    images, labels = load_cifar10().test
+    images, labels = load_cifar10(source="cifar10").test
     first = [int(np.argmax(labels == CIFAR10_CLASSES.index(name))) for name in CLASSES]
     model = load_pretrained()
     probabilities, maps = predict_with_maps(model, images[first])

@@ -1,0 +1,196 @@
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from misbehaving_server import MisbehavingServer
+
+from tlvit_utils.download import Patience, RemoteFile, download
+
+CONTENT = np.random.default_rng(0).bytes(40_000)
+HALF = len(CONTENT) // 2
+FILE = RemoteFile((), len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+# the slow mirror sends 25 kB/s at most, the one that trickles 50 bytes/s
+IMPATIENT = Patience(seconds=0.5, rate=1e6, last_rate=1e3, tries=2, worthwhile=10_000, pause=0.01)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with MisbehavingServer(CONTENT) as server:
+        yield server
+
+
+@pytest.fixture
+def fetch(server, tmp_path, monkeypatch):
+    """Download from mirrors that behave as named; returns the file and what was asked for."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.requests.clear()
+
+    def fetch(*behaviours, before=None):
+        mirrors = tuple(server.url(behaviour) for behaviour in behaviours)
+        path = tmp_path / "new" / "file"
+        if before is not None:
+            path.parent.mkdir()
+            path.write_bytes(before)
+        download(replace(FILE, mirrors=mirrors), path, IMPATIENT)
+        return path.read_bytes(), server.requests
+
+    return fetch
+
+
+FAULTS = {
+    "refuse": "refused",
+    "missing": "answers 404 Not Found",
+    "busy": "answers 503 Service Unavailable",
+    "hang": "timed out",
+    "hang_half_way": "timed out",
+    "cut_off": "broke off after",
+    "wrong_bytes": "not the right one",
+    "web_page": "a web page",
+    "page_without_type": "broke off after 36 of 40,000 bytes",
+    "endless": "not the right one",
+    "trickle": "too slow, 0 kB/s",
+    "claim_more": "offers 40,001 bytes where 40,000 are expected",
+    "claim_less": "offers 20,000 bytes where 40,000 are expected",
+    "garbage": "220 this is not HTTP",
+}
+
+
+def test_a_good_mirror(fetch, capsys):
+    assert fetch("fine") == (CONTENT, [("fine", None)])
+    assert "█" * 20 + "  0.0 of 0.0 MB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault, reason", FAULTS.items())
+def test_a_fault_leads_to_the_next_mirror(fault, reason, fetch, capsys):
+    content, requests = fetch(fault, "fine")
+    assert content == CONTENT
+    assert requests[-1][0] == "fine"
+    assert reason in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault, reason", FAULTS.items())
+def test_a_fault_of_the_last_mirror_is_told_in_a_sentence(fault, reason, fetch, server):
+    with pytest.raises(ConnectionError, match=reason) as error:
+        fetch(fault)
+    if fault != "refuse":
+        assert str(error.value).startswith(f"{server.url(fault)}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_without_any_mirror_each_is_named_with_its_reason(fetch, server):
+    with pytest.raises(ConnectionError) as error:
+        fetch("missing", "web_page")
+    assert str(error.value) == (
+        f"{server.url('missing')}: answers 404 Not Found; "
+        f"{server.url('web_page')}: sends a web page instead of the file"
+    )
+
+
+@pytest.mark.parametrize("address", ["no address", "ftp:/", "http://"])
+def test_what_is_no_address_is_a_fault_like_others(address, server, tmp_path):
+    mirrors = (address, server.url("fine"))
+    download(replace(FILE, mirrors=mirrors), tmp_path / "file", IMPATIENT)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("fault", ["busy_then_fine", "cut_off_once"])
+def test_a_mirror_that_recovers_is_tried_again(fault, fetch):
+    content, requests = fetch(fault)
+    assert content == CONTENT
+    assert len(requests) == 2
+
+
+def test_a_mirror_that_cannot_recover_is_not_tried_again(fetch):
+    assert fetch("missing", "busy", "fine")[1] == [
+        ("missing", None),
+        ("busy", None),
+        ("fine", None),
+    ]
+
+
+def test_another_mirror_continues_where_one_broke_off(fetch):
+    assert fetch("hang_half_way", "fine") == (
+        CONTENT,
+        [("hang_half_way", None), ("fine", f"bytes={HALF}-")],
+    )
+
+
+def test_a_slow_mirror_is_left_for_the_next_and_that_is_said(fetch, capsys):
+    content, requests = fetch("slow", "fine")
+    assert content == CONTENT
+    assert [behaviour for behaviour, _ in requests] == ["slow", "fine"]
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if "is too slow" in line]
+    assert line.endswith("kB/s.")
+
+
+@pytest.mark.parametrize("other", ["missing", "trickle"])
+def test_a_slow_mirror_will_do_when_no_other_is_better(other, fetch):
+    content, requests = fetch("slow", other)
+    assert content == CONTENT
+    assert [behaviour for behaviour, _ in requests] == ["slow", other, "slow"]
+    assert requests[-1][1] is not None  # and it continues
+
+
+def test_a_single_slow_mirror_is_used(fetch):
+    assert fetch("slow") == (CONTENT, [("slow", None)])
+
+
+def test_an_interrupted_download_continues(fetch):
+    assert fetch("fine", before=CONTENT[:HALF]) == (CONTENT, [("fine", f"bytes={HALF}-")])
+
+
+def test_a_complete_download_is_not_repeated(fetch):
+    assert fetch("fine", before=CONTENT) == (CONTENT, [])
+
+
+@pytest.mark.parametrize("before", [bytes(HALF), bytes(len(CONTENT)), CONTENT + b"x"])
+def test_a_beginning_that_is_wrong_is_thrown_away(before, fetch):
+    content, requests = fetch("fine", before=before)
+    assert content == CONTENT
+    assert requests[-1] == ("fine", None)
+
+
+def test_a_mirror_that_cannot_continue_starts_over(fetch):
+    content, requests = fetch("without_ranges", before=CONTENT[:HALF])
+    assert content == CONTENT
+    assert len(requests) == 1
+
+
+def test_a_mirror_that_sends_another_part_is_refused(fetch):
+    with pytest.raises(ConnectionError, match="another part of the file"):
+        fetch("wrong_range", before=CONTENT[:HALF])
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tlvit_utils.download import RemoteFile, download
+download(RemoteFile((sys.argv[1],), int(sys.argv[2]), sys.argv[3]), Path(sys.argv[4]))
+"""
+
+
+def test_what_a_killed_process_downloaded_is_kept(fetch, server, tmp_path):
+    path = tmp_path / "new" / "file"
+    arguments = [server.url("slow"), str(FILE.size), FILE.sha256, str(path)]
+    command = [sys.executable, "-c", CHILD, *arguments]
+    with subprocess.Popen(command) as child:
+        while child.poll() is None and not (path.exists() and path.stat().st_size):
+            time.sleep(0.01)
+        child.kill()
+    assert child.returncode < 0
+    begun = path.stat().st_size
+    assert fetch("fine")[0] == CONTENT
+    assert server.requests[-1] == ("fine", f"bytes={begun}-")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_not_the_mirrors_fault(server, tmp_path):
+    (tmp_path / "file").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        download(replace(FILE, mirrors=(server.url("fine"),)), tmp_path / "file", IMPATIENT)

@@ -1,0 +1,176 @@
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import keras
+import numpy as np
+import pytest
+
+from tlvit_utils import pipeline
+from tlvit_utils.pipeline import Batches, check_images, make_pipeline, shuffled_order
+
+GOOD = np.full((2, 32, 32, 3), 200, dtype="uint8")
+
+
+@pytest.mark.parametrize(
+    "images", [GOOD, GOOD.astype("int64"), GOOD * 0.5, GOOD * 0.0, GOOD[:0], GOOD.tolist()]
+)
+def test_good_images_pass_unchanged(images):
+    checked = check_images(images)
+    np.testing.assert_array_equal(checked, images)
+    assert checked.dtype == np.asarray(images).dtype
+
+
+@pytest.mark.parametrize(
+    "images, error, message",
+    [
+        (GOOD / 255, ValueError, "multiply by 255"),
+        (GOOD * 1.5, ValueError, "run from 300.0 to 300.0; expected"),
+        (GOOD.astype("int64") - 201, ValueError, "run from -1 to -1; expected"),
+        (np.where(GOOD == 200, np.nan, 0), ValueError, "nan"),
+        (GOOD[0], ValueError, r"shape \(32, 32, 3\).*image\[None\]"),
+        (GOOD[:, :28], ValueError, r"shape \(2, 28, 32, 3\); expected \(N, 32, 32, 3\)"),
+        (GOOD[..., :1], ValueError, r"shape \(2, 32, 32, 1\)"),
+        (GOOD.reshape(2, -1), ValueError, r"shape \(2, 3072\)"),
+        (GOOD.astype(str), TypeError, "type <U"),
+        ("cat.png", TypeError, "type <U"),
+        (None, TypeError, "type object"),
+        (GOOD == 200, TypeError, "type bool"),
+    ],
+)
+def test_wrong_images_get_one_sentence(images, error, message):
+    with pytest.raises(error, match=message):
+        check_images(images)
+
+
+def test_other_image_sizes_are_checked_too():
+    check_images(np.zeros((1, 64, 64, 3)), image_size=64)
+    with pytest.raises(ValueError, match=r"\(N, 64, 64, 3\)"):
+        check_images(GOOD, image_size=64)
+
+
+LABELS = np.arange(100, dtype="uint8")
+IMAGES = np.broadcast_to(LABELS[:, None, None, None], (100, 32, 32, 3))  # each says its label
+
+
+def read(batches):
+    """Return the batches' sizes and all labels, after comparing each image with its label."""
+    batches = [(np.asarray(images), np.asarray(labels)) for images, labels in batches]
+    for images, labels in batches:
+        assert images.shape == (len(labels), 32, 32, 3)
+        assert images.dtype == np.uint8
+        np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+    return [len(labels) for _, labels in batches], np.concatenate([y for _, y in batches]).tolist()
+
+
+@pytest.fixture(params=["the backend's", "NumPy"])
+def make(request):
+    """Make a pipeline: the one of this backend, or the one that needs none."""
+    if request.param == "NumPy":
+        return lambda images, labels, batch_size, *, shuffle_seed=None, first_epoch=0: Batches(
+            images, labels, batch_size, shuffle_seed, first_epoch
+        )
+    return make_pipeline
+
+
+def test_without_a_seed_all_images_come_in_order(make):
+    in_order = make(IMAGES, LABELS, 30)
+    assert len(in_order) == 4
+    for _ in range(2):
+        assert read(in_order) == ([30, 30, 30, 10], LABELS.tolist())
+    assert read(make(IMAGES, LABELS, 50))[0] == [50, 50]
+
+
+def test_each_pass_is_an_epoch_with_its_own_order(make):
+    shuffled = make(IMAGES, LABELS, 30, shuffle_seed=5)
+    assert len(shuffled) == 3
+    for epoch in range(3):
+        expected = shuffled_order(100, 5, epoch)[:90].tolist()
+        assert read(shuffled) == ([30, 30, 30], expected)
+
+
+def test_a_pipeline_can_begin_with_any_epoch(make):
+    later = make(IMAGES, LABELS, 30, shuffle_seed=5, first_epoch=2)
+    assert read(later)[1] == shuffled_order(100, 5, 2)[:90].tolist()
+
+
+def test_looking_at_the_first_batch_starts_no_new_epoch(make):
+    shuffled = make(IMAGES, LABELS, 2, shuffle_seed=5)
+    first = [np.asarray(next(iter(shuffled))[1]).tolist() for _ in range(2)]
+    assert first[0] == first[1] == read(shuffled)[1][:2]
+
+
+def test_fit_shows_one_order_per_epoch(monkeypatch):
+    """Though Keras looks at the first batch before it begins, on some backends."""
+    drawn = []
+
+    class Spy(Batches):
+        def _batch(self, order, index):
+            drawn.append(order[:2].tolist())
+            return super()._batch(order, index)
+
+    monkeypatch.setattr(pipeline, "Batches", Spy)
+    layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    model.compile("sgd", "mse")
+    batches = make_pipeline(IMAGES, LABELS, 30, shuffle_seed=5, first_epoch=3)
+    model.fit(batches, epochs=2, shuffle=False, verbose=0)
+    orders = [shuffled_order(100, 5, epoch)[:2].tolist() for epoch in (3, 4)]
+    assert [order for i, order in enumerate(drawn) if order not in drawn[:i]] == orders
+    assert drawn.count(orders[0]) >= drawn.count(orders[1]) == 3
+
+
+def test_a_batch_that_is_not_there():
+    batches = Batches(IMAGES, LABELS, 30, None, 0)
+    for index in (-1, 4):
+        with pytest.raises(IndexError, match=f"no batch {index}; there are 4"):
+            batches[index]
+
+
+def test_the_pipeline_checks_its_images():
+    with pytest.raises(ValueError, match="multiply by 255"):
+        make_pipeline(IMAGES / 255, LABELS, 30)
+
+
+@pytest.mark.parametrize("count, buffer", [(100, 1000), (100, 100), (100, 30), (7, 1), (0, 5)])
+def test_an_order_shows_each_image_once(count, buffer):
+    order = shuffled_order(count, 0, 0, buffer)
+    assert order.dtype == np.int64
+    np.testing.assert_array_equal(np.sort(order), np.arange(count))
+
+
+def test_the_order_follows_seed_and_epoch():
+    first = shuffled_order(100, 0, 0)
+    np.testing.assert_array_equal(shuffled_order(100, 0, 0), first)
+    for other in (shuffled_order(100, 1, 0), shuffled_order(100, 0, 1)):
+        assert not np.array_equal(other, first)
+
+
+def test_no_image_comes_before_the_buffer_reaches_it():
+    orders = np.array([shuffled_order(100, 0, epoch, buffer=30) for epoch in range(500)])
+    assert (orders <= np.arange(100) + 29).all()
+    assert orders[:, 0].min() == 0
+    assert orders[:, 0].max() == 29  # and it draws from all of the buffer
+    assert orders[:, -1].min() < 50  # an image may wait in it for long
+
+
+ORDER = """
+import sys
+sys.modules["tensorflow"] = None  # as if it were not installed
+import numpy as np
+from tlvit_utils.data import make_pipeline
+images = np.broadcast_to(np.arange(100, dtype="uint8")[:, None, None, None], (100, 32, 32, 3))
+batches = make_pipeline(images, images[:, 0, 0, 0], 30, shuffle_seed=5)
+print([[int(label) for _, labels in batches for label in labels] for _ in range(2)])
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_without_tensorflow_the_order_is_the_same(backend):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    command, env = [sys.executable, "-c", ORDER], os.environ | {"KERAS_BACKEND": backend}
+    printed = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+    orders = [shuffled_order(100, 5, epoch)[:90].tolist() for epoch in range(2)]
+    assert printed.strip() == str(orders)

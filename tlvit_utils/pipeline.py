@@ -1,0 +1,140 @@
+"""Images and labels as batches, in the same order on every backend."""
+
+import keras
+import numpy as np
+
+SHUFFLE_BUFFER = 25_600
+
+
+def check_images(images, image_size: int = 32) -> np.ndarray:
+    """Return `images` as an array after checking that a model here can take them.
+
+    Args:
+        images: `(N, image_size, image_size, 3)`, numbers 0..255, integer or float.
+
+    Raises:
+        TypeError: not an array of real numbers.
+        ValueError: another shape, or values outside 0..255 or all within 0..1.
+    """
+    images = np.asarray(images)
+    expected = f"(N, {image_size}, {image_size}, 3) with values 0..255"
+    if images.dtype.kind not in "uif":
+        raise TypeError(f"The images have type {images.dtype}; expected numbers {expected}.")
+    if images.ndim != 4 or images.shape[1:] != (image_size, image_size, 3):
+        hint = " Put one image into a batch with image[None]." if images.ndim == 3 else ""
+        raise ValueError(f"The images have shape {images.shape}; expected {expected}.{hint}")
+    if not images.size:
+        return images
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 255):  # also refuses NaN
+        raise ValueError(f"The images' values run from {low} to {high}; expected {expected}.")
+    if images.dtype.kind == "f" and 0 < high <= 1:
+        raise ValueError(
+            f"The images' values run from {low:.3g} to {high:.3g}; expected {expected}. The model "
+            "divides by 255 itself: multiply by 255, or pass the uint8 images."
+        )
+    return images
+
+
+def make_pipeline(
+    images, labels, batch_size: int, *, shuffle_seed: int | None = None, first_epoch: int = 0
+):
+    """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
+
+    On TensorFlow that is a `tf.data.Dataset`, on JAX and PyTorch a `keras.utils.PyDataset`; the
+    order of the images is the same.
+
+    With a `shuffle_seed` each pass is an epoch with an order of its own, `shuffled_order`, and a
+    last batch that is not full is left out, so that all training steps have one shape and XLA
+    compiles once; without one the images come in order, and all of them.
+
+    Args:
+        images: `(N, 32, 32, 3)`, 0..255; they stay uint8 until the model casts them.
+        labels: `(N,)`, integers.
+        batch_size: images per batch.
+        shuffle_seed: seed of the shuffling, 0 or more, for training.
+        first_epoch: the epoch that the first pass is, so that a training which goes on after an
+            interruption sees the images as if there had been none.
+
+    Raises:
+        TypeError, ValueError: as `check_images`.
+    """
+    images, labels = check_images(images), np.asarray(labels)
+    batches = Batches(images, labels, batch_size, shuffle_seed, first_epoch)
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    size = None if shuffle_seed is None else batch_size
+    signature = tuple(tf.TensorSpec((size, *a.shape[1:]), a.dtype) for a in (images, labels))
+    pipeline = tf.data.Dataset.from_generator(batches.__iter__, output_signature=signature)
+    pipeline = pipeline.apply(tf.data.experimental.assert_cardinality(len(batches)))
+    return pipeline.prefetch(tf.data.AUTOTUNE)
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of `make_pipeline` as NumPy arrays; arguments as there."""
+
+    def __init__(self, images, labels, batch_size, shuffle_seed, first_epoch):
+        super().__init__()
+        self.images, self.labels, self.batch_size = images, labels, batch_size
+        self.shuffle_seed = shuffle_seed
+        self._start(first_epoch)
+
+    def _start(self, epoch):
+        self.epoch, self.complete = epoch, False
+        self.order = None  # as stored, without a copy
+        if self.shuffle_seed is not None:
+            self.order = shuffled_order(len(self.labels), self.shuffle_seed, epoch)
+
+    def __len__(self):
+        full, rest = divmod(len(self.labels), self.batch_size)
+        return full + (rest > 0 and self.shuffle_seed is None)
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"There is no batch {index}; there are {len(self)}.")
+        self.complete |= index == len(self) - 1
+        return self._batch(self.order, index)
+
+    def _batch(self, order, index):
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        if order is not None:
+            rows = order[rows]
+        return self.images[rows], self.labels[rows]
+
+    def on_epoch_end(self):
+        """Go on to the next epoch, unless Keras has only looked at the first batch."""
+        if self.complete:
+            self._start(self.epoch + 1)
+
+    def __iter__(self):
+        epoch, order = self.epoch, self.order
+        for index in range(len(self)):
+            if index == len(self) - 1:  # not after it, for whoever takes the last may stop there
+                self._start(epoch + 1)
+            yield self._batch(order, index)
+
+
+def shuffled_order(count: int, seed: int, epoch: int, buffer: int = SHUFFLE_BUFFER) -> np.ndarray:
+    """Return the order in which an epoch shows `count` images; it depends on nothing else.
+
+    As in the published example, and as `tf.data.Dataset.shuffle` does it: a buffer holds the next
+    images in line, each time one of them is drawn, and the next in line takes its place.
+
+    Args:
+        count: how many images there are.
+        seed, epoch: 0 or more.
+        buffer: how many images the buffer holds.
+
+    Returns:
+        `(count,)`, int64, each index once.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    held = list(range(min(buffer, count)))
+    drawn = []
+    for new, place in enumerate(rng.integers(len(held), size=count - len(held)), len(held)):
+        drawn.append(held[place])
+        held[place] = new
+    rng.shuffle(held)
+    return np.array(drawn + held, dtype="int64")
