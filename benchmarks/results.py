@@ -1,29 +1,18 @@
 """Where the benchmarks' numbers go: into the package, with what made them."""
 
-import os
-import platform
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
 import tlvit_utils
-from tlvit_utils.training import save_result
+from tlvit_utils.machine import session_facts
+from tlvit_utils.results import save_result
 
 
 def save_rows(name: str, rows: list[dict], **facts) -> None:
-    """Write the rows of `benchmarks/NAME.py` to `assets/results/NAME.json`."""
+    """Write the rows of `benchmarks/NAME.py` to `assets/results/NAME.json`.
+
+    Facts that are given replace those that are known here: the command, the machine, the versions.
+    """
     path = Path(tlvit_utils.__file__).parent / "assets" / "results" / f"{name}.json"
-    save_result(
-        path,
-        command=f"python benchmarks/{name}.py",
-        **facts,
-        machine=f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        versions={
-            "python": platform.python_version(),
-            "keras": keras.version(),
-            "tensorflow": tf.__version__,
-        },
-        rows=rows,
-    )
+    known = {"command": f"python benchmarks/{name}.py", **session_facts()}
+    save_result(path, **{**known, **facts}, rows=rows)
     print(f"Wrote {path.name}.")

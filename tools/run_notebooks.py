@@ -10,16 +10,16 @@ package's results, and from there into the README's table. Needs Linux or macOS.
 import argparse
 import json
 import os
-import platform
 import re
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from tlvit_utils.machine import session_facts
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -130,8 +130,7 @@ def save_measurement(notebook: str, profile: str, measured: dict[str, float]) ->
     results.setdefault(notebook, {})[profile] = {
         **measured,
         "command": f"python tools/run_notebooks.py --profile {profile}",
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "versions": {"python": platform.python_version(), "keras": version("keras")},
+        **session_facts(),
     }
     write_text(RESULTS, json.dumps(results, indent=1, sort_keys=True) + "\n")
     write_text(README, with_measurements(README.read_text("utf-8"), results))

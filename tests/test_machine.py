@@ -1,0 +1,62 @@
+import keras
+import pytest
+
+from tlvit_utils import machine
+from tlvit_utils.machine import XLA_PAYS_AFTER, Gpu, choose_compute, find_gpus, session_facts
+
+
+@pytest.mark.parametrize(
+    "gpus, policy, device",
+    [
+        ([Gpu("Tesla T4", 7.5)], "mixed_float16", "Tesla T4"),
+        ([Gpu("NVIDIA H200", 9.0)] * 2, "mixed_bfloat16", "2 × NVIDIA H200"),
+        ([Gpu("of another maker", None)], "mixed_bfloat16", "of another maker"),
+        ([], "float32", "a CPU"),
+    ],
+)
+def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
+    monkeypatch.setattr(machine, "find_gpus", lambda: gpus)
+    compute = choose_compute(1)
+    assert compute.dtype_policy == policy
+    assert f"on {device}" in str(compute)
+    assert policy in str(compute)
+    assert "\n" not in str(compute)
+
+
+@pytest.mark.parametrize(
+    "system, steps, compiles",
+    [
+        ("Linux", XLA_PAYS_AFTER, True),
+        ("Linux", XLA_PAYS_AFTER - 1, False),
+        ("Darwin", XLA_PAYS_AFTER, False),
+    ],
+)
+def test_xla_is_for_long_trainings_where_it_runs(system, steps, compiles, monkeypatch):
+    monkeypatch.setattr(machine, "find_gpus", list)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(machine.platform, "system", lambda: system)
+    compute = choose_compute(steps)
+    assert compute.jit_compile is compiles
+    assert ("compiled by XLA" in str(compute)) == compiles
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_decide_themselves_what_to_compile(backend, monkeypatch):
+    monkeypatch.setattr(machine, "find_gpus", list)
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    assert choose_compute(10**6).jit_compile == "auto"
+
+
+def test_gpus_have_names_and_capabilities():
+    for gpu in find_gpus():
+        assert gpu.name
+        assert gpu.capability is None or gpu.capability > 1
+
+
+def test_the_facts_name_the_backend_and_the_gpus(monkeypatch):
+    monkeypatch.setattr(machine, "find_gpus", lambda: [Gpu("NVIDIA H200", 9.0)])
+    facts = session_facts()
+    assert set(facts) == {"machine", "versions"}
+    assert set(facts["versions"]) == {"python", "keras", keras.backend.backend()}
+    assert facts["versions"]["keras"] == keras.version()
+    assert facts["machine"].endswith(", NVIDIA H200")

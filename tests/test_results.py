@@ -1,0 +1,23 @@
+import json
+
+import numpy as np
+import pytest
+
+from tlvit_utils import ViTConfig
+from tlvit_utils.recipe import Recipe
+from tlvit_utils.results import save_result
+
+
+def test_a_result_that_cannot_be_written_leaves_the_one_before(tmp_path):
+    path = tmp_path / "new" / "result.json"
+    save_result(
+        path, recipe=Recipe(epochs=3), config=ViTConfig.light(), top1=0.5, confusion=np.eye(2)
+    )
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert (result["recipe"]["epochs"], result["top1"]) == (3, 0.5)
+    assert result["confusion"] == [[1, 0], [0, 1]]
+    assert ViTConfig(**result["config"]) == ViTConfig.light()
+    with pytest.raises(TypeError, match="type object"):
+        save_result(path, top1=object())
+    assert [each.name for each in path.parent.iterdir()] == ["result.json"]
+    assert json.loads(path.read_text(encoding="utf-8")) == result

@@ -1,0 +1,123 @@
+"""What this session computes on: facts for the results, and the fastest way to train on it."""
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+
+import keras
+
+XLA_PAYS_AFTER = (
+    300  # steps on a CPU: compiling takes some 10 s more, and saves 0.1 s and more each
+)
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that the backend of this session uses.
+
+    Attributes:
+        name: what its maker calls it.
+        capability: CUDA's compute capability, such as 7.5, or None where it has none.
+    """
+
+    name: str
+    capability: float | None
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How to compute here; as a string, one line that says so.
+
+    Attributes:
+        device: what computes, in words.
+        dtype_policy: for `keras.config.set_dtype_policy`, before the model is built.
+        jit_compile: for `training.train`.
+    """
+
+    device: str
+    dtype_policy: str
+    jit_compile: bool | str
+
+    def __str__(self):
+        xla = {True: "compiled by XLA", False: "not compiled"}
+        how = xla.get(self.jit_compile, "compiled where Keras can")
+        return f"Training on {self.device} in {self.dtype_policy}, {how}."
+
+
+def find_gpus() -> list[Gpu]:
+    """Return the GPUs that the backend of this session sees."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        details = [
+            tf.config.experimental.get_device_details(gpu)
+            for gpu in tf.config.list_physical_devices("GPU")
+        ]
+        found = [(each.get("device_name"), each.get("compute_capability")) for each in details]
+        return [
+            Gpu(name or "GPU", float(".".join(map(str, capability))) if capability else None)
+            for name, capability in found
+        ]
+    if backend == "jax":
+        import jax
+
+        gpus = [device for device in jax.devices() if device.platform == "gpu"]
+        capabilities = [getattr(gpu, "compute_capability", None) for gpu in gpus]
+        return [
+            Gpu(gpu.device_kind, float(capability) if capability else None)
+            for gpu, capability in zip(gpus, capabilities, strict=True)
+        ]
+    if backend == "torch":
+        import torch
+
+        return [
+            Gpu(
+                torch.cuda.get_device_name(i),
+                float(".".join(map(str, torch.cuda.get_device_capability(i)))),
+            )
+            for i in range(torch.cuda.device_count())
+        ]
+    return []
+
+
+def choose_compute(num_steps: int) -> Compute:
+    """Choose precision and compilation by what is there.
+
+    A GPU trains in bfloat16 from compute capability 8.0 on, where it has units for it, below that
+    in float16 (Keras then scales the loss); a CPU in float32. Keras decides alone what to compile,
+    but never for TensorFlow on a CPU, where XLA pays after `XLA_PAYS_AFTER` steps.
+
+    Args:
+        num_steps: steps of the whole training.
+    """
+    gpus = find_gpus()
+    if gpus:
+        capability = gpus[0].capability
+        policy = "mixed_float16" if capability and capability < 8 else "mixed_bfloat16"
+        device = gpus[0].name if len(gpus) == 1 else f"{len(gpus)} × {gpus[0].name}"
+        return Compute(device, policy, "auto")
+    device = f"a CPU, {os.cpu_count()} cores,"
+    if keras.backend.backend() != "tensorflow":
+        return Compute(device, "float32", "auto")
+    import tensorflow as tf
+
+    supported = platform.system() != "Darwin" and not tf.distribute.has_strategy()
+    return Compute(device, "float32", supported and num_steps >= XLA_PAYS_AFTER)
+
+
+def session_facts() -> dict:
+    """Return `machine` and `versions`, which stand beside every published number."""
+    gpus = [gpu.name for gpu in find_gpus()]
+    backend = keras.backend.backend()
+    return {
+        "machine": ", ".join(
+            [f"{os.cpu_count()} cores", platform.machine(), platform.system(), *gpus]
+        ),
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.version(),
+            backend: sys.modules[backend].__version__,
+        },
+    }
