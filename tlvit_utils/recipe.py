@@ -1,0 +1,148 @@
+"""How to train: the recipes, and the loss and the optimiser that they stand for (notebook 05)."""
+
+from dataclasses import dataclass
+
+import keras
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the defaults are the published recipe.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images per step.
+        learning_rate: the (highest) learning rate of AdamW.
+        weight_decay: decoupled weight decay of AdamW.
+        warmup_epochs: epochs over which the learning rate rises from 0; with `cosine_decay`.
+        cosine_decay: whether the learning rate falls to 0 along half a cosine; constant if not.
+        label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
+        decay_biases_and_norms: whether the weight decay reaches all trainable weights, as in the
+            published recipe; if not, only kernels (the matrices of Dense layers, attention and
+            convolutions), but no biases, no scales and offsets of norms, no position embeddings.
+        seed: seed of the shuffling. Weights and augmentation follow `keras.utils.set_random_seed`.
+
+    Raises:
+        ValueError: no epochs, an empty batch, a warm-up as long as the training, or a label
+            smoothing outside [0, 1).
+    """
+
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup_epochs: float = 0.0
+    cosine_decay: bool = False
+    label_smoothing: float = 0.0
+    decay_biases_and_norms: bool = True
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(
+                f"epochs is {self.epochs} and batch_size is {self.batch_size}, but both must be "
+                "at least 1."
+            )
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs}, but it must be at least 0 and below "
+                f"epochs = {self.epochs}."
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"label_smoothing is {self.label_smoothing}, but it must be at least 0 and below 1."
+            )
+
+    @classmethod
+    def published(cls, epochs: int = 20) -> "Recipe":
+        """Return the recipe of the published example: AdamW at a constant 1e-3, batch 256."""
+        return cls(epochs=epochs)
+
+    @classmethod
+    def light(cls, epochs: int = 20) -> "Recipe":
+        """Return a recipe for few epochs: batch 128, a short warm-up, then half a cosine to 0."""
+        return cls(
+            epochs=epochs, batch_size=128, warmup_epochs=min(0.5, epochs / 10), cosine_decay=True
+        )
+
+    @classmethod
+    def modern(cls, epochs: int = 20) -> "Recipe":
+        """Return the recipe of the modern model.
+
+        AdamW with a short warm-up and then half a cosine to 0, weight decay 0.05 on kernels only,
+        batch 128, label smoothing 0.1.
+        """
+        return cls(
+            epochs=epochs,
+            batch_size=128,
+            weight_decay=0.05,
+            warmup_epochs=min(1.0, epochs / 10),
+            cosine_decay=True,
+            label_smoothing=0.1,
+            decay_biases_and_norms=False,
+        )
+
+    def schedule(
+        self, steps_per_epoch: int
+    ) -> float | keras.optimizers.schedules.LearningRateSchedule:
+        """Return the learning rate, or the function of the step that gives it."""
+        if not self.cosine_decay:
+            return self.learning_rate
+        warmup = round(self.warmup_epochs * steps_per_epoch)
+        return keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else self.learning_rate,
+            decay_steps=max(1, self.epochs * steps_per_epoch - warmup),
+            warmup_target=self.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+
+    def optimizer(self, steps_per_epoch: int, variables=()) -> keras.optimizers.Optimizer:
+        """Return AdamW with this recipe's learning rate for each of its steps.
+
+        Args:
+            steps_per_epoch: full batches in the training images.
+            variables: the model's trainable variables, from which the weight decay picks.
+        """
+        learning_rate = self.schedule(steps_per_epoch)
+        optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=self.weight_decay)
+        if not self.decay_biases_and_norms:
+            # by name, as Keras's layers call them: attention's biases have two axes, like a kernel
+            others = [v for v in variables if not v.name.endswith("kernel")]
+            optimizer.exclude_from_weight_decay(var_list=others)
+        return optimizer
+
+    def loss(self) -> keras.losses.Loss:
+        """Return the cross-entropy of probabilities with integer labels."""
+        if self.label_smoothing:
+            return SmoothedCrossentropy(self.label_smoothing)
+        return keras.losses.SparseCategoricalCrossentropy()
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy with integer labels, smoothed, which Keras's sparse one does not offer.
+
+    Source: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
+
+    Args:
+        label_smoothing: share of the target that is spread evenly over all classes.
+
+    Call arguments:
+        y_true: `(batch,)` or `(batch, 1)`, integers.
+        y_pred: `(batch, classes)`, probabilities.
+    """
+
+    def __init__(self, label_smoothing, name="smoothed_crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        classes = y_pred.shape[-1]
+        targets = ops.one_hot(ops.reshape(y_true, (-1,)), classes, dtype=y_pred.dtype)
+        return keras.losses.categorical_crossentropy(
+            targets, y_pred, label_smoothing=self.label_smoothing
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
