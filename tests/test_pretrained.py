@@ -2,13 +2,14 @@ import inspect
 import json
 import os
 
+import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import PRETRAINED, ViTConfig, build_vit, load_pretrained, pretrained
 from tlvit_utils.data import load_cifar10
-from tlvit_utils.pretrained import WEIGHTS_DIR, model_card, save_pretrained
+from tlvit_utils.pretrained import WEIGHTS_DIR, model_card, restore_weights, save_pretrained
 from tlvit_utils.training import evaluate
 
 
@@ -60,10 +61,25 @@ def test_weights_come_back_as_float16(shelf, tiny_model):
     save_pretrained(tiny_model, shelf / "tiny.npz")
     assert {path.name for path in shelf.iterdir()} == {"tiny.json", "tiny.npz"}
     loaded = load_pretrained("tiny")
-    for variable, original in zip(loaded.variables, tiny_model.variables, strict=True):
-        if variable.trainable:
-            expected = convert_to_numpy(original).astype("float16")
-            np.testing.assert_array_equal(convert_to_numpy(variable), expected)
+    for variable, original in zip(loaded.weights, tiny_model.weights, strict=True):
+        expected = convert_to_numpy(original).astype("float16")
+        np.testing.assert_array_equal(convert_to_numpy(variable), expected)
+
+
+def test_moving_statistics_come_back_as_they_are(tmp_path):
+    def build():
+        layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+        return keras.Sequential(layers)
+
+    model, fresh = build(), build()
+    values = [np.array(v) for v in ([0.1, 2], [3, 4], [0.1, 1e5], [1e-9, 0.2])]
+    model.set_weights(values)
+    save_pretrained(model, tmp_path / "weights.npz")
+    restore_weights(fresh, tmp_path / "weights.npz")
+    gamma, *others = fresh.get_weights()
+    np.testing.assert_array_equal(gamma, values[0].astype("float16"))
+    for loaded, value in zip(others, values[1:], strict=True):
+        np.testing.assert_array_equal(loaded, value.astype("float32"))
 
 
 def test_weights_that_do_not_fit_are_refused(shelf, tiny_config):

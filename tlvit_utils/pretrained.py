@@ -1,7 +1,7 @@
 """Weights that ship with the package; `python -m tlvit_utils.training` makes them.
 
-Each name stands for two files in `assets/weights`: `NAME.npz` (the trainable weights in the
-model's order, float16) and `NAME.json` (the model card: configuration, recipe, curve, test
+Each name stands for two files in `assets/weights`: `NAME.npz` (the weights in the model's
+order, float16) and `NAME.json` (the model card: configuration, recipe, curve, test
 accuracy, command, machine).
 
 Beside them, `assets/maps/NAME.npz` holds the attention maps of a few images after every epoch of
@@ -54,13 +54,19 @@ def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Give the model the weights that `save_pretrained` wrote."""
     with np.load(path, allow_pickle=False) as weights:
         # in order, not by path: Keras counts on in its names with every model that is built
-        for variable, name in zip(model.trainable_variables, weights.files, strict=True):
+        for variable, name in zip(model.weights, weights.files, strict=True):
             variable.assign(weights[name].astype("float32"))
 
 
 def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
-    """Write the model's trainable weights as float16 `.npz`, complete or not at all."""
-    weights = [ops.convert_to_numpy(v).astype("float16") for v in model.trainable_variables]
+    """Write the model's weights as `.npz`, complete or not at all.
+
+    Trained weights are rounded to float16; what is not trained (the moving statistics of batch
+    normalisation) is little, and stays as it is.
+    """
+    weights = [
+        ops.convert_to_numpy(v).astype("float16" if v.trainable else v.dtype) for v in model.weights
+    ]
     with replacing(path) as temporary:
         np.savez_compressed(temporary, *weights)
 
