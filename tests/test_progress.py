@@ -1,3 +1,6 @@
+import math
+import os
+
 import IPython.display
 import pytest
 from matplotlib.figure import Figure
@@ -48,6 +51,14 @@ def notebook(monkeypatch):
 
 
 @pytest.fixture
+def terminal(monkeypatch):
+    """Make stdout a terminal that is wide enough for any line."""
+    monkeypatch.setattr(progress, "_in_terminal", lambda: True)
+    size = os.terminal_size((200, 24))
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: size)
+
+
+@pytest.fixture
 def line(clock):
     """Three epochs of 100 images in batches of 10."""
     line = ProgressLine("tiny", num_images=100, batch_size=10)
@@ -69,32 +80,31 @@ def last_shown(capsys):
     return capsys.readouterr().out.rstrip().split("\r")[-1]
 
 
-def test_speed_and_time_left(line, clock, capsys):
+def test_speed_and_time_left(terminal, line, clock, capsys):
     """26 seconds for 60 and 2 × 100 images; compiling counts for nothing."""
     run_epoch(line, clock, 0, batches=4)
     assert last_shown(capsys) == (
-        "tiny: epoch 1 of 3 · 40 of 100 images · 10 images/s · 26 s left · "
-        "loss 1.500 · accuracy 25.0%"
+        "tiny: epoch 1 of 3 ████░░░░░░░░ 10 images/s · 26 s left · loss 1.500 · accuracy 25.0%"
     )
 
 
-def test_time_left_counts_the_validation_of_each_epoch(line, clock, capsys):
+def test_time_left_counts_the_validation_of_each_epoch(terminal, line, clock, capsys):
     run_epoch(line, clock, 0)
     clock.now += 2
     line.on_epoch_end(0, LOGS | {"val_accuracy": 0.333})
     assert line.images_per_second == 10
     assert last_shown(capsys) == (
-        "tiny: epoch 1 of 3 · 100 of 100 images · 10 images/s · 24 s left · "
+        "tiny: epoch 1 of 3 ████████████ 10 images/s · 24 s left · "
         "loss 1.500 · accuracy 25.0% · validation accuracy 33.3%"
     )
 
 
-def test_a_terminal_keeps_one_line_per_epoch(line, clock, capsys):
+def test_a_terminal_keeps_one_line_per_epoch(terminal, line, clock, capsys):
     for epoch in range(3):
         run_epoch(line, clock, epoch)
         line.on_epoch_end(epoch, LOGS)
     kept = [text.split("\r")[-1] for text in capsys.readouterr().out.split("\n")]
-    assert [text.split(" · ")[0] for text in kept] == [
+    assert [text.split(" █")[0] for text in kept] == [
         "tiny: epoch 1 of 3",
         "tiny: epoch 2 of 3",
         "tiny: epoch 3 of 3",
@@ -103,16 +113,41 @@ def test_a_terminal_keeps_one_line_per_epoch(line, clock, capsys):
     assert " · 0 s left · " in kept[2]
 
 
+def test_a_narrow_terminal_replaces_the_part_of_the_line_that_it_shows(
+    terminal, line, clock, capsys, monkeypatch
+):
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
+    run_epoch(line, clock, 0)
+    shown = capsys.readouterr().out.split("\r")
+    assert {len(text) for text in shown[1:]} == {39}
+    assert "\n" not in "".join(shown)
+    line.on_epoch_end(0, LOGS)
+    assert capsys.readouterr().out.rstrip().endswith("accuracy 25.0%")
+
+
+def test_a_file_holds_whole_lines_only(line, clock, capsys):
+    line.on_train_begin()
+    for epoch in range(2):
+        run_epoch(line, clock, epoch)
+        line.on_epoch_end(epoch, LOGS)
+    written = capsys.readouterr().out
+    assert "\r" not in written
+    compiling, *epochs = written.splitlines()
+    assert compiling == "tiny: compiling the training step …"
+    assert [text[:19] for text in epochs] == ["tiny: epoch 1 of 3 ", "tiny: epoch 2 of 3 "]
+
+
 def test_while_an_epoch_has_one_batch_no_speed_is_said(line, clock, capsys):
     run_epoch(line, clock, 0, batches=1)
     line.on_epoch_end(0, LOGS)
-    assert "100 images · loss 1.500" in last_shown(capsys)
+    assert "████ loss 1.500" in last_shown(capsys)
 
 
 def test_a_notebook_shows_one_line_in_place(notebook, line, clock, capsys):
     run_epoch(line, clock, 0)
     assert capsys.readouterr().out == ""
-    assert "100 of 100 images" in repr(notebook.shown[-1])
+    assert "compiling" in repr(notebook.shown[0])
+    assert "████████████ 10 images/s" in repr(notebook.shown[-1])
     assert notebook.handles == 1
 
 
@@ -147,6 +182,19 @@ def test_curves_grow_with_every_epoch_in_place(notebook):
     assert draw_two_epochs() == [[2.0], [2.0, 1.0]]
     assert notebook.handles == 1
     assert "after 2 epochs" in notebook.shown[-1]["text/plain"]
+
+
+def test_the_epochs_before_a_resumed_training_are_empty(notebook):
+    drawn = []
+
+    def draw(history):
+        drawn.append(history["loss"].copy())
+        return Figure()
+
+    curves = LiveCurves(draw)
+    curves.on_train_begin()
+    curves.on_epoch_end(2, {"loss": 1.0})
+    assert drawn == [[pytest.approx(math.nan, nan_ok=True)] * 2 + [1.0]]
 
 
 def test_curves_are_drawn_in_a_notebook_only():

@@ -1,15 +1,23 @@
 """What a learner sees while a model trains: one line of progress, and curves that grow."""
 
+import math
+import shutil
 import sys
 import time
 
 import keras
+
+BAR_LENGTH = 12
 
 
 def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return hasattr(shell, "kernel")
+
+
+def _in_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 class _Output:
@@ -35,9 +43,10 @@ def format_seconds(seconds: float) -> str:
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """One line that says epoch, images per second, time left, loss and accuracy, live.
+    """One line with a bar: epoch, images per second, time left, loss and accuracy, live.
 
-    In a notebook the line is replaced in place; in a terminal one line per epoch stays.
+    In a notebook the line is replaced in place. In a terminal too, and each epoch's last line
+    stays; in a file (`… > log.txt`) there is nothing but these.
 
     Args:
         name: what is trained, to begin the line with.
@@ -54,19 +63,23 @@ class ProgressLine(keras.callbacks.Callback):
         self.every = every
         self.output = _Output()
 
-    def write(self, text, end="\r"):
-        """Show `text` in place of the text before; in a terminal, `end` can keep it."""
+    def write(self, text, keep=False):
+        """Show `text` in place of the text before; outside notebooks it can be kept."""
         if _in_notebook():
             self.output.show({"text/plain": text})
-        else:
-            print(f"\r{text:<110}", end=end, flush=True)
+        elif keep and not _in_terminal():
+            print(text, flush=True)
+        elif _in_terminal():
+            width = shutil.get_terminal_size().columns - 1
+            shown = text if keep else text[:width]  # a line that wraps could not be replaced
+            print(f"\r{shown:<{width}}", end="\n" if keep else "", flush=True)
 
     def on_train_begin(self, logs=None):
         self.epochs = self.params["epochs"]
         self.train_seconds, self.train_images = 0.0, 0
         self.validation_seconds = 0.0
         self.shown = 0.0
-        self.write(f"{self.name}: compiling the training step (up to half a minute) …")
+        self.write(f"{self.name}: compiling the training step …", keep=not _in_terminal())
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -80,15 +93,14 @@ class ProgressLine(keras.callbacks.Callback):
         self.batch_end = now
         if now - self.shown > self.every and self.train_images:
             self.shown = now
-            done = (batch + 1) * self.batch_size
-            self.write(self._line(done, logs))
+            self.write(self._line((batch + 1) * self.batch_size, logs))
 
     def on_epoch_end(self, epoch, logs=None):
         self.validation_seconds = time.perf_counter() - self.batch_end
         text = self._line(self.num_images, logs)
         if "val_accuracy" in logs:
             text += f" · validation accuracy {logs['val_accuracy']:.1%}"
-        self.write(text, end="\n")
+        self.write(text, keep=True)
 
     @property
     def images_per_second(self):
@@ -103,15 +115,18 @@ class ProgressLine(keras.callbacks.Callback):
             left = (self.num_images - done + epochs_left * self.num_images) / rate
             left += epochs_left * self.validation_seconds
             speed = f"{rate:,.0f} images/s · {format_seconds(left)} left · "
+        full = BAR_LENGTH * done // self.num_images
+        bar = "█" * full + "░" * (BAR_LENGTH - full)
         return (
-            f"{self.name}: epoch {self.epoch + 1} of {self.epochs} · {done:,} of "
-            f"{self.num_images:,} images · {speed}"
+            f"{self.name}: epoch {self.epoch + 1} of {self.epochs} {bar} {speed}"
             f"loss {logs['loss']:.3f} · accuracy {logs['accuracy']:.1%}"
         )
 
 
 class LiveCurves(keras.callbacks.Callback):
     """Curves of loss and accuracy that are drawn anew after every epoch, in a notebook.
+
+    The epochs before a training that is resumed are left empty.
 
     Args:
         draw: function from the history so far (a dict of lists) to a matplotlib figure.
@@ -127,7 +142,7 @@ class LiveCurves(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in logs.items():
-            self.history.setdefault(name, []).append(float(value))
+            self.history.setdefault(name, [math.nan] * epoch).append(float(value))
         if not _in_notebook():
             return
         from tlvit_utils.figures import mime_bundle
