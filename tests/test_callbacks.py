@@ -1,0 +1,144 @@
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tlvit_utils import build_vit
+from tlvit_utils.attention import attention_maps
+from tlvit_utils.callbacks import (
+    BestCheckpoint,
+    DivergedError,
+    EpochLog,
+    RecordMaps,
+    ResumeFile,
+    StopAtNaN,
+)
+
+
+@pytest.fixture
+def checkpointed(tmp_path):
+    """A model with one weight, and the callback that keeps its best value."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    callback = BestCheckpoint(tmp_path / "best.weights.h5")
+    callback.set_model(model)
+    return model, callback
+
+
+def end_epoch(model, callback, weight, accuracy):
+    model.set_weights([np.array([[weight]])])
+    callback.on_epoch_end(0, {"val_accuracy": accuracy})
+
+
+def kept_weight(model, callback):
+    model.load_weights(callback.path)
+    return model.get_weights()[0].item()
+
+
+def test_the_checkpoint_is_that_of_the_highest_accuracy(checkpointed):
+    for weight, accuracy in [(1.0, 0.0), (2.0, 0.7), (3.0, 0.6), (4.0, 0.7)]:
+        end_epoch(*checkpointed, weight, accuracy)
+    assert kept_weight(*checkpointed) == 2
+
+
+def test_an_interrupted_checkpoint_leaves_the_one_before(checkpointed, monkeypatch):
+    model, callback = checkpointed
+    end_epoch(model, callback, 1.0, 0.5)
+
+    def interrupted(path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "save_weights", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            end_epoch(model, callback, 2.0, 0.6)
+    assert list(callback.path.parent.iterdir()) == [callback.path]
+    assert kept_weight(model, callback) == 1
+
+
+def test_a_checkpoint_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match=r"called best\.h5.*\.weights\.h5"):
+        BestCheckpoint("best.h5")
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_an_epoch_that_ends_without_a_number_stops(name, value):
+    stop = StopAtNaN(0.25, steps_per_epoch=10)
+    stop.on_epoch_begin(3)
+    stop.on_epoch_end(3, {"loss": 1.0, "val_loss": 1.0})
+    message = rf"The {name} is {value} at step 10 of epoch 4, with a learning rate of 0\.25\."
+    with pytest.raises(DivergedError, match=message):
+        stop.on_epoch_end(3, {"loss": 1.0, "val_loss": 1.0} | {name: value})
+
+
+def test_the_log_continues_the_epochs_before():
+    history = {"loss": [3.0], "seconds": [1.0]}
+    log = EpochLog(history)
+    log.on_epoch_begin(1)
+    log.on_epoch_end(1, {"loss": np.float32(2)})
+    assert history["loss"] == [3.0, 2.0]
+    assert len(history["seconds"]) == 2
+    json.dumps(history)
+
+
+def compiled_model(units):
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(units)]
+    )
+    model.compile("adam", "mse")
+    return model
+
+
+def test_everything_that_the_next_epoch_depends_on_is_restored(tmp_path):
+    """Weights, the optimiser's moments and steps, and the state of dropout's generator."""
+    rng = np.random.default_rng(0)
+    images, targets = rng.normal(size=(8, 2)), rng.normal(size=(8, 1))
+    model, fresh = compiled_model(1), compiled_model(1)
+    model.fit(images, targets, epochs=2, verbose=0)
+    kept = ResumeFile(tmp_path / "state.npz", {"seed": 1}, {"loss": [1.0, 0.5]})
+    kept.set_model(model)
+    kept.on_epoch_end(1, {})
+
+    found = ResumeFile(tmp_path / "state.npz", {"seed": 1}, {})
+    found.restore(fresh)
+    assert found.history == {"loss": [1.0, 0.5]}
+    for each in (model, fresh):
+        each.fit(images, targets, epochs=2, shuffle=False, verbose=0)
+    for weight, expected in zip(fresh.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("run, units", [({"seed": 2}, 1), ({"seed": 1}, 3)])
+def test_the_state_of_another_run_or_model_is_refused(run, units, tmp_path):
+    kept = ResumeFile(tmp_path / "state.npz", {"seed": 1}, {})
+    kept.set_model(compiled_model(1))
+    kept.on_epoch_end(0, {})
+    with pytest.raises(ValueError, match=r"state\.npz belongs to a run with another"):
+        ResumeFile(kept.path, run, {}).restore(compiled_model(units))
+
+
+def test_maps_are_kept_for_every_epoch_and_image(tiny_config, randomise, shapes, tmp_path):
+    model = randomise(build_vit(tiny_config))
+    record = RecordMaps(tmp_path / "maps.npz", shapes, "validation", [5, 2])
+    record.set_model(model)
+    expected = []
+    for epoch, accuracy in enumerate([0.25, 0.5, 0.375]):
+        model.get_layer("token_learner").convs[-1].kernel.assign_add(
+            np.ones(model.get_layer("token_learner").convs[-1].kernel.shape)
+        )
+        record.on_epoch_end(epoch, {"val_accuracy": accuracy})
+        expected.append(attention_maps(model, shapes.validation.images[[5, 2]]))
+    assert np.ptp(expected, axis=0).max() > 0.01
+    with np.load(tmp_path / "maps.npz") as kept:
+        np.testing.assert_array_equal(kept["maps"], np.float16(expected))
+        assert kept["val_accuracy"].tolist() == [0.25, 0.5, 0.375]
+        assert (str(kept["dataset"]), str(kept["split"])) == (shapes.name, "validation")
+        assert kept["image_indices"].tolist() == [5, 2]
+
+    record.on_epoch_end(1, {"val_accuracy": 0.75})  # resumed after the first epoch
+    with np.load(tmp_path / "maps.npz") as kept:
+        assert kept["val_accuracy"].tolist() == [0.25, 0.75]
+        np.testing.assert_array_equal(kept["maps"], np.float16([expected[0], expected[2]]))
