@@ -1,4 +1,4 @@
-"""Fixtures that several test files share: a tiny model, and the stand-in for CIFAR-10."""
+"""Fixtures that several test files share: a tiny model, and pictures made by code."""
 
 import keras
 import matplotlib
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.shapes10 import load_stand_in
+from tlvit_utils.data import load_shapes10
 
 matplotlib.use("agg")  # here and not in the environment, which notebook kernels would inherit
 
@@ -46,8 +46,8 @@ def tiny_model(tiny_config, randomise):
 
 @pytest.fixture(scope="session")
 def shapes():
-    """The stand-in for CIFAR-10 with 256 / 64 / 64 images."""
-    return load_stand_in((256, 64, 64))
+    """shapes10 with 256 / 64 / 64 images."""
+    return load_shapes10(sizes=(256, 64, 64))
 
 
 @pytest.fixture

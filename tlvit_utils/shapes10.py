@@ -78,19 +78,6 @@ def make_shapes10(
     return images, labels, masks
 
 
-def make_shapes(count, seed):
-    """Return pictures and labels."""
-    return make_shapes10(seed, count)[:2]
-
-
-def load_stand_in(sizes=(1024, 256, 256)):
-    """Return the pictures as a `Dataset`."""
-    from tlvit_utils.data import Dataset, Split
-
-    splits = [Split(*make_shapes10(0, size, stream=i)) for i, size in enumerate(sizes)]
-    return Dataset("stand-in shapes, not CIFAR-10", SHAPES10_CLASSES, *splits)
-
-
 def _draw_chunk(source: np.random.PCG64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the next `CHUNK` images, labels and masks."""
     raw = source.random_raw((CHUNK, DRAWS + SIDE * SIDE // 8))
