@@ -23,6 +23,11 @@ def cache_dir() -> Path:
     return Path(caches) / "tlvit"
 
 
+def cache_path(name: str) -> Path:
+    """Return where the arrays called `name` are kept, or would be."""
+    return cache_dir() / f"{name}.npy"
+
+
 def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Return the arrays that `make` returns, from the cache if they were made before.
 
@@ -31,10 +36,10 @@ def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
     a line that says why.
 
     Args:
-        name: name of the file, without its suffix; another one wherever `make` would do otherwise.
+        name: what to call them; another name wherever `make` would return others.
         make: returns the arrays; what it raises passes through.
     """
-    path = cache_dir() / f"{name}.npy"
+    path = cache_path(name)
     if path.exists():
         try:
             return load_arrays(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlvit_utils.cache import cache_dir, cached
+from tlvit_utils.cache import cache_dir, cache_path, cached
 from tlvit_utils.download import RemoteFile, download
 
 CLASSES = (
@@ -34,14 +34,16 @@ ARCHIVE = RemoteFile(
 )
 FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 BATCH_IMAGES = 10_000
+FOLDER = "TLVIT_CIFAR10_DIR to a folder that holds data_batch_1 … data_batch_5 and test_batch"
 WAYS_OUT = (
-    "run this again later (it continues where it stopped), or set TLVIT_CIFAR10_DIR to a folder "
-    "that holds data_batch_1 … data_batch_5 and test_batch, or TLVIT_CIFAR10_URL to the address of "
-    "a copy of cifar-10-python.tar.gz"
+    f"run this again later (it continues where it stopped), or set {FOLDER}, or TLVIT_CIFAR10_URL "
+    "to the address of a copy of cifar-10-python.tar.gz"
 )
 
 
-def load(data_dir: str | os.PathLike | None = None, may_download: bool = True):
+def load(
+    data_dir: str | os.PathLike | None = None, may_download: bool = True
+) -> dict[str, np.ndarray]:
     """Return all 60,000 images and labels in the order of the files, the test images last.
 
     Looks in `data_dir`, in the folder that `TLVIT_CIFAR10_DIR` names, in Keras's cache, in our
@@ -69,6 +71,8 @@ def load(data_dir: str | os.PathLike | None = None, may_download: bool = True):
         folder, named_by = found
         print(f"Reading CIFAR-10 from {named_by}.")
         return _collect((name, read_batch(folder / name)) for name in FILES)
+    if cache_path("cifar10").exists():
+        print("Reading CIFAR-10 from the course's cache.")
     return cached("cifar10", lambda: _fetch(may_download))
 
 
@@ -113,13 +117,15 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
     """Return the arrays from the network."""
     if not may_download:
         raise ConnectionError(
-            f"CIFAR-10 is not on this machine, and may not be downloaded here; {WAYS_OUT}."
+            "CIFAR-10 is not on this machine and may not be downloaded here, as in the smoke "
+            f"profile; load it once where it may, or set {FOLDER}."
         )
     own_mirror = os.environ.get("TLVIT_CIFAR10_URL")
-    if own_mirror is None and (arrays := _from_tensorflow_datasets()):
+    if not own_mirror and (arrays := _from_tensorflow_datasets()):
         return arrays
     mirrors = (*([own_mirror] if own_mirror else []), *ARCHIVE.mirrors)
     path = cache_dir() / "cifar-10-python.tar.gz"
+    print(f"CIFAR-10 is not on this machine: downloading {ARCHIVE.size / 1e6:,.0f} MB, once.")
     try:
         download(RemoteFile(mirrors, ARCHIVE.size, ARCHIVE.sha256), path)
     except ConnectionError as error:
@@ -184,8 +190,7 @@ def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
     except ValueError as error:
         reason = str(error)
     raise ValueError(
-        f"The archive {path} {reason}; run this again to download it anew, or set "
-        "TLVIT_CIFAR10_DIR to a folder that holds data_batch_1 … data_batch_5 and test_batch."
+        f"The archive {path} {reason}; run this again to download it anew, or set {FOLDER}."
     )
 
 
