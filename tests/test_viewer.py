@@ -13,7 +13,7 @@ from traitlets import TraitError
 
 from tlvit_utils import ViTConfig, build_vit, interventions, viewer
 from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
-from tlvit_utils.overlay import COLORMAPS, STYLES, describe_scale, enlarge, render
+from tlvit_utils.overlay import COLORMAPS, STYLES, describe_scale, encode_png, enlarge, render
 from tlvit_utils.predictions import blocks_before
 from tlvit_utils.viewer import AttentionViewer, FigureSlider, contact_sheet
 
@@ -120,6 +120,7 @@ def test_every_control_is_shown_and_named(shown):
         *shown.cell_controls,
         *shown.removed_controls,
         shown.next_button,
+        shown.upload.upload,
     ]
     for control in named:
         assert control in parts
@@ -230,12 +231,12 @@ def test_the_class_filter_keeps_to_its_images(shown):
     shown.class_filter = 5
     assert shown.image_index == 1
     for control in (shown.controls["image_index"], shown.sliders["image_index"]):
-        assert list(control.options) == [1, 3]
+        assert control.options == (("1", 1), ("3", 3))
     shown.sliders["image_index"].value = 3
     assert shown.image_index == 3 and shown.class_filter == 5
     shown.image_index = 2  # of another class
     assert shown.class_filter is None and shown.controls["class_filter"].value is None
-    assert list(shown.controls["image_index"].options) == [0, 1, 2, 3]
+    assert len(shown.controls["image_index"].options) == 4
     assert dict(shown.controls["class_filter"].options) == {
         "every class": None,
         "class 3": 3,
@@ -521,6 +522,47 @@ def test_one_token_cannot_be_left_out(tiny_config, randomise, images):
     assert single.removed_controls[0].disabled
     with pytest.raises(TraitError, match="one token must stay"):
         single.removed = (0,)
+
+
+# a picture of one's own
+
+
+def test_an_image_of_ones_own_is_shown_by_every_model(shown, tiny_model, other_model, masks):
+    image = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype="uint8")
+    shown.token, shown.second_model, shown.outline, shown.class_filter = 1, "two", True, 5
+    shown.add_image(image, "my <cat>.png")
+    assert (shown.image_index, shown.class_filter) == (4, None)
+    for model, picture in ((tiny_model, shown.picture), (other_model, shown.second_picture)):
+        maps = predict_with_maps(model, image[None])[1]
+        expected = render(seen_images(model, image[None])[0], maps[0, 1], size=128)
+        np.testing.assert_array_equal(pixels(picture), expected)
+    assert "Image 4, my <cat>.png" in text_of(shown.seen_text)
+    assert "True class: unknown" in text_of(shown.seen_text)
+    assert not re.search(r"\(right|\(wrong|outline", text_of(shown.text))
+    shown.randomised = True  # a model that runs for the first time
+    shown.sections["tokens left out"].value = True
+    shown.controls["image_index"].value = 0
+    assert "True class: class 3" in text_of(shown.seen_text)
+    for _ in range(5):
+        shown.next_wrong()
+        assert shown.image_index != 4
+
+
+def test_an_image_that_is_none_is_refused(shown):
+    before = shown.picture.value
+    with pytest.raises(ValueError, match="shape"):
+        shown.add_image(np.zeros((16, 16, 3), "uint8"))
+    assert (shown.image_index, shown.picture.value) == (0, before)
+    assert len(shown.predictor.images) == len(shown.predictor.look("three").maps) == 4
+
+
+def test_an_upload_is_added(shown, images):
+    shown.upload.load(encode_png(images[2]))
+    assert shown.image_index == 4
+    np.testing.assert_array_equal(pixels(shown.seen), enlarge(images[2], 128))
+    before = shown.picture.value
+    shown.image_index = 2
+    assert shown.picture.value == before
 
 
 # the words

@@ -120,7 +120,8 @@ def render(
         firm = min(2 * opacity, 1)
         part = result[covered, covered]
         for pixels, shade in ((edges & ~lines, 255), (lines, 0)):
-            part[pixels] = np.rint((1 - firm) * part[pixels] + firm * shade)
+            mixed = np.rint((1 - firm) * np.arange(256) + firm * shade).astype("uint8")
+            np.copyto(part, mixed[part], where=pixels[..., None])
     return result
 
 

@@ -1,6 +1,6 @@
 """What models make of a set of images, each computed once, when it is first asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from tlvit_utils.blocks import TransformerBlock
 from tlvit_utils.overlay import as_uint8
 
 RANDOM_SEED = 0  # of the weights in the place of the learned ones
+UNKNOWN = -1  # the label of an image whose class nobody told
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,11 @@ class Predictions:
     maps: np.ndarray
     masks: np.ndarray | None
     mask_shares: np.ndarray | None
+
+    def __add__(self, other: "Predictions") -> "Predictions":
+        """Return what the model makes of these images and of the other ones."""
+        pairs = [(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)]
+        return Predictions(*(None if a is None else np.concatenate([a, b]) for a, b in pairs))
 
 
 def look(model: keras.Model, images, masks=None) -> Predictions:
@@ -108,6 +114,7 @@ class Predictor:
         self.labels = None if labels is None else np.asarray(labels)
         self.masks = None if masks is None else np.asarray(masks)
         self.class_names = class_names
+        self.names = {}  # of the images that were added later, by index
         self._check()
         self._random_models = {}
         self._looks = {}
@@ -156,6 +163,31 @@ class Predictor:
         if key not in self._looks:
             self._looks[key] = look(self.model(*key), self.images, self.masks)
         return self._looks[key]
+
+    def add(self, image, name: str) -> int:
+        """Take one more image, of which no class and no mask is known; return its index.
+
+        Args:
+            image: `(32, 32, 3)`, 0..255.
+            name: to show it by.
+
+        Raises:
+            TypeError, ValueError: as `data.check_images`.
+        """
+        images = np.asarray(image)[None]
+        masks = None if self.masks is None else np.zeros((1, *self.masks.shape[1:]), "uint8")
+        looks = {
+            key: each + look(self.model(*key), images, masks) for key, each in self._looks.items()
+        }
+        self._looks = looks
+        self.images = np.concatenate([self.images, images])
+        if masks is not None:
+            self.masks = np.concatenate([self.masks, masks])
+        if self.labels is not None:
+            self.labels = np.append(self.labels, UNKNOWN)
+        index = len(self.images) - 1
+        self.names[index] = name
+        return index
 
     def ablation(self, name: str, randomised: bool, image_index: int) -> Ablation:
         """Return what can be asked about a model's tokens of one image; the last one is kept.

@@ -36,7 +36,7 @@ from tlvit_utils.overlay import (
     render,
     tile,
 )
-from tlvit_utils.predictions import Predictions, Predictor, blocks_before
+from tlvit_utils.predictions import UNKNOWN, Predictions, Predictor, blocks_before
 from tlvit_utils.readouts import (
     bars_html,
     effects_html,
@@ -46,6 +46,7 @@ from tlvit_utils.readouts import (
     readers_html,
     token_names,
 )
+from tlvit_utils.upload import PictureUpload
 
 ALL_TOKENS = "all"
 SCALES = ("per map", "shared")
@@ -130,10 +131,11 @@ class AttentionViewer(widgets.VBox):
     ):
         super().__init__()
         self.predictor = Predictor(models, images, labels, masks, class_names)
-        self.models, self.labels = self.predictor.models, self.predictor.labels
+        self.models = self.predictor.models
         self.class_names = class_names
         self.size = size
-        self._filter = None  # what the image slider's options were made for
+        self._plain = None  # what the plain picture depends on, as it was drawn last
+        self._listed = None  # the images among which one can be chosen now
         self._updating = False
         self.model = next(iter(self.models))
         self._build()
@@ -154,9 +156,7 @@ class AttentionViewer(widgets.VBox):
 
     @traitlets.validate("class_filter")
     def _check_class_filter(self, proposal):
-        if proposal.value is not None and (
-            self.labels is None or proposal.value not in self.labels
-        ):
+        if proposal.value is not None and proposal.value not in dict(self._classes()).values():
             raise traitlets.TraitError(
                 f"class_filter is {proposal.value}, but no image has this label."
             )
@@ -235,7 +235,7 @@ class AttentionViewer(widgets.VBox):
         """Indices of the images that pass the class filter."""
         if self.class_filter is None:
             return np.arange(len(self.predictor.images))
-        return np.flatnonzero(self.labels == self.class_filter)
+        return np.flatnonzero(self.predictor.labels == self.class_filter)
 
     def probabilities(self) -> np.ndarray:
         """Return what the (first) model predicts from the tokens that are left, `(classes,)`."""
@@ -248,18 +248,28 @@ class AttentionViewer(widgets.VBox):
 
     def next_wrong(self) -> None:
         """Go to the next image, within the class filter, that the model gets wrong."""
-        if self.labels is None:
+        if self.predictor.labels is None:
             raise ValueError("There are no labels, so no answer is known to be wrong.")
-        indices = self.indices
-        wrong = indices[
-            self.predictions.probabilities[indices].argmax(axis=1) != self.labels[indices]
-        ]
-        if len(wrong) == 0:
-            self.note.value = live_html(
-                [paragraph("None of these images is answered wrongly.")], 400
-            )
+        labels, predicted = self.predictor.labels, self.predictions.probabilities.argmax(axis=1)
+        wrong = [i for i in self.indices if labels[i] not in (UNKNOWN, predicted[i])]
+        if not wrong:
+            words = "None of these images is answered wrongly."
+            self.note.value = live_html([paragraph(words)], 400)
             return
-        self.image_index = int(next(iter(wrong[wrong > self.image_index]), wrong[0]))
+        later = (i for i in wrong if i > self.image_index)
+        self.image_index = int(next(later, wrong[0]))
+
+    def add_image(self, image, name: str = "your own picture") -> None:
+        """Add an image whose class is unknown, and go to it.
+
+        Args:
+            image: `(32, 32, 3)`, 0..255, for example from `pictures.read_picture`.
+            name: to show it by.
+
+        Raises:
+            TypeError, ValueError: as `data.check_images`.
+        """
+        self.image_index = self.predictor.add(image, name)
 
     # controls
 
@@ -317,8 +327,8 @@ class AttentionViewer(widgets.VBox):
 
     def _classes(self):
         """Return the name and the label of each class that occurs."""
-        labels = [] if self.labels is None else np.unique(self.labels)
-        return [(self.class_names[label], int(label)) for label in labels]
+        labels = [] if self.predictor.labels is None else np.unique(self.predictor.labels)
+        return [(self.class_names[label], int(label)) for label in labels if label != UNKNOWN]
 
     def _arrange(self):
         """Lay the controls, the pictures and the words out."""
@@ -330,8 +340,14 @@ class AttentionViewer(widgets.VBox):
         self.note, self.caution, self.cell_text, self.removed_text = (
             widgets.HTML() for _ in range(4)
         )
+        self.upload = PictureUpload(self.class_names, self.predictor.images.shape[1])
+        self.upload.observe(self._add_upload, "picture")
         controls = self.controls
-        find = [self.next_button, controls["class_filter"]] if self.labels is not None else []
+        find = (
+            [self.next_button, controls["class_filter"]]
+            if self.predictor.labels is not None
+            else []
+        )
         drawing = [controls["style"], controls["colormap"], controls["scale"]]
         if self.predictor.masks is not None:
             drawing.append(controls["outline"])
@@ -341,6 +357,7 @@ class AttentionViewer(widgets.VBox):
             "models": [_row(models)],
             "one cell": [_row(self.cell_controls), self.cell_text],
             "tokens left out": [_row(self.removed_controls), self.removed_text],
+            "your own picture": [self.upload],
         }
         self.panels = {name: widgets.VBox(children) for name, children in panels.items()}
         self.sections = {name: _check_box(name) for name in panels}
@@ -363,6 +380,9 @@ class AttentionViewer(widgets.VBox):
             _row([widgets.HTML("More:"), *self.sections.values()]),
             *self.panels.values(),
         ]
+
+    def _add_upload(self, change):
+        self.add_image(change.new, self.upload.name)
 
     def _set_trait(self, trait, change):
         if not self._updating:
@@ -409,10 +429,11 @@ class AttentionViewer(widgets.VBox):
 
     def _show_controls(self):
         """Set every control to its trait."""
-        if self._filter != (self.class_filter,):
-            for group in (self.controls, self.sliders):
-                group["image_index"].options = self.indices.tolist()
-            self._filter = (self.class_filter,)
+        if self._listed != (self.class_filter, len(self.predictor.images)):
+            self._listed = self.class_filter, len(self.predictor.images)
+            options = [(self._image_name(i), i) for i in self.indices.tolist()]
+            self.controls["image_index"].options = options
+            self.sliders["image_index"].options = options
         tokens = [(str(i + 1), i) for i in range(self.num_tokens)]
         _set_options(self.controls["token"], [("all, in a grid", ALL_TOKENS), *tokens])
         for trait, control in (*self.controls.items(), *self.sliders.items()):
@@ -436,8 +457,11 @@ class AttentionViewer(widgets.VBox):
     def _show_pictures(self):
         """Draw the pictures and say what is in them."""
         self.note.value = ""
-        self.seen.value = encode_png(self.plain_pixels())
-        self.seen_text.value = live_html(map(paragraph, self._image_words()), self.size)
+        plain = self.image_index, self.model, self.cell, self.outline
+        if self._plain != plain:
+            self._plain = plain
+            self.seen.value = encode_png(self.plain_pixels())
+            self.seen_text.value = live_html(map(paragraph, self._image_words()), self.size)
         columns = [(self.picture, self.text), (self.second_picture, self.second_text)]
         for (picture, text), shown in zip(columns, self._shown(), strict=False):
             picture.value = encode_png(self._pixels(*shown))
@@ -509,9 +533,10 @@ class AttentionViewer(widgets.VBox):
     # words
 
     def _image_words(self):
-        words = ["What the network sees", f"Image {self.image_index}"]
-        if self.labels is not None:
-            words.append(f"True class: {self.class_names[self.labels[self.image_index]]}")
+        words = ["What the network sees", f"Image {self._image_name(self.image_index)}"]
+        if self.predictor.labels is not None:
+            label = self._label()
+            words.append(f"True class: {'unknown' if label is None else self.class_names[label]}")
         return words
 
     def _words(self, name, randomised, removed):
@@ -533,11 +558,21 @@ class AttentionViewer(widgets.VBox):
             before.append(f"Prediction: {predicted}{self._verdict(probabilities)}")
         return before, probability_rows(probabilities, self.class_names), self._map_words(seen)
 
+    def _image_name(self, index) -> str:
+        name = self.predictor.names.get(index)
+        return f"{index}" if name is None else f"{index}, {name}"
+
+    def _label(self) -> int | None:
+        """Return the true class of the image, or None where it is unknown."""
+        labels = self.predictor.labels
+        known = labels is not None and labels[self.image_index] != UNKNOWN
+        return int(labels[self.image_index]) if known else None
+
     def _verdict(self, probabilities):
-        if self.labels is None:
+        label = self._label()
+        if label is None:
             return ""
-        right = probabilities.argmax() == self.labels[self.image_index]
-        return " (right)" if right else " (wrong)"
+        return " (right)" if probabilities.argmax() == label else " (wrong)"
 
     def _map_words(self, seen):
         maps = seen.maps[self.image_index]
@@ -552,7 +587,7 @@ class AttentionViewer(widgets.VBox):
         chosen = maps[self.token]
         scale = describe_scale(self.style, self.colormap, limits)
         words = [f"Token {self.token + 1}, {scale}: {describe_map(chosen)}."]
-        if self.outline:
+        if self.outline and self.predictions.masks[self.image_index].any():
             share = seen.mask_shares[self.image_index]
             inside = (chosen * share).sum() / max(chosen.sum(), 1e-12)
             words.append(
@@ -616,7 +651,7 @@ class AttentionViewer(widgets.VBox):
             path,
             self.predictions.views,
             self.predictions.maps,
-            labels=self.labels,
+            labels=None if self.predictor.names else self.predictor.labels,
             probabilities=self.predictions.probabilities,
             class_names=self.class_names,
         )
