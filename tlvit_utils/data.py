@@ -15,6 +15,7 @@ from tlvit_utils.pipeline import check_images, make_pipeline
 
 __all__ = [
     "CIFAR10_CLASSES",
+    "NOT_CIFAR10",
     "Dataset",
     "Split",
     "check_images",
