@@ -283,7 +283,7 @@ def test_attention_explorer_shows_what_the_patch_reads():
             text = plain(explorer.text.value)
             for i, each in enumerate(maps):
                 r, c = np.unravel_index(each.argmax(), each.shape)
-                line = f"head {i + 1} row {r + 1}, column {c + 1} {each.max():.1%} "
+                line = f"head {i + 1} {each.max():.1%} row {r + 1}, column {c + 1} "
                 assert line + f"{each[row, column]:.1%}" in text
             explorer.head = 2
             assert place in explorer.words and "head 3" in explorer.words
@@ -391,7 +391,7 @@ def test_the_published_numbers_come_out():
     assert "79.84 million" in explorer.words and "21.4% fewer" in explorer.words
     explorer.after = 0
     assert "65.7% fewer" in explorer.words
-    explorer.after = "nowhere"
+    explorer.after = "no block"
     assert explorer.words.startswith("Without TokenLearner: 101.55 million")
     assert "1,344,650 parameters" in explorer.words
 
@@ -435,7 +435,7 @@ def test_the_box_of_a_layer_is_as_high_as_its_tokens_are_many(placement):
         black_ends = (drawn[:160, edges - 1].sum(axis=-1) < 60).sum(axis=0)
         return black_ends.tolist()
 
-    plain_heights = heights("nowhere", 4)
+    plain_heights = heights("no block", 4)
     assert len(plain_heights) == 4 and len(set(plain_heights)) == 1
     patches, block_0, learner, block_1, block_2 = heights(0, 16)
     assert patches == block_0 == plain_heights[0] > 140

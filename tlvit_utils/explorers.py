@@ -43,7 +43,7 @@ class Explorer(widgets.VBox):
     _ipython_display_ = None  # ipywidgets 7 displays by this; `_repr_mimebundle_` is for both
 
     def __init__(self, sliders):
-        super().__init__()
+        super().__init__(layout=widgets.Layout(align_items="flex-start"))
         self.choices = {trait: [value for _, value in each[1]] for trait, each in sliders.items()}
         self.controls = {
             trait: widgets.SelectionSlider(
@@ -51,7 +51,7 @@ class Explorer(widgets.VBox):
                 value=value,
                 description=name,
                 style={"description_width": "initial"},
-                layout=widgets.Layout(width="320px"),
+                layout=widgets.Layout(width="340px"),
             )
             for trait, (name, options, value) in sliders.items()
         }
@@ -198,8 +198,8 @@ class PatchExplorer(Explorer):
         self.image = picture
         self.first = patch_size
         self.block = _block(config or ViTConfig.published())
-        options = [(f"{each} × {each} pixels", each) for each in patch_sizes]
-        super().__init__({"patch_size": ("Patch size", options, patch_size)})
+        options = [(f"{each} × {each}", each) for each in patch_sizes]
+        super().__init__({"patch_size": ("Patch size, pixels", options, patch_size)})
 
     _check = traitlets.validate("patch_size")(Explorer._check_choice)
 
@@ -218,7 +218,7 @@ class PatchExplorer(Explorer):
             ("pairs that a block compares", f"{count**4:,}", count**4 / first**2),
             ("multiply-adds of a block", f"{macs:,}", macs / block_macs(self.block, first)),
         ]
-        header = ("", "here", f"patches of {self.first} × {self.first} are 1")
+        header = ("", "here", f"times that of {self.first} × {self.first}")
         table = bars_html(
             [(name, None, here, f"{ratio:.3g}") for name, here, ratio in rows], header
         )
@@ -325,15 +325,9 @@ def _heads_html(maps, place) -> str:
     for i, each in enumerate(maps):
         row, column = np.unravel_index(each.argmax(), each.shape)
         half = int((np.cumsum(np.sort(each, axis=None)[::-1]) < 0.5 * each.sum()).sum()) + 1
-        texts = (f"row {row + 1}, column {column + 1}", f"{each.max():.1%}", f"{each[place]:.1%}")
+        texts = (f"{each.max():.1%}", f"row {row + 1}, column {column + 1}", f"{each[place]:.1%}")
         rows.append((f"head {i + 1}", each.max(), *texts, f"{half} of {each.size}"))
-    header = (
-        "",
-        "reads most",
-        "with the weight",
-        "reads itself with",
-        "patches for half its weight",
-    )
+    header = ("", "highest weight", "on the patch in", "on itself", "patches with half the weight")
     return bars_html(rows, header)
 
 
@@ -446,7 +440,7 @@ def ways_html(results) -> str:
 
 # 04: where TokenLearner stands
 
-NOWHERE = "nowhere"
+NO_BLOCK = "no block"
 
 
 def cost_with_token_learner(model: keras.Model, cost: ModelCost, config: ViTConfig) -> ModelCost:
@@ -549,7 +543,7 @@ class PlacementExplorer(Explorer):
     """Choose where TokenLearner stands and how many tokens it makes: the ledger follows.
 
     Args:
-        config: the network; its own place and number of tokens come first.
+        config: the network, with the place and the number of tokens to begin with.
         counts: numbers of tokens.
     """
 
@@ -559,12 +553,12 @@ class PlacementExplorer(Explorer):
         self.config = config or ViTConfig.published()
         self.model = build_vit(self.config.replace(num_tokens=None))
         self.without = model_cost(self.model)
-        places = [(f"after block {i}", i) for i in range(self.config.num_layers)]
+        places = [(f"block {i}", i) for i in range(self.config.num_layers)]
         super().__init__(
             {
                 "after": (
-                    "TokenLearner",
-                    [(NOWHERE, NOWHERE), *places],
+                    "TokenLearner after",
+                    [(NO_BLOCK, NO_BLOCK), *places],
                     self.config.token_learner_after,
                 ),
                 "num_tokens": (
@@ -579,7 +573,7 @@ class PlacementExplorer(Explorer):
 
     def cost(self, after, num_tokens) -> ModelCost:
         """Return what the network costs with these settings."""
-        if after == NOWHERE:
+        if after == NO_BLOCK:
             return self.without
         config = self.config.replace(token_learner_after=after, num_tokens=num_tokens)
         return cost_with_token_learner(self.model, self.without, config)
@@ -587,7 +581,7 @@ class PlacementExplorer(Explorer):
     def draw(self, after, num_tokens):
         cost = self.cost(after, num_tokens)
         work = f"{cost.macs / 1e6:,.2f} million multiply-adds per image"
-        if after == NOWHERE:
+        if after == NO_BLOCK:
             words = f"Without TokenLearner: {work}; {cost.params:,} parameters."
         else:
             saved = 1 - cost.macs / self.without.macs
