@@ -9,6 +9,7 @@ from traitlets import TraitError
 
 from tlvit_utils import pretrained, scrubber
 from tlvit_utils.attention import describe_map
+from tlvit_utils.export import to_html
 from tlvit_utils.overlay import render, tile
 from tlvit_utils.pretrained import EpochMaps, load_epoch_maps, save_epoch_maps
 from tlvit_utils.scrubber import EpochScrubber, accuracy_curve
@@ -135,7 +136,7 @@ def test_the_picture_is_the_map_of_the_epoch(epoch_scrubber, epoch_maps, views, 
         if shared:
             assert f"({limits[0]:.3f}) to " in words and f"({limits[1]:.3f})" in words
         else:
-            assert "Each map from its own lowest value" in words
+            assert "each map on its own scale" in words
         accuracy = epoch_maps.val_accuracy[epoch - 1]
         assert f"After epoch {epoch} of 3: validation accuracy {accuracy:.1%}." in words
 
@@ -207,6 +208,12 @@ def test_what_is_not_there_is_refused(epoch_scrubber, trait, value, message):
         setattr(epoch_scrubber, trait, value)
     assert (getattr(epoch_scrubber, trait), epoch_scrubber.picture.value) == before
     assert epoch_scrubber.controls[trait].value == before[0]
+
+
+def test_the_file_holds_every_epoch(epoch_scrubber, epoch_maps, views, tmp_path):
+    epoch_scrubber.to_html(tmp_path / "epochs.html")
+    expected = to_html(views, epoch_maps.maps, val_accuracy=epoch_maps.val_accuracy)
+    assert (tmp_path / "epochs.html").read_text(encoding="utf-8") == expected
 
 
 def test_views_that_do_not_fit_are_refused(epoch_maps, views):

@@ -9,7 +9,16 @@ import numpy as np
 import traitlets
 
 from tlvit_utils.attention import describe_map
-from tlvit_utils.overlay import GAP, encode_png, render, tile
+from tlvit_utils.export import write_html
+from tlvit_utils.overlay import (
+    COLORMAPS,
+    GAP,
+    as_uint8,
+    describe_scale,
+    encode_png,
+    render,
+    tile,
+)
 from tlvit_utils.pretrained import EpochMaps
 from tlvit_utils.readouts import live_html, paragraph
 
@@ -188,14 +197,23 @@ class EpochScrubber(widgets.VBox):
         else:
             words = f"Token {self.token + 1}: {describe_map(maps[self.token])}."
         limits = self._limits()
-        scale = "Each map from its own lowest value, dark purple, to its highest, yellow."
+        scale = f"{COLORMAPS['viridis']}, each map on its own scale"
         if limits is not None:
-            scale = f"From dark purple ({limits[0]:.3f}) to yellow ({limits[1]:.3f})."
+            scale = describe_scale("heat", "viridis", limits)
         epoch = (
             f"After epoch {self.epoch} of {len(accuracy)}: validation accuracy "
             f"{accuracy[self.epoch - 1]:.1%}."
         )
-        parts = [accuracy_curve(accuracy, self.epoch), *map(paragraph, (epoch, words, scale))]
+        lines = map(paragraph, (epoch, words, f"The colours go from {scale}."))
+        parts = [accuracy_curve(accuracy, self.epoch), *lines]
         if self.play.value:  # not read out at every step
             return "".join(parts)
         return live_html(parts, 460)
+
+    def to_html(self, path) -> None:
+        """Write the maps of all epochs as one HTML file that works without a kernel.
+
+        Args:
+            path: of the file; it is written complete or not at all.
+        """
+        write_html(path, as_uint8(self.views), self.maps, val_accuracy=self.epoch_maps.val_accuracy)
