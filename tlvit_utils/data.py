@@ -145,6 +145,7 @@ def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> D
     if sum(sizes) < 10_000:  # drawn as fast as read
         arrays = make()
     else:
+        # v1: another version wherever the same seed draws other pictures
         arrays = cached(f"shapes10-v1-seed{seed}-{'-'.join(map(str, sizes))}", make)
     return _dataset("shapes10", shapes10.SHAPES10_CLASSES, arrays, sizes)
 
