@@ -144,7 +144,7 @@ def _tail(model, token_learner) -> keras.Model:
             input_tensors=keras.Input((None, tokens.shape[-1])),
             clone_function=lambda layer: layer,
         )
-    except ValueError as error:
+    except (KeyError, ValueError) as error:  # KeyError in Keras 3.10
         raise ValueError(
             f"The model {model.name!r} cannot be split at {token_learner.name!r}: the layers "
             "behind it must need nothing but its tokens, and take any number of them."
