@@ -15,7 +15,7 @@ from tlvit_utils import ViTConfig, build_vit, interventions, viewer
 from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
 from tlvit_utils.overlay import COLORMAPS, STYLES, describe_scale, encode_png, enlarge, render
 from tlvit_utils.predictions import blocks_before
-from tlvit_utils.viewer import AttentionViewer, FigureSlider, contact_sheet
+from tlvit_utils.viewer import NOTHING, AttentionViewer, FigureSlider, contact_sheet
 
 NAMES = [f"class {i}" for i in range(10)]
 LABELS = np.array([3, 5, 3, 5])
@@ -83,10 +83,15 @@ CHANGES = {
 def test_controls_and_traits_follow_each_other(shown, trait):
     assert set(shown.controls) == set(CHANGES)
     control, before = shown.controls[trait], getattr(shown, trait)
-    assert control.value == before != CHANGES[trait]
+    first, label = control.value, getattr(control, "label", None)
+    assert first == (NOTHING if before is None else before) != CHANGES[trait]
     setattr(shown, trait, CHANGES[trait])
     assert control.value == CHANGES[trait]
-    control.value = before
+    setattr(shown, trait, before)
+    assert control.value == first and getattr(control, "label", None) == label
+    control.value = CHANGES[trait]
+    assert getattr(shown, trait) == CHANGES[trait]
+    control.value = first
     assert getattr(shown, trait) == before
 
 
@@ -235,10 +240,10 @@ def test_the_class_filter_keeps_to_its_images(shown):
     shown.sliders["image_index"].value = 3
     assert shown.image_index == 3 and shown.class_filter == 5
     shown.image_index = 2  # of another class
-    assert shown.class_filter is None and shown.controls["class_filter"].value is None
+    assert shown.class_filter is None and shown.controls["class_filter"].label == "every class"
     assert len(shown.controls["image_index"].options) == 4
     assert dict(shown.controls["class_filter"].options) == {
-        "every class": None,
+        "every class": NOTHING,
         "class 3": 3,
         "class 5": 5,
     }
@@ -430,9 +435,9 @@ def test_a_cell_is_chosen_by_row_and_column(shown, index, value, cell):
     assert tuple(control.value for control in shown.cell_controls) == cell
     shown.cell_controls[1].value = 1
     assert shown.cell == (cell[0], 1)
-    shown.cell_controls[index].value = None
+    shown.cell_controls[index].value = NOTHING
     assert shown.cell is None
-    assert [control.value for control in shown.cell_controls] == [None, None]
+    assert [control.label for control in shown.cell_controls] == ["none", "none"]
 
 
 def test_the_cell_is_framed_and_its_readers_named(shown):

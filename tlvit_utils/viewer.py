@@ -50,6 +50,7 @@ from tlvit_utils.upload import PictureUpload
 
 ALL_TOKENS = "all"
 SCALES = ("per map", "shared")
+NOTHING = ""  # stands for None in drop-downs, whose own None means that no option is chosen
 WRAPPED = {"flex_flow": "row wrap", "align_items": "flex-start"}
 
 
@@ -280,7 +281,7 @@ class AttentionViewer(widgets.VBox):
         self.controls = {
             "image_index": widgets.Dropdown(options=[0], description="Image", layout=narrow),
             "class_filter": widgets.Dropdown(
-                options=[("every class", None), *self._classes()], description="Class"
+                options=[("every class", NOTHING), *self._classes()], description="Class"
             ),
             "token": widgets.Dropdown(options=[ALL_TOKENS], description="Token"),
             "opacity": widgets.BoundedFloatText(
@@ -296,7 +297,7 @@ class AttentionViewer(widgets.VBox):
             "model": widgets.Dropdown(options=names, description="Model"),
             "randomised": _check_box("random weights"),
             "second_model": widgets.Dropdown(
-                options=[("none", None), *((name, name) for name in names)],
+                options=[("none", NOTHING), *((name, name) for name in names)],
                 description="Beside it",
             ),
         }
@@ -311,7 +312,7 @@ class AttentionViewer(widgets.VBox):
         self.next_button = widgets.Button(description="Next wrong answer")
         self.next_button.on_click(lambda button: self.next_wrong())
         self.cell_controls = [
-            widgets.Dropdown(options=[("none", None)], description=name)
+            widgets.Dropdown(options=[("none", NOTHING)], description=name)
             for name in ("Row", "Column")
         ]
         learners = map(find_token_learner, self.models.values())
@@ -386,13 +387,13 @@ class AttentionViewer(widgets.VBox):
 
     def _set_trait(self, trait, change):
         if not self._updating:
-            setattr(self, trait, change.new)
+            setattr(self, trait, None if change.new == NOTHING else change.new)
 
     def _set_cell(self, change):
         if not self._updating:
             row, column = (control.value for control in self.cell_controls)
             # One number alone goes with the other's first; "none" in either is no cell.
-            self.cell = None if change.new is None else (row or 0, column or 0)
+            self.cell = None if change.new == NOTHING else (row or 0, column or 0)
 
     def _set_removed(self, change):
         if not self._updating:
@@ -437,10 +438,11 @@ class AttentionViewer(widgets.VBox):
         tokens = [(str(i + 1), i) for i in range(self.num_tokens)]
         _set_options(self.controls["token"], [("all, in a grid", ALL_TOKENS), *tokens])
         for trait, control in (*self.controls.items(), *self.sliders.items()):
-            control.value = getattr(self, trait)
-        places = self.cell or (None, None)
+            value = getattr(self, trait)
+            control.value = NOTHING if value is None else value
+        places = self.cell or (NOTHING, NOTHING)
         for control, count, place in zip(self.cell_controls, self.grid, places, strict=True):
-            _set_options(control, [("none", None), *((str(i + 1), i) for i in range(count))])
+            _set_options(control, [("none", NOTHING), *((str(i + 1), i) for i in range(count))])
             control.value = place
         for token, box in enumerate(self.removed_controls):
             box.value = token in self.removed
