@@ -4,7 +4,7 @@ A widget that runs on ipywidgets 7.7.1 and 8. Only the network's tail runs at a 
 and the learned maps are computed once per image.
 """
 
-from functools import partial
+from functools import cache, partial
 
 import ipywidgets as widgets
 import numpy as np
@@ -331,19 +331,12 @@ class TokenPainter(widgets.VBox):
         lit = render(view, self.painted, style="spotlight", limits=(0, 1), size=self.size)
         rows, columns = self.grid_shape
         picture = Image.fromarray(draw_cell(lit, (self.row, self.column), self.grid_shape))
-        draw = ImageDraw.Draw(picture)
         for (row, column), weight in np.ndenumerate(self.painted):
             if weight >= 0.05:
-                place = (column + 0.5) * self.size / columns, (row + 0.5) * self.size / rows
-                draw.text(
-                    place,
-                    "1" if weight == 1 else f"{weight:.1f}",
-                    anchor="mm",
-                    font=label_font(14),
-                    fill="white",
-                    stroke_width=2,
-                    stroke_fill="black",
-                )
+                label = _label("1" if weight == 1 else f"{weight:.1f}")
+                left = round((column + 0.5) * self.size / columns - label.width / 2)
+                top = round((row + 0.5) * self.size / rows - label.height / 2)
+                picture.paste(label, (left, top), label)
         return np.asarray(picture)
 
     def describe(self) -> str:
@@ -392,3 +385,15 @@ class TokenPainter(widgets.VBox):
 def _counted(count):
     """Return options that count from 1 for indices that count from 0."""
     return [(str(i + 1), i) for i in range(count)]
+
+
+@cache
+def _label(text):
+    """Return white letters with a black edge on nothing, as a Pillow image."""
+    font = label_font(14)
+    left, top, right, bottom = font.getbbox(text, stroke_width=2)
+    label = Image.new("RGBA", (round(right - left), round(bottom - top)))
+    ImageDraw.Draw(label).text(
+        (-left, -top), text, font=font, fill="white", stroke_width=2, stroke_fill="black"
+    )
+    return label
