@@ -85,6 +85,15 @@ def build_example(num_tokens=4, num_layers=4, with_augmentation=True):
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x), name="published_example")
 
 
+def compile_example(model):
+    """Compile the classifier as the example does."""
+    model.compile(
+        keras.optimizers.AdamW(1e-3, weight_decay=1e-4),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top5")],
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--num-tokens", type=int, help="none: no TokenLearner")
@@ -92,11 +101,7 @@ def main():
     options = parser.parse_args()
     dataset = load_cifar10(source="cifar10")
     model = build_example(options.num_tokens)
-    model.compile(
-        keras.optimizers.AdamW(1e-3, weight_decay=1e-4),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top5")],
-    )
+    compile_example(model)
     model.fit(
         make_pipeline(*dataset.train, 256, shuffle_seed=0),
         validation_data=make_pipeline(*dataset.validation, 256),

@@ -73,14 +73,7 @@ def train(
         raise ModuleNotFoundError(
             "TensorBoard is not installed; run `pip install tensorboard`, or train without it."
         )
-    if jit_compile == "auto":
-        jit_compile = choose_compute(recipe.epochs * steps_per_epoch).jit_compile
-    model.compile(
-        recipe.optimizer(steps_per_epoch, model.trainable_variables),
-        loss=recipe.loss(),
-        metrics=["accuracy"],
-        jit_compile=jit_compile,
-    )
+    compile_model(model, recipe, steps_per_epoch, jit_compile)
     history = {}
     best = BestCheckpoint(checkpoint)
     resume_file = ResumeFile(
@@ -131,6 +124,25 @@ def train(
         raise
     model.load_weights(best.path)
     return history
+
+
+def compile_model(
+    model: keras.Model, recipe: Recipe, steps_per_epoch: int, jit_compile: bool | str = "auto"
+) -> None:
+    """Give `model` the recipe's optimiser and loss, as `train` does.
+
+    Args:
+        steps_per_epoch: full batches in the training images.
+        jit_compile: as in `train`.
+    """
+    if jit_compile == "auto":
+        jit_compile = choose_compute(recipe.epochs * steps_per_epoch).jit_compile
+    model.compile(
+        recipe.optimizer(steps_per_epoch, model.trainable_variables),
+        loss=recipe.loss(),
+        metrics=["accuracy"],
+        jit_compile=jit_compile,
+    )
 
 
 def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:

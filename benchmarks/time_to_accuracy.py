@@ -1,0 +1,135 @@
+"""How long until 56.5 % validation accuracy: 20 epochs of the published example, or modern().
+
+The published time is computed: the epochs' images over the rates of training and inference that
+are measured here (medians), in the example's own form. The time of modern() is one run's wall
+clock, from before the model is built until the end of the first epoch, validation included, after
+which the accuracy is reached; compilation is part of it. Its schedule is made for the few epochs
+that it gets.
+
+    python benchmarks/time_to_accuracy.py    # writes assets/results/time_to_accuracy.json
+
+Needs CIFAR-10, and a machine with nothing else to do.
+"""
+
+import argparse
+import shlex
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+import keras
+from published_example import build_example, compile_example
+from results import save_rows
+from throughput import inference_rate, training_rate
+
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.data import load_cifar10
+from tlvit_utils.machine import choose_compute
+from tlvit_utils.progress import ProgressLine, format_seconds
+from tlvit_utils.recipe import Recipe
+from tlvit_utils.training import train
+
+TARGET = 0.565
+PUBLISHED_EPOCHS = 20
+
+
+class StopAtTarget(keras.callbacks.Callback):
+    """End the training at the first epoch that reaches the target; note the seconds of each.
+
+    Args:
+        start: `time.perf_counter()` when the clock started.
+        target: validation accuracy to reach.
+    """
+
+    def __init__(self, start, target=TARGET):
+        super().__init__()
+        self.start, self.target = start, target
+        self.seconds, self.reached = [], False
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(round(time.perf_counter() - self.start, 1))
+        self.reached = logs["val_accuracy"] >= self.target
+        self.model.stop_training = self.reached
+
+
+def published_row(dataset, repeats, num_images):
+    """Return the published example's rates, and the seconds that its epochs would take."""
+    model = build_example()
+    compile_example(model)
+    images, labels = dataset.train.take(num_images)
+    rates = {}
+    for name, rate in (("training", training_rate), ("inference", inference_rate)):
+        values = [rate(model, images, labels, 256) for _ in range(repeats + 1)]
+        rates[name] = median(values[1:])  # the first compiled
+    per_epoch = (
+        len(dataset.train.labels) / rates["training"]
+        + len(dataset.validation.labels) / rates["inference"]
+    )
+    return {
+        "form": "published example",
+        "training_images_per_second": round(rates["training"], 1),
+        "inference_images_per_second": round(rates["inference"], 1),
+        "epochs": PUBLISHED_EPOCHS,
+        "seconds": round(PUBLISHED_EPOCHS * per_epoch),
+    }
+
+
+def modern_row(dataset, epochs, seed):
+    """Train modern() once until it reaches the target, or to the end of its schedule."""
+    start = time.perf_counter()
+    recipe = Recipe.modern(epochs)
+    compute = choose_compute(epochs * len(dataset.train.labels) // recipe.batch_size)
+    keras.config.set_dtype_policy(compute.dtype_policy)
+    keras.utils.set_random_seed(seed)
+    model = build_vit(ViTConfig.modern())
+    line = ProgressLine("modern()", len(dataset.train.labels), recipe.batch_size)
+    stop = StopAtTarget(start)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder, "best.weights.h5")
+        history = train(model, dataset, recipe, checkpoint, [line, stop], compute.jit_compile)
+    return {
+        "form": "modern()",
+        "training_images_per_second": round(line.images_per_second, 1),
+        "epochs": len(stop.seconds),
+        "seconds": stop.seconds[-1] if stop.reached else None,
+        "seconds_after_each_epoch": stop.seconds,
+        "val_accuracy": [round(value, 4) for value in history["val_accuracy"]],
+        "seed": seed,
+        "recipe": asdict(recipe),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=3, help="of the schedule of modern()")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=5, help="of the published rates")
+    parser.add_argument("--images", type=int, default=1536, help="in each of these passes")
+    options = parser.parse_args()
+    dataset = load_cifar10()
+    published = published_row(dataset, options.repeats, options.images)
+    print(
+        f"{PUBLISHED_EPOCHS} epochs of the published example would take "
+        f"{format_seconds(published['seconds'])}."
+    )
+    modern = modern_row(dataset, options.epochs, options.seed)
+    ratio = None
+    if modern["seconds"] is None:
+        print(f"modern() did not reach {TARGET:.1%} in its {options.epochs} epochs.")
+    else:
+        ratio = round(published["seconds"] / modern["seconds"], 1)
+        print(f"modern() took {format_seconds(modern['seconds'])}: {ratio} times sooner.")
+    save_rows(
+        "time_to_accuracy",
+        [published, modern],
+        command=f"python benchmarks/time_to_accuracy.py {shlex.join(sys.argv[1:])}".strip(),
+        target=TARGET,
+        ratio=ratio,
+    )
+
+
+if __name__ == "__main__":
+    main()
