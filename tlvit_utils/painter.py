@@ -333,7 +333,7 @@ class TokenPainter(widgets.VBox):
         picture = Image.fromarray(draw_cell(lit, (self.row, self.column), self.grid_shape))
         for (row, column), weight in np.ndenumerate(self.painted):
             if weight >= 0.05:
-                label = _label("1" if weight == 1 else f"{weight:.1f}")
+                label = _label("1" if weight >= 0.95 else f"{weight:.1f}")
                 left = round((column + 0.5) * self.size / columns - label.width / 2)
                 top = round((row + 0.5) * self.size / rows - label.height / 2)
                 picture.paste(label, (left, top), label)
