@@ -38,7 +38,7 @@ from tlvit_utils.pretrained import model_card
 LOADERS = {"CIFAR-10": load_cifar10, "shapes10": load_shapes10}
 IMAGES = 5000
 REMOVAL_IMAGES = 2000
-REMOVED = (0, 4, 8, 16, 32, 48)
+REMOVED = (0, 2, 4, 8, 16, 24, 32, 48)
 RANDOM_SEEDS = (0, 1, 2)
 
 
