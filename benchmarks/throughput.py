@@ -151,6 +151,8 @@ def main():
     parser.add_argument("--images", type=int, default=1536, help="in each pass")
     parser.add_argument("--here", action="store_true", help="only KERAS_BACKEND; prints JSON")
     options = parser.parse_args()
+    if options.images < 512:
+        parser.error("--images must be at least two batches, 512: the first does not count.")
     if options.here:
         rows = measure(options.repeats, options.images)
         print(json.dumps({"rows": rows, "facts": session_facts()}))

@@ -109,6 +109,8 @@ def main():
     parser.add_argument("--repeats", type=int, default=5, help="of the published rates")
     parser.add_argument("--images", type=int, default=1536, help="in each of these passes")
     options = parser.parse_args()
+    if options.images < 512:
+        parser.error("--images must be at least two batches, 512: the first does not count.")
     dataset = load_cifar10()
     published = published_row(dataset, options.repeats, options.images)
     print(
