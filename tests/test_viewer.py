@@ -79,20 +79,29 @@ CHANGES = {
 }
 
 
+def to_control(trait, value):
+    """Return what a control or slider shows for a trait's value."""
+    if trait == "token":
+        return 0 if value == "all" else value + 1
+    return NOTHING if value is None else value
+
+
 @pytest.mark.parametrize("trait", CHANGES)
 def test_controls_and_traits_follow_each_other(shown, trait):
     assert set(shown.controls) == set(CHANGES)
-    control, before = shown.controls[trait], getattr(shown, trait)
-    first, label = control.value, getattr(control, "label", None)
-    assert first == (NOTHING if before is None else before) != CHANGES[trait]
-    setattr(shown, trait, CHANGES[trait])
-    assert control.value == CHANGES[trait]
-    setattr(shown, trait, before)
-    assert control.value == first and getattr(control, "label", None) == label
-    control.value = CHANGES[trait]
-    assert getattr(shown, trait) == CHANGES[trait]
-    control.value = first
-    assert getattr(shown, trait) == before
+    before, after = getattr(shown, trait), CHANGES[trait]
+    for control in [group[trait] for group in (shown.controls, shown.sliders) if trait in group]:
+        label = getattr(control, "label", None)
+        assert control.value == to_control(trait, before) != to_control(trait, after)
+        setattr(shown, trait, after)
+        assert control.value == to_control(trait, after)
+        setattr(shown, trait, before)
+        assert control.value == to_control(trait, before)
+        assert getattr(control, "label", None) == label
+        control.value = to_control(trait, after)
+        assert getattr(shown, trait) == after
+        control.value = to_control(trait, before)
+        assert getattr(shown, trait) == before
 
 
 @pytest.mark.parametrize("trait", CHANGES)
@@ -100,7 +109,7 @@ def test_every_control_changes_the_pixels(shown, trait):
     """The colour map and the limits' scale show for one token in heat, which is where we start."""
     shown.token = 0
     before = [pixels(shown.picture), pixels(shown.seen)]
-    shown.controls[trait].value = CHANGES[trait]
+    shown.controls[trait].value = to_control(trait, CHANGES[trait])
     changed = shown.second_picture if trait == "second_model" else shown.picture
     assert (pixels(changed) != before[0]).any()
     if trait in ("image_index", "class_filter", "outline"):
@@ -109,12 +118,13 @@ def test_every_control_changes_the_pixels(shown, trait):
         np.testing.assert_array_equal(pixels(shown.seen), before[1])
 
 
-@pytest.mark.parametrize("trait, value", [("image_index", 2), ("opacity", 0.25)])
-def test_sliders_do_what_the_controls_beside_them_do(shown, trait, value):
-    shown.sliders[trait].value = value
-    assert getattr(shown, trait) == shown.controls[trait].value == value
-    setattr(shown, trait, 0)
-    assert shown.sliders[trait].value == 0
+def test_pressed_buttons_are_told_in_words(shown):
+    shown.style, shown.class_filter = "spotlight", 5
+    assert shown.controls["style"].description == "Style: spotlight"
+    assert shown.controls["class_filter"].description == "Class: class 5"
+    shown.class_filter = None
+    assert shown.controls["class_filter"].description == "Class: every class"
+    assert shown.controls["second_model"].description == "Beside it: none"
 
 
 def test_every_control_is_shown_and_named(shown):
@@ -235,13 +245,15 @@ def test_an_error_while_drawing_is_an_error(shown, monkeypatch):
 def test_the_class_filter_keeps_to_its_images(shown):
     shown.class_filter = 5
     assert shown.image_index == 1
-    for control in (shown.controls["image_index"], shown.sliders["image_index"]):
-        assert control.options == (("1", 1), ("3", 3))
-    shown.sliders["image_index"].value = 3
-    assert shown.image_index == 3 and shown.class_filter == 5
+    control, slider = shown.controls["image_index"], shown.sliders["image_index"]
+    for wanted, found in ((2, 3), (3, 3), (2, 1), (0, 1)):  # the next of the class on the way
+        slider.value = wanted
+        assert (shown.image_index, slider.value, control.value) == (found, found, found)
+        assert shown.class_filter == 5
     shown.image_index = 2  # of another class
     assert shown.class_filter is None and shown.controls["class_filter"].label == "every class"
-    assert len(shown.controls["image_index"].options) == 4
+    control.value = 3
+    assert shown.image_index == 3
     assert dict(shown.controls["class_filter"].options) == {
         "every class": NOTHING,
         "class 3": 3,
@@ -372,7 +384,7 @@ def test_another_model_keeps_what_it_can(shown):
     shown.token, shown.cell, shown.removed = 2, (3, 0), (1, 2)
     shown.model = "two"
     assert (shown.token, shown.cell, shown.removed) == ("all", None, ())
-    assert [value for _, value in shown.controls["token"].options] == ["all", 0, 1]
+    assert shown.controls["token"].max == shown.sliders["token"].max == 2
     visible = [box.layout.display is None for box in shown.removed_controls]
     assert visible == [True, True, False]
 
@@ -430,14 +442,14 @@ def test_each_model_runs_once_and_display_controls_run_none(
 
 @pytest.mark.parametrize("index, value, cell", [(0, 2, (2, 0)), (1, 3, (0, 3))])
 def test_a_cell_is_chosen_by_row_and_column(shown, index, value, cell):
-    shown.cell_controls[index].value = value
+    shown.cell_controls[index].value = value + 1
     assert shown.cell == cell
-    assert tuple(control.value for control in shown.cell_controls) == cell
-    shown.cell_controls[1].value = 1
+    assert tuple(control.value - 1 for control in shown.cell_controls) == cell
+    shown.cell_controls[1].value = 2
     assert shown.cell == (cell[0], 1)
-    shown.cell_controls[index].value = NOTHING
+    shown.cell_controls[index].value = 0
     assert shown.cell is None
-    assert [control.label for control in shown.cell_controls] == ["none", "none"]
+    assert [control.value for control in shown.cell_controls] == [0, 0]
 
 
 def test_the_cell_is_framed_and_its_readers_named(shown):
@@ -519,6 +531,18 @@ def test_tokens_that_are_out_have_no_map_in_the_grid(shown):
     np.testing.assert_array_equal(pixels(shown.picture)[24:62, 66:], enlarge(view, 62)[24:])
 
 
+def test_a_network_that_cannot_be_split_says_so(shown, monkeypatch):
+    def refuse(model):
+        raise ValueError("This network <cannot> be split.")
+
+    monkeypatch.setattr(interventions, "split_network", refuse)
+    with pytest.raises(ValueError, match="cannot"):
+        shown.removed = (1,)
+    assert shown.removed == ()
+    shown.sections["tokens left out"].value = True
+    assert "This network <cannot> be split." in text_of(shown.removed_text)
+
+
 def test_one_token_cannot_be_left_out(tiny_config, randomise, images):
     model = randomise(build_vit(tiny_config.replace(num_tokens=1)))
     single = AttentionViewer(model, images)
@@ -546,7 +570,7 @@ def test_an_image_of_ones_own_is_shown_by_every_model(shown, tiny_model, other_m
     assert not re.search(r"\(right|\(wrong|outline", text_of(shown.text))
     shown.randomised = True  # a model that runs for the first time
     shown.sections["tokens left out"].value = True
-    shown.controls["image_index"].value = 0
+    shown.sliders["image_index"].value = 0
     assert "True class: class 3" in text_of(shown.seen_text)
     for _ in range(5):
         shown.next_wrong()

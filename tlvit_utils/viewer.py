@@ -1,8 +1,10 @@
 """Widgets: thin shells around the functions of `predictions`, `overlay` and `readouts`.
 
-They run on ipywidgets 7.7.1 (as Colab ships it) and 8, and use only `Image`, `HTML`, sliders,
-drop-downs, check boxes, buttons and boxes with `observe`, so that an error in a callback is an
-error, and nothing waits for a browser.
+They run on ipywidgets 7.7.1 (as Colab ships it) and 8, and use only `Image`, `HTML`, boxes, and
+controls with `observe`, so that an error in a callback is an error, and nothing waits for a
+browser. The viewer's controls can all be used from the keyboard and have a name there. That leaves
+out drop-downs, from which JupyterLab takes the arrow keys, and sliders by themselves, in which a
+screen reader finds no name: each stands beside a number field that has one.
 """
 
 from functools import partial
@@ -50,7 +52,15 @@ from tlvit_utils.upload import PictureUpload
 
 ALL_TOKENS = "all"
 SCALES = ("per map", "shared")
-NOTHING = ""  # stands for None in drop-downs, whose own None means that no option is chosen
+NOTHING = ""  # stands for None among buttons, whose own None means that none is pressed
+NAMES = {  # of the buttons; what is pressed follows in words
+    "class_filter": "Class",
+    "style": "Style",
+    "colormap": "Colours",
+    "scale": "Scale",
+    "model": "Model",
+    "second_model": "Beside it",
+}
 WRAPPED = {"flex_flow": "row wrap", "align_items": "flex-start"}
 
 
@@ -79,7 +89,8 @@ class AttentionViewer(widgets.VBox):
     runs a model. Tokens that are left out run what follows TokenLearner, for one image.
 
     Every control has a trait, which can be set from code; `TraitError` where there is no such
-    image, token, model or cell. `picture` and `second_picture` are the `widgets.Image`s.
+    image, token, model or cell, `ValueError` where no token can be left out, because the network
+    cannot be split at TokenLearner. `picture` and `second_picture` are the `widgets.Image`s.
 
     Attributes:
         image_index: index of the image.
@@ -136,7 +147,6 @@ class AttentionViewer(widgets.VBox):
         self.class_names = class_names
         self.size = size
         self._plain = None  # what the plain picture depends on, as it was drawn last
-        self._listed = None  # the images among which one can be chosen now
         self._updating = False
         self.model = next(iter(self.models))
         self._build()
@@ -212,6 +222,8 @@ class AttentionViewer(widgets.VBox):
                 f"removed is {proposal.value!r}, but it must hold some of the indices 0 to "
                 f"{len(tokens) - 1}, and not all: one token must stay."
             )
+        if proposal.value:
+            self._ablation()
         return tuple(sorted(set(proposal.value)))
 
     # what the models make of the images
@@ -276,35 +288,24 @@ class AttentionViewer(widgets.VBox):
 
     def _build(self):
         """Make the controls, one per trait, and what they set in motion."""
-        names = list(self.models)
-        narrow = widgets.Layout(width="180px")
+        models = [(name, name) for name in self.models]
+        count = len(self.predictor.images)
         self.controls = {
-            "image_index": widgets.Dropdown(options=[0], description="Image", layout=narrow),
-            "class_filter": widgets.Dropdown(
-                options=[("every class", NOTHING), *self._classes()], description="Class"
-            ),
-            "token": widgets.Dropdown(options=[ALL_TOKENS], description="Token"),
-            "opacity": widgets.BoundedFloatText(
-                0, min=0, max=1, step=0.05, description="Opacity", layout=narrow
-            ),
-            "style": widgets.Dropdown(options=STYLES, description="Style"),
-            "colormap": widgets.Dropdown(
-                options=[(f"{name} ({colours})", name) for name, colours in COLORMAPS.items()],
-                description="Colours",
-            ),
-            "scale": widgets.Dropdown(options=SCALES, description="Scale"),
+            "image_index": _number_field(widgets.BoundedIntText, "Image", count - 1),
+            "token": _number_field(widgets.BoundedIntText, "Token (0: all)"),
+            "opacity": _number_field(widgets.BoundedFloatText, "Opacity", 1, step=0.05),
+            "class_filter": _buttons([("every class", NOTHING), *self._classes()]),
+            "style": _buttons([(style, style) for style in STYLES]),
+            "colormap": _buttons([(f"{name}: {each}", name) for name, each in COLORMAPS.items()]),
+            "scale": _buttons([(scale, scale) for scale in SCALES]),
             "outline": _check_box("outline of the mask"),
-            "model": widgets.Dropdown(options=names, description="Model"),
+            "model": _buttons(models),
+            "second_model": _buttons([("none", NOTHING), *models]),
             "randomised": _check_box("random weights"),
-            "second_model": widgets.Dropdown(
-                options=[("none", NOTHING), *((name, name) for name in names)],
-                description="Beside it",
-            ),
         }
-        # A screen reader finds no name on a slider of ipywidgets, so each stands beside a control
-        # that has one, and that shows its value.
         self.sliders = {
-            "image_index": widgets.SelectionSlider(options=[0], readout=False),
+            "image_index": widgets.IntSlider(0, 0, count - 1, readout=False),
+            "token": widgets.IntSlider(0, 0, readout=False),
             "opacity": widgets.FloatSlider(0, min=0, max=1, step=0.05, readout=False),
         }
         for trait, control in (*self.controls.items(), *self.sliders.items()):
@@ -312,8 +313,8 @@ class AttentionViewer(widgets.VBox):
         self.next_button = widgets.Button(description="Next wrong answer")
         self.next_button.on_click(lambda button: self.next_wrong())
         self.cell_controls = [
-            widgets.Dropdown(options=[("none", NOTHING)], description=name)
-            for name in ("Row", "Column")
+            _number_field(widgets.BoundedIntText, f"{name} (0: none)", size)
+            for name, size in zip(("Row", "Column"), self.grid, strict=True)
         ]
         learners = map(find_token_learner, self.models.values())
         self.removed_controls = [
@@ -344,22 +345,20 @@ class AttentionViewer(widgets.VBox):
         self.upload = PictureUpload(self.class_names, self.predictor.images.shape[1])
         self.upload.observe(self._add_upload, "picture")
         controls = self.controls
-        find = (
-            [self.next_button, controls["class_filter"]]
-            if self.predictor.labels is not None
-            else []
-        )
-        drawing = [controls["style"], controls["colormap"], controls["scale"]]
+        top = [widgets.HBox([controls[trait], slider]) for trait, slider in self.sliders.items()]
+        drawing = [controls[trait] for trait in ("style", "colormap", "scale")]
         if self.predictor.masks is not None:
             drawing.append(controls["outline"])
-        models = [controls["model"], controls["second_model"], controls["randomised"]]
         panels = {
-            "drawing": [_row(drawing)],
-            "models": [_row(models)],
+            "drawing": drawing,
+            "models": [controls[trait] for trait in ("model", "second_model", "randomised")],
             "one cell": [_row(self.cell_controls), self.cell_text],
             "tokens left out": [_row(self.removed_controls), self.removed_text],
             "your own picture": [self.upload],
         }
+        if self.predictor.labels is not None:
+            top.append(self.next_button)
+            panels = {"one class": [controls["class_filter"]], **panels}
         self.panels = {name: widgets.VBox(children) for name, children in panels.items()}
         self.sections = {name: _check_box(name) for name in panels}
         for section in self.sections.values():
@@ -373,8 +372,7 @@ class AttentionViewer(widgets.VBox):
         ]
         self._pictures = _row([])
         self.children = [
-            _row([controls["image_index"], self.sliders["image_index"], *find]),
-            _row([controls["opacity"], self.sliders["opacity"], controls["token"]]),
+            _row(top),
             self.note,
             self._pictures,
             self.caution,
@@ -386,14 +384,32 @@ class AttentionViewer(widgets.VBox):
         self.add_image(change.new, self.upload.name)
 
     def _set_trait(self, trait, change):
-        if not self._updating:
-            setattr(self, trait, None if change.new == NOTHING else change.new)
+        """Give a trait what its control or slider was set to."""
+        if self._updating:
+            return
+        before, value = getattr(self, trait), change.new
+        if trait == "token":
+            value = value - 1 if value else ALL_TOKENS
+        elif trait == "image_index":
+            value = self._nearest(value)
+        setattr(self, trait, None if value == NOTHING else value)
+        if getattr(self, trait) == before:
+            self._update()  # the control goes back
+
+    def _nearest(self, index) -> int:
+        """Return the image that passes the class filter, at `index` or next on the way there."""
+        indices = self.indices
+        if index > self.image_index:
+            beyond = indices[indices >= index]
+            return int(beyond[0] if len(beyond) else indices[-1])
+        beyond = indices[indices <= index]
+        return int(beyond[-1] if len(beyond) else indices[0])
 
     def _set_cell(self, change):
         if not self._updating:
             row, column = (control.value for control in self.cell_controls)
-            # One number alone goes with the other's first; "none" in either is no cell.
-            self.cell = None if change.new == NOTHING else (row or 0, column or 0)
+            # One number alone goes with the other's first; 0 in either is no cell.
+            self.cell = (max(row, 1) - 1, max(column, 1) - 1) if change.new else None
 
     def _set_removed(self, change):
         if not self._updating:
@@ -430,20 +446,19 @@ class AttentionViewer(widgets.VBox):
 
     def _show_controls(self):
         """Set every control to its trait."""
-        if self._listed != (self.class_filter, len(self.predictor.images)):
-            self._listed = self.class_filter, len(self.predictor.images)
-            options = [(self._image_name(i), i) for i in self.indices.tolist()]
-            self.controls["image_index"].options = options
-            self.sliders["image_index"].options = options
-        tokens = [(str(i + 1), i) for i in range(self.num_tokens)]
-        _set_options(self.controls["token"], [("all, in a grid", ALL_TOKENS), *tokens])
+        last = {"image_index": len(self.predictor.images) - 1, "token": self.num_tokens}
         for trait, control in (*self.controls.items(), *self.sliders.items()):
             value = getattr(self, trait)
+            if trait in last:
+                control.max = last[trait]
+            if trait == "token":
+                value = 0 if value == ALL_TOKENS else value + 1
             control.value = NOTHING if value is None else value
-        places = self.cell or (NOTHING, NOTHING)
+            if trait in NAMES:
+                control.description = f"{NAMES[trait]}: {control.label}"
+        places = self.cell or (-1, -1)
         for control, count, place in zip(self.cell_controls, self.grid, places, strict=True):
-            _set_options(control, [("none", NOTHING), *((str(i + 1), i) for i in range(count))])
-            control.value = place
+            control.max, control.value = count, place + 1
         for token, box in enumerate(self.removed_controls):
             box.value = token in self.removed
             box.layout.display = None if token < self.num_tokens else "none"
@@ -461,9 +476,9 @@ class AttentionViewer(widgets.VBox):
         self.note.value = ""
         plain = self.image_index, self.model, self.cell, self.outline
         if self._plain != plain:
-            self._plain = plain
             self.seen.value = encode_png(self.plain_pixels())
             self.seen_text.value = live_html(map(paragraph, self._image_words()), self.size)
+            self._plain = plain
         columns = [(self.picture, self.text), (self.second_picture, self.second_text)]
         for (picture, text), shown in zip(columns, self._shown(), strict=False):
             picture.value = encode_png(self._pixels(*shown))
@@ -613,7 +628,10 @@ class AttentionViewer(widgets.VBox):
         return readers_html(self.predictions.maps[self.image_index], self.cell)
 
     def _removed_words(self) -> str:
-        effects = self._ablation().effects
+        try:
+            effects = self._ablation().effects
+        except ValueError as error:  # a network that cannot be split
+            return paragraph(str(error))
         if effects is None:
             return paragraph("There is only one token; without it nothing is left.")
         left = ""
@@ -680,10 +698,22 @@ def _check_box(description):
     return widgets.Checkbox(False, description=description, indent=False, layout=layout)
 
 
-def _set_options(control, options):
-    """Give a control other options, if they are others."""
-    if control.options != tuple(options):
-        control.options = options
+def _number_field(kind, name, most=1, step=1):
+    return kind(
+        0,
+        min=0,
+        max=most,
+        step=step,
+        description=name,
+        style={"description_width": "100px"},
+        layout=widgets.Layout(width="170px"),
+    )
+
+
+def _buttons(options):
+    """Return buttons of which one is pressed."""
+    style = {"description_width": "initial", "button_width": "auto"}
+    return widgets.ToggleButtons(options=options, style=style)
 
 
 class FigureSlider(widgets.VBox):
