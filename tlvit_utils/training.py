@@ -48,7 +48,8 @@ def train(
         jit_compile: as in `keras.Model.compile`; "auto" follows `machine.choose_compute`.
         resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
             to go on from there where it exists: on a CPU with the same final weights as in one
-            go. A complete training is not repeated while the two files are there.
+            go (on PyTorch only without dropout, which draws from PyTorch's own generator there).
+            A complete training is not repeated while the two files are there.
         tensorboard: folder for logs that TensorBoard shows.
 
     Returns:
