@@ -346,12 +346,14 @@ class AttentionViewer(widgets.VBox):
         self.upload.observe(self._add_upload, "picture")
         controls = self.controls
         top = [widgets.HBox([controls[trait], slider]) for trait, slider in self.sliders.items()]
-        drawing = [controls[trait] for trait in ("style", "colormap", "scale")]
+        drawing = [controls[trait] for trait in ("style", "scale", "colormap")]
         if self.predictor.masks is not None:
             drawing.append(controls["outline"])
         panels = {
-            "drawing": drawing,
-            "models": [controls[trait] for trait in ("model", "second_model", "randomised")],
+            "drawing": [_row(drawing)],
+            "models": [
+                _row([controls[trait] for trait in ("model", "second_model", "randomised")])
+            ],
             "one cell": [_row(self.cell_controls), self.cell_text],
             "tokens left out": [_row(self.removed_controls), self.removed_text],
             "your own picture": [self.upload],
@@ -705,15 +707,16 @@ def _number_field(kind, name, most=1, step=1):
         max=most,
         step=step,
         description=name,
-        style={"description_width": "100px"},
-        layout=widgets.Layout(width="170px"),
+        style={"description_width": "120px"},
+        layout=widgets.Layout(width="190px"),
     )
 
 
 def _buttons(options):
     """Return buttons of which one is pressed."""
     style = {"description_width": "initial", "button_width": "auto"}
-    return widgets.ToggleButtons(options=options, style=style)
+    layout = widgets.Layout(width="max-content", max_width="100%", margin="2px 32px 2px 2px")
+    return widgets.ToggleButtons(options=options, style=style, layout=layout)
 
 
 class FigureSlider(widgets.VBox):
