@@ -44,7 +44,7 @@ def build_forms():
     example = build_example()
     compile_example(example)
     forms = {"published example": (example, 256, model_cost(build_vit(ViTConfig.published())).macs)}
-    keras.config.set_dtype_policy(choose_compute(LONG_TRAINING).dtype_policy)
+    keras.config.set_dtype_policy(choose_compute().dtype_policy)
     for name in ("published", "modern"):
         model, recipe = build_vit(getattr(ViTConfig, name)()), getattr(Recipe, name)()
         compile_model(model, recipe, LONG_TRAINING // recipe.epochs)

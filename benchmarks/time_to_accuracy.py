@@ -81,7 +81,7 @@ def modern_row(dataset, epochs, seed):
     """Train modern() once until it reaches the target, or to the end of its schedule."""
     start = time.perf_counter()
     recipe = Recipe.modern(epochs)
-    compute = choose_compute(epochs * len(dataset.train.labels) // recipe.batch_size)
+    compute = choose_compute()
     keras.config.set_dtype_policy(compute.dtype_policy)
     keras.utils.set_random_seed(seed)
     model = build_vit(ViTConfig.modern())

@@ -1,4 +1,6 @@
-"""Fixtures that several test files share: a tiny model, and pictures made by code."""
+"""Fixtures that several test files share: a tiny model, pictures made by code, a browser."""
+
+import shutil
 
 import keras
 import matplotlib
@@ -54,3 +56,46 @@ def shapes():
 def seeded():
     """Make what Keras draws at random the same in every run of a test."""
     keras.utils.set_random_seed(0)
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium or Chrome without a window; skips where there is neither."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed, so no browser can be driven"
+    )
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with playwright.sync_playwright() as driver:
+        try:
+            started = driver.chromium.launch(
+                executable_path=path, channel=None if path else "chrome"
+            )
+        except playwright.Error as error:
+            if path:
+                raise
+            pytest.skip(f"neither Chromium nor Chrome is here: {error.message.splitlines()[0]}")
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def new_page(browser):
+    """A function that opens a page; at the end none may have written an error."""
+    contexts, problems = [], []
+
+    def new_page(**options):
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console", lambda message: message.type == "error" and problems.append(message.text)
+        )
+        return page
+
+    yield new_page
+    for context in contexts:
+        context.close()
+    assert not problems

@@ -1,10 +1,9 @@
-"""What only a browser can show: the page of `export` in Chromium or Chrome, driven by Playwright.
+"""The page of `export` in Chromium or Chrome, driven by Playwright.
 
 A module of its own, so that Playwright's event loop has ended when the notebooks' tests begin.
 """
 
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -13,52 +12,6 @@ from PIL import Image
 from tlvit_utils.attention import describe_map
 from tlvit_utils.export import write_html
 from tlvit_utils.overlay import COLORMAPS, render
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not installed, so no browser can be driven"
-)
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium or Chrome without a window; skips where there is neither."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with playwright.sync_playwright() as driver:
-        try:
-            started = driver.chromium.launch(
-                executable_path=path, channel=None if path else "chrome"
-            )
-        except playwright.Error as error:
-            if path:
-                raise
-            pytest.skip(f"neither Chromium nor Chrome is here: {error.message.splitlines()[0]}")
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def new_page(browser):
-    """A function that opens a page; at the end none may have written an error."""
-    contexts, problems = [], []
-
-    def new_page(**options):
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "console", lambda message: message.type == "error" and problems.append(message.text)
-        )
-        return page
-
-    yield new_page
-    for context in contexts:
-        context.close()
-    assert not problems
-
-
-# the page of `export`
 
 EPOCHS, IMAGES, TOKENS, SIDE = 3, 2, 3, 4
 NAMES = ["cat", "<b>dog</b>"]

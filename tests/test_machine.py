@@ -2,7 +2,7 @@ import keras
 import pytest
 
 from tlvit_utils import machine
-from tlvit_utils.machine import XLA_PAYS_AFTER, Gpu, choose_compute, find_gpus, session_facts
+from tlvit_utils.machine import Gpu, choose_compute, find_gpus, session_facts
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from tlvit_utils.machine import XLA_PAYS_AFTER, Gpu, choose_compute, find_gpus, 
 )
 def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
     monkeypatch.setattr(machine, "find_gpus", lambda: gpus)
-    compute = choose_compute(1)
+    compute = choose_compute()
     assert compute.dtype_policy == policy
     assert f"on {device}" in str(compute)
     assert policy in str(compute)
@@ -24,27 +24,14 @@ def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "system, steps, compiles",
-    [
-        ("Linux", XLA_PAYS_AFTER, True),
-        ("Linux", XLA_PAYS_AFTER - 1, False),
-        ("Darwin", XLA_PAYS_AFTER, False),
-    ],
+    "backend, jit_compile", [("tensorflow", False), ("jax", "auto"), ("torch", "auto")]
 )
-def test_xla_is_for_long_trainings_where_it_runs(system, steps, compiles, monkeypatch):
-    monkeypatch.setattr(machine, "find_gpus", list)
-    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
-    monkeypatch.setattr(machine.platform, "system", lambda: system)
-    compute = choose_compute(steps)
-    assert compute.jit_compile is compiles
-    assert ("compiled by XLA" in str(compute)) == compiles
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_other_backends_decide_themselves_what_to_compile(backend, monkeypatch):
+def test_tensorflow_on_a_cpu_is_not_compiled(backend, jit_compile, monkeypatch):
     monkeypatch.setattr(machine, "find_gpus", list)
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    assert choose_compute(10**6).jit_compile == "auto"
+    compute = choose_compute()
+    assert compute.jit_compile == jit_compile
+    assert ("not compiled" in str(compute)) == (not jit_compile)
 
 
 def test_gpus_have_names_and_capabilities():

@@ -43,24 +43,30 @@ def test_the_config_is_complete():
     assert PatchEncoder.from_config(config).get_config() == config
 
 
-def test_convolutions_overlap_where_patches_do_not():
-    """One pixel reaches the cells around its own, and no others: two 3×3 steps, 4 pixels a cell."""
-    images = keras.Input((16, 16, 3))
-    model = keras.Model(images, convolutional_tokenizer(images, [(8, 2), (6, 2)]))
-    assert model.output_shape == (None, 4, 4, 6)
-    picture = np.full((1, 16, 16, 3), 0.5, dtype="float32")
-    touched = picture.copy()
-    touched[0, 8, 8] = 5  # the first pixel of cell (2, 2)
-    difference = convert_to_numpy(model(touched)) - convert_to_numpy(model(picture))
-    changed = (difference != 0).any(axis=(0, 3))
-    assert set(zip(*np.nonzero(changed), strict=True)) == {(1, 1), (1, 2), (2, 1), (2, 2)}
+def test_convolutions_overlap_and_stay_centred_on_their_cells():
+    """A cell of 4 pixels reads as far beyond its own pixels on each side."""
+    images = keras.Input((32, 32, 3))
+    model = keras.Model(images, convolutional_tokenizer(images, [(8, 2), (8, 1), (6, 2)]))
+    assert model.output_shape == (None, 8, 8, 6)
+    for layer in model.layers:  # with positive kernels and pixels no ReLU hides anything
+        if isinstance(layer, keras.layers.Conv2D):
+            layer.set_weights([np.abs(kernel) for kernel in layer.get_weights()])
+    picture = np.ones((1, 32, 32, 3), dtype="float32")
+    plain = convert_to_numpy(model(picture))
+    read = []  # the columns of pixels that cell (4, 4), pixels 16 to 19, reads
+    for column in range(32):
+        touched = picture.copy()
+        touched[:, :, column] = 2
+        if (convert_to_numpy(model(touched)) != plain)[0, 4, 4].any():
+            read.append(column)
+    assert read == list(range(16 - 5, 20 + 5))
 
 
 def test_each_convolution_is_normalised_and_rectified():
     images = keras.Input((8, 8, 3))
     model = keras.Model(images, convolutional_tokenizer(images, [(4, 2)]))
     kernel = model.get_layer("convolution_0").get_weights()  # no bias: the norm has one
-    assert [weights.shape for weights in kernel] == [(3, 3, 3, 4)]
+    assert [weights.shape for weights in kernel] == [(4, 4, 3, 4)]
     model.get_layer("convolution_0_norm").set_weights(
         np.float32([[2] * 4, [-1] * 4, [0] * 4, [1] * 4])
     )

@@ -7,9 +7,22 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import PRETRAINED, ViTConfig, build_vit, load_pretrained, pretrained
-from tlvit_utils.data import load_cifar10
-from tlvit_utils.pretrained import WEIGHTS_DIR, model_card, restore_weights, save_pretrained
+from tlvit_utils import (
+    PRETRAINED,
+    PRETRAINED_FOR,
+    ViTConfig,
+    build_vit,
+    load_pretrained,
+    pretrained,
+)
+from tlvit_utils.data import load_cifar10, load_shapes10
+from tlvit_utils.pretrained import (
+    WEIGHTS_DIR,
+    load_epoch_maps,
+    model_card,
+    restore_weights,
+    save_pretrained,
+)
 from tlvit_utils.training import evaluate
 
 
@@ -40,12 +53,26 @@ def test_the_card_says_how_the_weights_were_made(name):
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
-@pytest.mark.skipif(not os.environ.get("TLVIT_CIFAR10_DIR"), reason="TLVIT_CIFAR10_DIR is not set")
 def test_the_cards_accuracy_is_that_of_the_weights(name):
     """On 1,000 test images, so within a few of their standard deviations of 0.015."""
-    images, labels = load_cifar10().test
+    card = model_card(name)
+    if card["dataset"] == "shapes10":
+        images, labels = load_shapes10(sizes=(0, 0, 1000)).test
+    elif os.environ.get("TLVIT_CIFAR10_DIR"):
+        images, labels = load_cifar10(source="cifar10").test
+    else:
+        pytest.skip("TLVIT_CIFAR10_DIR is not set")
     top1 = evaluate(load_pretrained(name), images[:1000], labels[:1000])["top1"]
-    assert top1 == pytest.approx(model_card(name)["test"]["top1"], abs=0.06)
+    assert top1 == pytest.approx(card["test"]["top1"], abs=0.06)
+
+
+@pytest.mark.parametrize("dataset, name", PRETRAINED_FOR.items())
+def test_there_are_weights_and_maps_for_each_data_set(dataset, name):
+    assert model_card(name)["dataset"] == dataset
+    epoch_maps = load_epoch_maps(name)
+    assert epoch_maps.dataset == dataset
+    recorded = model_card(name)["history"]["val_accuracy"]
+    np.testing.assert_allclose(epoch_maps.val_accuracy, recorded, atol=1e-6)
 
 
 @pytest.fixture

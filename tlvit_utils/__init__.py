@@ -7,7 +7,7 @@ modules of their own. Model code is pure Keras 3 and runs on any of its backends
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import MLP, TransformerBlock
 from tlvit_utils.patches import PatchEncoder
-from tlvit_utils.pretrained import PRETRAINED, load_pretrained
+from tlvit_utils.pretrained import PRETRAINED, PRETRAINED_FOR, load_pretrained
 from tlvit_utils.token_fuser import TokenFuser
 from tlvit_utils.token_learner import TokenLearner
 from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MLP",
     "PRETRAINED",
+    "PRETRAINED_FOR",
     "GroupedTokenLearner",
     "PatchEncoder",
     "RandomCropFlip",

@@ -24,7 +24,7 @@ from tlvit_utils.results import save_result
 from tlvit_utils.training import evaluate, train
 from tlvit_utils.vit import KINDS, ViTConfig, build_vit
 
-DATASETS = {"cifar10": lambda: load_cifar10(), "shapes10": lambda: load_shapes10()}
+DATASETS = {"cifar10": lambda: load_cifar10(source="cifar10"), "shapes10": lambda: load_shapes10()}
 KNOWN_COPIES = {  # SHA-256 of the 40,000 training images
     "59f15aaa69770ac87e285429c5019e150d40a6f2c9d67553d7c6a1e9cb37ca2c": (
         "CIFAR-10 decoded from JPEG copies: order and labels are the original's, the pixels differ "
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     config, recipe = configure(options)
     dataset = DATASETS[options.dataset]()
     num_images = len(dataset.train.labels)
-    compute = choose_compute(recipe.epochs * (num_images // recipe.batch_size))
+    compute = choose_compute()
     print(compute)
     keras.config.set_dtype_policy(compute.dtype_policy)
     keras.utils.set_random_seed(options.seed)
@@ -138,7 +138,9 @@ def main(arguments: list[str] | None = None) -> None:
         images_per_second=line.images_per_second,
         history=history,
         compute=compute,
-        command=f"python -m tlvit_utils.training {shlex.join(arguments)}",
+        command=f"python -m tlvit_utils.training {shlex.join(arguments)}".replace(
+            str(options.out), "DIR"
+        ),
         **session_facts(),
     )
     checkpoint.unlink()

@@ -66,11 +66,14 @@ class PatchEncoder(layers.Layer):
 def convolutional_tokenizer(images, convolutions):
     """Turn images into a grid of token vectors by a few small convolutions, in place of patches.
 
-    Each 3×3 convolution is followed by batch normalization and ReLU. A token then knows more than
-    the pixels of its own cell: neighbouring cells overlap.
+    Each convolution covers the `stride` × `stride` pixels of its output and one more on each side
+    (so its kernel is as wide as its stride and two, and the grid stays centred on its cells), and
+    is followed by batch normalization and ReLU. A token then knows more than the pixels of its own
+    cell: neighbouring cells overlap.
 
     Source: Xiao et al. 2021, "Early convolutions help transformers see better" (arXiv
-    2106.14881). Departures: some steps keep the resolution, and the last is not a 1×1 projection.
+    2106.14881). Departures: some steps keep the resolution, those that halve it have 4×4 kernels
+    in place of 3×3, which lie off the centre, and the last is not a 1×1 projection.
 
     Args:
         images: `(batch, height, width, channels)`, a Keras tensor.
@@ -82,7 +85,7 @@ def convolutional_tokenizer(images, convolutions):
     x = images
     for i, (filters, stride) in enumerate(convolutions):
         x = layers.Conv2D(
-            filters, 3, stride, padding="same", use_bias=False, name=f"convolution_{i}"
+            filters, stride + 2, stride, padding="same", use_bias=False, name=f"convolution_{i}"
         )(x)
         x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"convolution_{i}_norm")(x)
         x = layers.ReLU(name=f"convolution_{i}_relu")(x)

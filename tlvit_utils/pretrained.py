@@ -23,6 +23,8 @@ from tlvit_utils.vit import ViTConfig, build_vit
 WEIGHTS_DIR = Path(__file__).parent / "assets" / "weights"
 MAPS_DIR = Path(__file__).parent / "assets" / "maps"
 PRETRAINED = tuple(sorted(path.stem for path in WEIGHTS_DIR.glob("*.json")))
+# The weights to look at, by the name of the data set that they were trained on
+PRETRAINED_FOR = {"CIFAR-10": "modern_8_tokens", "shapes10": "modern_8_tokens_shapes10"}
 
 
 def model_card(name: str) -> dict:
@@ -39,7 +41,7 @@ def model_card(name: str) -> dict:
     return json.loads((WEIGHTS_DIR / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def load_pretrained(name: str = "light_8_tokens") -> keras.Model:
+def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
     """Build the model `name` and load the weights that ship with the package.
 
     Raises:
@@ -109,7 +111,7 @@ class EpochMaps:
             )
 
 
-def load_epoch_maps(name: str = "light_8_tokens") -> EpochMaps:
+def load_epoch_maps(name: str = PRETRAINED_FOR["CIFAR-10"]) -> EpochMaps:
     """Return the maps of the run that made the weights `name`.
 
     Raises:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import keras
 
+from tlvit_utils.machine import find_gpus
+
 PROFILES = {
     "smoke": "seconds per notebook, to test that everything runs; the numbers mean nothing",
     "quick": "minutes on two processor cores, real learning",
@@ -49,7 +51,7 @@ def describe_session() -> str:
     """Return one line with the versions, the device and the profile of this session."""
     backend = keras.backend.backend()
     backend += f" {sys.modules[backend].__version__}"
-    devices = ", ".join(keras.distribution.list_devices("gpu")) or f"CPU, {os.cpu_count()} cores"
+    devices = ", ".join(gpu.name for gpu in find_gpus()) or f"CPU, {os.cpu_count()} cores"
     profile = current_profile().name
     return (
         f"Python {platform.python_version()} · Keras {keras.version()} on {backend} · "

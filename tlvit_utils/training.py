@@ -137,7 +137,7 @@ def compile_model(
         jit_compile: as in `train`.
     """
     if jit_compile == "auto":
-        jit_compile = choose_compute(recipe.epochs * steps_per_epoch).jit_compile
+        jit_compile = choose_compute().jit_compile
     model.compile(
         recipe.optimizer(steps_per_epoch, model.trainable_variables),
         loss=recipe.loss(),

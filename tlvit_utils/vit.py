@@ -32,8 +32,8 @@ class ViTConfig:
         crop_size: side of the view that is cut out (at random in training, else the centre).
         patch_size: pixels along one side of a grid cell: a square patch, or the steps of the
             convolutions together. It must divide `crop_size`.
-        convolutions: `(filters, stride)` of each 3×3 convolution of the tokenizer, the first
-            first; empty for patches.
+        convolutions: `(filters, stride)` of each convolution of the tokenizer, the first first;
+            empty for patches.
         projection_dim: width C of every token.
         num_layers: number of Transformer blocks.
         num_heads: attention heads per block.
@@ -168,8 +168,8 @@ class ViTConfig:
     def modern(cls, num_tokens: int | None = 8) -> "ViTConfig":
         """Return the course's own model: accurate after few epochs, and fast on two cores.
 
-        It is `light()` with four convolutions in place of patches; N is still 64. 812,170
-        parameters and 45.8 M multiply-adds with 8 tokens.
+        It is `light()` with four convolutions in place of patches; N is still 64. 870,858
+        parameters and 49.8 M multiply-adds with 8 tokens.
         """
         convolutions = ((64, 2), (64, 1), (128, 2), (128, 1))
         return cls.light(num_tokens).replace(convolutions=convolutions)
