@@ -1,6 +1,7 @@
 import gc
 import io
 import re
+from dataclasses import replace
 from html import unescape
 
 import ipywidgets as widgets
@@ -15,7 +16,8 @@ from tlvit_utils import ViTConfig, build_vit, interventions, viewer
 from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
 from tlvit_utils.overlay import COLORMAPS, STYLES, describe_scale, encode_png, enlarge, render
 from tlvit_utils.predictions import blocks_before
-from tlvit_utils.viewer import NOTHING, AttentionViewer, FigureSlider, contact_sheet
+from tlvit_utils.pretrained import EpochMaps
+from tlvit_utils.viewer import NOTHING, AttentionViewer, contact_sheet
 
 NAMES = [f"class {i}" for i in range(10)]
 LABELS = np.array([3, 5, 3, 5])
@@ -679,6 +681,20 @@ def test_to_html_writes_the_page_of_export(shown, tmp_path):
     assert "class 3" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_to_html_has_the_epochs_of_some_images(shown, tmp_path):
+    tokens, rows, columns = shown.predictions.maps.shape[1:]
+    maps = np.random.default_rng(0).random((3, 2, tokens, rows, columns))
+    epoch_maps = EpochMaps("shapes10", "test", [2, 0], maps, [0.1, 0.2, 0.3125])
+    shown.to_html(tmp_path / "page.html", epoch_maps)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f'"shape":[3,2,{tokens},{rows},{columns}]' in page
+    assert "0.3125" in page
+    labels = shown.predictor.labels
+    assert f'"labels":[{labels[2]},{labels[0]}]' in page
+    with pytest.raises(ValueError, match="has an image 99"):
+        shown.to_html(tmp_path / "page.html", replace(epoch_maps, image_indices=[2, 99]))
+
+
 def test_contact_sheet_shows_all_tokens(tiny_model, images):
     figure = contact_sheet(tiny_model, images[1], "all of them")
     titles = [ax.get_title() for ax in figure.axes]
@@ -718,65 +734,3 @@ def test_a_thousand_updates_leave_nothing_behind(shown):
     for i in range(16):
         update(i)
     assert left() == before
-
-
-# FigureSlider
-
-
-@pytest.fixture
-def drawn():
-    """The settings for which `square` was asked to draw."""
-    return []
-
-
-@pytest.fixture
-def square(drawn):
-    def draw(number):
-        drawn.append(number)
-        return Figure(figsize=(number, number), dpi=100), f"{number} < {number + 1}"
-
-    return draw
-
-
-def test_each_setting_is_drawn_once_when_chosen(square, drawn):
-    slider = FigureSlider("side", [1, 2, 3], square, value=2)
-    assert drawn == [2]
-    shown = []
-    for number in (3, 2, 3, 1):
-        slider.slider.value = number
-        assert pixels(slider.picture).shape[:2] == (100 * number, 100 * number)
-        assert slider.text.value == f"{number} &lt; {number + 1}"
-        shown.append(slider.picture.value)
-    assert shown[0] == shown[2]
-    assert drawn == [2, 3, 1]
-    assert slider.slider.description == "side"
-
-
-def test_the_first_setting_is_the_default(square, drawn):
-    FigureSlider("side", [3, 2], square)
-    FigureSlider("side", [("two", 2), ("three", 3)], square)
-    assert drawn == [3, 2]
-
-
-def test_a_setting_that_is_not_there_is_refused(square, drawn):
-    with pytest.raises(TraitError, match="Invalid selection"):
-        FigureSlider("side", [1, 2], square, value=3)
-    slider = FigureSlider("side", [1, 2], square)
-    with pytest.raises(TraitError, match="Invalid selection"):
-        slider.slider.value = 3
-    assert drawn == [1]
-
-
-def test_an_error_in_draw_is_an_error_and_not_kept(drawn):
-    def draw(number):
-        drawn.append(number)
-        if number == 2 and drawn.count(2) == 1:
-            raise RuntimeError("cannot draw")
-        return Figure(), str(number)
-
-    slider = FigureSlider("side", [1, 2], draw)
-    with pytest.raises(RuntimeError, match="cannot draw"):
-        slider.slider.value = 2
-    slider.slider.value = 1
-    slider.slider.value = 2
-    assert slider.text.value == "2"

@@ -8,7 +8,6 @@ screen reader finds no name: each stands beside a number field that has one.
 """
 
 from functools import partial
-from html import escape
 
 import ipywidgets as widgets
 import keras
@@ -24,7 +23,7 @@ from tlvit_utils.attention import (
 )
 from tlvit_utils.data import CIFAR10_CLASSES
 from tlvit_utils.export import write_html
-from tlvit_utils.figures import to_png, token_maps_figure
+from tlvit_utils.figures import token_maps_figure
 from tlvit_utils.overlay import (
     COLORMAPS,
     GAP,
@@ -39,6 +38,7 @@ from tlvit_utils.overlay import (
     tile,
 )
 from tlvit_utils.predictions import UNKNOWN, Predictions, Predictor, blocks_before
+from tlvit_utils.pretrained import EpochMaps
 from tlvit_utils.readouts import (
     bars_html,
     effects_html,
@@ -663,19 +663,36 @@ class AttentionViewer(widgets.VBox):
             columns.append((self._pixels(*shown), [*before, *probabilities, *after]))
         return encode_png(captioned(columns))
 
-    def to_html(self, path) -> None:
+    def to_html(self, path, epoch_maps: EpochMaps | None = None) -> None:
         """Write the (first) model's maps as one HTML file that works without a kernel.
 
         Args:
             path: of the file; it is written complete or not at all.
+            epoch_maps: maps of some of the viewer's images at every epoch of the model's training.
+                With them the page has these images only, and a control for the epoch.
+
+        Raises:
+            ValueError: `epoch_maps` has an image that the viewer lacks.
         """
+        seen, labels = self.predictions, self.predictor.labels
+        shown, maps, accuracy = slice(None), seen.maps, None
+        if epoch_maps is not None:
+            shown, maps = epoch_maps.image_indices, epoch_maps.maps
+            accuracy = epoch_maps.val_accuracy
+            if max(shown) >= len(seen.views):
+                raise ValueError(
+                    f"epoch_maps has an image {max(shown)}, but the viewer has only "
+                    f"{len(seen.views)} images; give the viewer the first {max(shown) + 1} of the "
+                    f"{epoch_maps.split} images."
+                )
         write_html(
             path,
-            self.predictions.views,
-            self.predictions.maps,
-            labels=None if self.predictor.names else self.predictor.labels,
-            probabilities=self.predictions.probabilities,
+            seen.views[shown],
+            maps,
+            labels=None if self.predictor.names or labels is None else labels[shown],
+            probabilities=seen.probabilities[shown],
             class_names=self.class_names,
+            val_accuracy=accuracy,
         )
 
     def _repr_mimebundle_(self, **kwargs):
@@ -717,44 +734,3 @@ def _buttons(options):
     style = {"description_width": "initial", "button_width": "auto"}
     layout = widgets.Layout(width="max-content", max_width="100%", margin="2px 32px 2px 2px")
     return widgets.ToggleButtons(options=options, style=style, layout=layout)
-
-
-class FigureSlider(widgets.VBox):
-    """A slider over a few settings, with a figure and a sentence for the one that is chosen.
-
-    `slider` is the slider, whose `value` can be set from code; `picture` and `text` show the
-    figure and the sentence, which is the figure's text alternative.
-
-    Args:
-        name: what the slider sets.
-        options: its settings, or pairs of a label and a setting, in order; there is room for
-            labels of 16 characters.
-        draw: function from a setting to `(figure, sentence)`; each is drawn once, when first
-            chosen.
-        value: the setting to begin with; the first by default.
-    """
-
-    def __init__(self, name, options, draw, value=None):
-        super().__init__()
-        self.draw = draw
-        self.drawn = {}
-        self.slider = widgets.SelectionSlider(
-            options=options,
-            description=name,
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="420px"),
-        )
-        if value is not None:
-            self.slider.value = value
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="900px"))
-        self.text = widgets.HTML()
-        self.children = [self.slider, self.picture, self.text]
-        self.slider.observe(self._update, "value")
-        self._update()
-
-    def _update(self, change=None):
-        value = self.slider.value
-        if value not in self.drawn:
-            figure, sentence = self.draw(value)
-            self.drawn[value] = to_png(figure), escape(sentence)
-        self.picture.value, self.text.value = self.drawn[value]
