@@ -1,3 +1,4 @@
+import logging
 import random
 
 import keras
@@ -310,3 +311,19 @@ def test_a_randomised_model_is_fresh_and_repeatable(model, images):
     assert fresh.get_config() == model.get_config()
     assert not np.any(convert_to_numpy(fresh.get_layer("classes").bias))
     assert predict_with_maps(fresh, images)[1].shape == (3, 3, 4, 4)
+
+
+def test_the_parts_are_compiled_without_warnings(tiny_model, caplog):
+    """TensorFlow warns when five functions are compiled in short order."""
+    logger = logging.getLogger("tensorflow")
+    filters = list(logger.filters)
+    logger.addHandler(caplog.handler)  # it does not pass its records on
+    try:
+        for count in (1, 2, 3):
+            parts = split_network(tiny_model)
+            grid = parts.grid(np.zeros((count, 32, 32, 3)))
+            parts.predict(parts.tokens(grid, parts.maps(grid)))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
+    assert logger.filters == filters

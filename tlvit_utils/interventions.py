@@ -5,7 +5,9 @@ out, a map is replaced by another, or all weights are drawn anew, and the rest o
 again.
 """
 
+import logging
 import random
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import keras
@@ -155,8 +157,24 @@ def _tail(model, token_learner) -> keras.Model:
 def _run(model, array) -> np.ndarray:
     """Apply a compiled model to an array batch by batch; return float32."""
     starts = range(0, max(len(array), 1), BATCH_SIZE)
-    outputs = [model.predict_on_batch(array[start : start + BATCH_SIZE]) for start in starts]
+    with _retracing_expected():
+        outputs = [model.predict_on_batch(array[start : start + BATCH_SIZE]) for start in starts]
     return np.concatenate(outputs).astype("float32")
+
+
+@contextmanager
+def _retracing_expected():
+    """Keep TensorFlow from warning that the parts are compiled one after the other."""
+
+    def passes(record):
+        return "retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
 
 
 def _check(name, array, shape) -> np.ndarray:
