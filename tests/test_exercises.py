@@ -1,0 +1,310 @@
+"""The exercises in the notebooks: stubs run, solutions are right, typical mistakes are named.
+
+A wrong answer is the notebook's own solution with one edit, so that neither drifts from the other.
+"""
+
+import ast
+import re
+from dataclasses import dataclass
+
+import pytest
+from nbformat import NotebookNode
+
+from run_notebooks import all_notebooks, read_notebook
+from tlvit_utils.checks import CheckError
+
+HEADING = re.compile(r"^### Exercise (\d): .+ \*\((\d+) minutes\)\*$", re.MULTILINE)
+SOLUTION = re.compile(
+    r"<details><summary><b>Solution</b></summary>\n\n```python\n(.*?)```\n.*?</details>", re.DOTALL
+)
+
+# For each function: what to change in the solution, into what, and a part of the message
+WRONG_ANSWERS = {
+    "join_patches": [
+        ("blocks.transpose(0, 2, 1, 3, 4)", "blocks", "without a transpose"),
+        ("transpose(0, 2, 1, 3, 4)", "transpose(0, 3, 1, 2, 4)", "inside each patch"),
+        ("reshape(rows, columns, p", "reshape(columns, rows, p", "numbers are not"),
+        (
+            "    blocks = blocks.transpose(0, 2, 1, 3, 4)",
+            "    blocks = patches.reshape(columns, rows, patch_size, patch_size, 3)\n"
+            "    blocks = blocks.transpose(1, 2, 0, 3, 4)",
+            "column by column",
+        ),
+        ("columns * patch_size, 3)\n", "columns * patch_size, 3).swapaxes(0, 1)\n", "on its side"),
+    ],
+    "encode": [
+        ("return patches @", "return (patches + positions) @", "numbers are not"),
+        (
+            "return patches @ kernel.reshape(-1, dim) + bias + positions",
+            "return (patches + positions) @ kernel.reshape(-1, dim) + bias",
+            "before the projection",
+        ),
+        (" + positions", "", "positions are missing"),
+        (" + bias", "", "bias of the projection is missing"),
+        (
+            "+ positions",
+            "+ positions[(np.arange(len(positions)) + 1) % len(positions)]",
+            "Off by one",
+        ),
+        (".transpose(0, 1, 3, 2, 4, 5)", "", "strips, not squares"),
+        ("(0, 1, 3, 2, 4, 5)", "(0, 3, 1, 2, 4, 5)", "column by column"),
+        ("    size, dim", "    images *= 2\n    size, dim", "in place"),
+    ],
+    "fixed_positions": [
+        ("rows, columns = np.divmod", "columns, rows = np.divmod", "exchanged"),
+        ("    frequencies", "    rows, columns = rows + 1, columns + 1\n    frequencies", "Off by"),
+        (
+            "np.divmod(np.arange(grid_size**2), grid_size)",
+            "2 * [np.arange(grid_size**2)]",
+            "token's number",
+        ),
+        ("100.0", "10000.0", "numbers are not"),
+    ],
+    "dropout": [
+        ("if not training", "if False", "Dropout at inference"),
+        (" / (1 - rate)", "", "scaled up"),
+        ("0, x / (1 - rate)", "x / (1 - rate), 0", "other way round"),
+        ("if not training", "if True", "nothing was dropped"),
+        ("return x\n", "return x * (1 - rate)\n", "leave inference alone"),
+        (
+            "    return np.where(noise < rate, 0, x / (1 - rate))",
+            "    x[noise < rate] = 0\n    return x / (1 - rate)",
+            "in place",
+        ),
+    ],
+    "post_norm_block": [
+        ("norm1(x + attention(x))", "norm1(attention(x))", "attention's result must be added"),
+        ("norm2(x + mlp(x))", "norm2(mlp(x))", "MLP's result must be added"),
+        (
+            "    x = norm1(x + attention(x))",
+            "    x += attention(x)\n    x = norm1(x)",
+            "in place",
+        ),
+        ("norm2(x + mlp(x))", "x + norm2(mlp(x))", "numbers are not"),
+        (
+            "norm1(x + attention(x))\n    return norm2(x + mlp(x))",
+            "x + norm1(attention(x))\n    return x + norm2(mlp(x))",
+            "normalise the sum",
+        ),
+        (
+            "norm1(x + attention(x))\n    return norm2(x + mlp(x))",
+            "x + attention(norm1(x))\n    return x + mlp(norm2(x))",
+            "pre-norm",
+        ),
+        (
+            "x = norm1(x + attention(x))\n    return norm2(x + mlp(x))",
+            "return norm2(mlp(norm1(attention(x))))",
+            "Both residuals are missing",
+        ),
+        (
+            "x = norm1(x + attention(x))\n    return norm2(x + mlp(x))",
+            "return norm2(x + mlp(norm1(x + attention(x))))",
+            "the block's input",
+        ),
+    ],
+    "attention_with_heads": [
+        ("axis=-1", "axis=-2", "over the tokens that are read"),
+        ("axis=-1", "axis=1", "heads must not compete"),
+        ("queries_by_head.shape[-1]", "queries.shape[-1]", "whole width"),
+        ("np.sqrt(queries_by_head.shape[-1])", "1", "not divided by the root"),
+        (".transpose(0, 2, 1, 3).reshape(queries.shape)", ".reshape(queries.shape)", "before the"),
+        ("def split(x):", "num_heads = 1\n\n    def split(x):", "All heads were taken as one"),
+        (
+            "    def split(x):\n",
+            "    def split(x):\n        return x.reshape(x.shape[0], num_heads, x.shape[1], -1)\n\n"
+            "    def unused(x):\n",
+            "numbers are not",
+        ),
+    ],
+    "weighted_mean": [
+        (
+            "weights / weights.sum(axis=-1, keepdims=True)",
+            "weights",
+            "the sum in place of the mean",
+        ),
+        ("weights.sum(axis=-1, keepdims=True)", "(height * width)", "number of cells"),
+        ("weights.sum(axis=-1, keepdims=True)", "maps.shape[1]", "number of tokens"),
+        ("axis=-1", "axis=1", "over the maps"),
+        ("height * width, dim)\n", "height * width, dim).swapaxes(0, 1)\n", "raised ValueError"),
+        (
+            "weights = weights / weights.sum(axis=-1, keepdims=True)",
+            "weights = (maps / maps.sum(axis=3, keepdims=True)).reshape(weights.shape)",
+            "sum of each row",
+        ),
+    ],
+    "softmax_maps": [
+        ("axis=(1, 2)", "axis=3", "cells of a map must"),
+        ("axis=(1, 2)", "axis=1", "each column of a map"),
+        ("axis=(1, 2)", "axis=2", "each row of a map"),
+        ("axis=(1, 2)", "axis=(1, 2, 3)", "all maps of an image"),
+        ("maps.transpose(0, 3, 1, 2)", "maps", "the order is (batch, tokens, height, width)"),
+        ("transpose(0, 3, 1, 2)", "transpose(0, 3, 2, 1)", "height and width are exchanged"),
+        (
+            "maps.transpose(0, 3, 1, 2)",
+            "maps.reshape(len(maps), maps.shape[3], *maps.shape[1:3])",
+            "hold numbers of each other",
+        ),
+    ],
+    "tokens_of_video": [
+        (
+            "ops.reshape(tokens, (batch, -1, dim))",
+            "ops.reshape(ops.swapaxes(ops.reshape(tokens, (batch, frames, -1, dim)), 1, 2), "
+            "(batch, -1, dim))",
+            "first frame come first",
+        ),
+        (
+            "ops.reshape(tokens, (batch, -1, dim))",
+            "ops.mean(ops.reshape(tokens, (batch, frames, -1, dim)), axis=1)",
+            "mean over the frames",
+        ),
+        (
+            "ops.reshape(tokens, (batch, -1, dim))",
+            "ops.sum(ops.reshape(tokens, (batch, frames, -1, dim)), axis=1)",
+            "sum over the frames",
+        ),
+        (
+            "ops.reshape(tokens, (batch, -1, dim))",
+            "ops.reshape(ops.swapaxes(ops.reshape(tokens, (batch, frames, -1, dim)), 0, 1), "
+            "(batch, -1, dim))",
+            "videos and frames are exchanged",
+        ),
+        ("ops.reshape(tokens, (batch, -1, dim))", "tokens", "Unfold at the end"),
+        ("token_learner(grids)", "token_learner(video)", "fold the frames"),
+    ],
+    "tokens_read": [
+        ("block <= after", "block < after", "still reads all patches"),
+        ("block <= after", "block <= after + 1", "blocks count from 0"),
+        (
+            "return [num_patches if block <= after",
+            "return [num_patches] + [num_patches if block < after",
+            "before the first block",
+        ),
+        ("return [", "return [num_patches], [", "no array of numbers"),
+        ("range(num_layers)", "range(num_layers - 1)", "must have shape"),
+    ],
+    "block_macs": [
+        ("projections + between_tokens + mlp", "mlp", "Attention is missing"),
+        ("2 * num_tokens**2", "num_tokens**2", "one of two products"),
+        (" + between_tokens", "", "need no weights, but work"),
+        ("4 * num_tokens", "3 * num_tokens", "the output matrix"),
+        ("2 * num_tokens * dim", "num_tokens * dim", "two Dense layers"),
+        ("num_heads * key_dim", "key_dim", "width of each head"),
+        (
+            "projections + between_tokens + mlp",
+            "2 * (projections + between_tokens + mlp)",
+            "a multiply-add is one of each",
+        ),
+    ],
+    "create_pyramid": [
+        (
+            "range(config.num_layers):\n",
+            "range(config.num_layers):\n"
+            "        if i in token_learners:\n"
+            "            x = TokenLearner(token_learners.pop(i), config.pooling)(x)\n",
+            "one block too early",
+        ),
+        ("range(config.num_layers)", "range(1, config.num_layers + 1)", "one block too early"),
+        ("range(config.num_layers)", "range(-1, config.num_layers - 1)", "one block too late"),
+        ("if i in token_learners", "if i == 2", "must read [16, 16, 9, 4]"),
+        ("(config.dropout_rate)(x)", "(config.dropout_rate)(x, training=True)", "at inference"),
+        ("    x = layers.LayerNormalization(epsilon=1e-6)(x)\n", "", "parameters"),
+        ("config.pooling", "'mean'", "predictions are not its own"),
+        ("return keras.Model(images, ", "return (", "must return a Keras model"),
+    ],
+}
+
+
+@dataclass
+class Exercise:
+    """An exercise: its function's name, the cells around it, and the imports it finds."""
+
+    name: str
+    task: str
+    stub: NotebookNode
+    help: str
+    imports: str
+
+    @property
+    def solution(self):
+        (solution,) = SOLUTION.findall(self.help)
+        return solution
+
+    def run(self, code):
+        """Run `code` and then the exercise's check, as its cell has it."""
+        *_, check = ast.parse(self.stub.source).body
+        scope = {}
+        exec(f"{self.imports}\n{code}\n{ast.unparse(check)}", scope)
+
+
+def imports_of(source):
+    """Return the import statements of a cell, without its magics."""
+    lines = [line for line in source.splitlines() if not re.match(r"\s*[%!]", line)]
+    nodes = ast.parse("\n".join(lines)).body
+    return [ast.unparse(each) for each in nodes if isinstance(each, ast.Import | ast.ImportFrom)]
+
+
+def exercises():
+    """Yield all exercises, as pytest parameters."""
+    for path in all_notebooks():
+        cells, imports = read_notebook(path).cells, []
+        for before, cell, after in zip(cells, cells[1:], cells[2:], strict=False):
+            if cell.cell_type != "code":
+                continue
+            imports += imports_of(cell.source)
+            if "exercise" in cell.metadata.get("tags", []):
+                (name,) = re.findall(r"^def (\w+)", cell.source, re.MULTILINE)
+                each = Exercise(name, before.source, cell, after.source, "\n".join(imports))
+                yield pytest.param(each, id=f"{path.stem[:2]} {name}")
+
+
+EXERCISES = list(exercises())
+
+
+@pytest.fixture(params=EXERCISES)
+def exercise(request):
+    return request.param
+
+
+def test_exercises_become_longer():
+    by_notebook = {}
+    for each in EXERCISES:
+        (heading,) = HEADING.findall(each.values[0].task)
+        by_notebook.setdefault(each.id[:2], []).append(tuple(map(int, heading)))
+    for found in by_notebook.values():
+        numbers, minutes = zip(*found, strict=True)
+        assert numbers == tuple(range(1, len(found) + 1)) and len(found) >= 2
+        assert list(minutes) == sorted(minutes)
+
+
+def test_exercise_has_hints_and_a_solution(exercise):
+    assert "<details><summary><b>Hints</b></summary>" in exercise.help
+    assert f"def {exercise.name}(" in exercise.solution
+
+
+def test_stub_runs_and_is_not_done_yet(exercise, capsys):
+    exec(f"{exercise.imports}\n{exercise.stub.source}", {})
+    assert capsys.readouterr().out == f"{exercise.name}: not done yet\n"
+
+
+def test_solution_is_right(exercise, capsys):
+    exercise.run(exercise.solution)
+    assert capsys.readouterr().out.startswith(f"{exercise.name}: right (")
+
+
+def wrong_answers():
+    for each in EXERCISES:
+        for number, edit in enumerate(WRONG_ANSWERS[each.values[0].name]):
+            yield pytest.param(each.values[0], *edit, id=f"{each.id} {number}")
+
+
+@pytest.mark.parametrize(("exercise", "old", "new", "message"), list(wrong_answers()))
+def test_mistake_is_named(exercise, old, new, message):
+    assert old in exercise.solution
+    with pytest.raises(CheckError, match=re.escape(message)):
+        exercise.run(exercise.solution.replace(old, new))
+
+
+def test_every_exercise_has_wrong_answers():
+    names = [each.values[0].name for each in EXERCISES]
+    assert sorted(names) == sorted(WRONG_ANSWERS)
+    assert all(len(edits) >= 2 for edits in WRONG_ANSWERS.values())
