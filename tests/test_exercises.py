@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from nbformat import NotebookNode
 
-from run_notebooks import all_notebooks, read_notebook
+from run_notebooks import read_notebook
 from tlvit_utils.checks import CheckError
 
 HEADING = re.compile(r"^### Exercise (\d): .+ \*\((\d+) minutes\)\*$", re.MULTILINE)
@@ -216,9 +216,10 @@ WRONG_ANSWERS = {
 
 @dataclass
 class Exercise:
-    """An exercise: its function's name, the cells around it, and the imports it finds."""
+    """An exercise: its function's name, its cell, the texts around it, the imports before it."""
 
     name: str
+    notebook: str
     task: str
     stub: NotebookNode
     help: str
@@ -243,9 +244,11 @@ def imports_of(source):
     return [ast.unparse(each) for each in nodes if isinstance(each, ast.Import | ast.ImportFrom)]
 
 
-def exercises():
-    """Yield all exercises, as pytest parameters."""
-    for path in all_notebooks():
+@pytest.fixture(scope="module")
+def exercises(committed):
+    """All exercises, by the names of their functions, in the order of the notebooks."""
+    found = {}
+    for path in sorted((committed / "notebooks").glob("*.ipynb")):
         cells, imports = read_notebook(path).cells, []
         for before, cell, after in zip(cells, cells[1:], cells[2:], strict=False):
             if cell.cell_type != "code":
@@ -253,23 +256,28 @@ def exercises():
             imports += imports_of(cell.source)
             if "exercise" in cell.metadata.get("tags", []):
                 (name,) = re.findall(r"^def (\w+)", cell.source, re.MULTILINE)
-                each = Exercise(name, before.source, cell, after.source, "\n".join(imports))
-                yield pytest.param(each, id=f"{path.stem[:2]} {name}")
+                assert name not in found
+                found[name] = Exercise(
+                    name, path.stem, before.source, cell, after.source, "\n".join(imports)
+                )
+    return found
 
 
-EXERCISES = list(exercises())
+@pytest.fixture(params=WRONG_ANSWERS)
+def exercise(request, exercises):
+    return exercises[request.param]
 
 
-@pytest.fixture(params=EXERCISES)
-def exercise(request):
-    return request.param
+def test_every_exercise_has_wrong_answers(exercises):
+    assert list(exercises) == list(WRONG_ANSWERS)
+    assert all(len(edits) >= 2 for edits in WRONG_ANSWERS.values())
 
 
-def test_exercises_become_longer():
+def test_exercises_of_a_notebook_are_numbered_and_become_longer(exercises):
     by_notebook = {}
-    for each in EXERCISES:
-        (heading,) = HEADING.findall(each.values[0].task)
-        by_notebook.setdefault(each.id[:2], []).append(tuple(map(int, heading)))
+    for each in exercises.values():
+        (heading,) = HEADING.findall(each.task)
+        by_notebook.setdefault(each.notebook, []).append(tuple(map(int, heading)))
     for found in by_notebook.values():
         numbers, minutes = zip(*found, strict=True)
         assert numbers == tuple(range(1, len(found) + 1)) and len(found) >= 2
@@ -291,20 +299,13 @@ def test_solution_is_right(exercise, capsys):
     assert capsys.readouterr().out.startswith(f"{exercise.name}: right (")
 
 
-def wrong_answers():
-    for each in EXERCISES:
-        for number, edit in enumerate(WRONG_ANSWERS[each.values[0].name]):
-            yield pytest.param(each.values[0], *edit, id=f"{each.id} {number}")
-
-
-@pytest.mark.parametrize(("exercise", "old", "new", "message"), list(wrong_answers()))
-def test_mistake_is_named(exercise, old, new, message):
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [(name, *edit) for name, edits in WRONG_ANSWERS.items() for edit in edits],
+    ids=[f"{name} {i}" for name, edits in WRONG_ANSWERS.items() for i in range(len(edits))],
+)
+def test_mistake_is_named(exercises, name, old, new, message):
+    exercise = exercises[name]
     assert old in exercise.solution
     with pytest.raises(CheckError, match=re.escape(message)):
         exercise.run(exercise.solution.replace(old, new))
-
-
-def test_every_exercise_has_wrong_answers():
-    names = [each.values[0].name for each in EXERCISES]
-    assert sorted(names) == sorted(WRONG_ANSWERS)
-    assert all(len(edits) >= 2 for edits in WRONG_ANSWERS.values())
