@@ -27,9 +27,8 @@ from tlvit_utils.explorers import (
     set_apart,
     side_by_side,
     ways_html,
-    write_below,
 )
-from tlvit_utils.overlay import draw_cell, enlarge, render
+from tlvit_utils.overlay import captioned, draw_cell, enlarge, render
 
 rng = np.random.default_rng(0)
 PICTURE = rng.integers(0, 256, (24, 24, 3), dtype="uint8")
@@ -166,19 +165,8 @@ def test_without_a_widget_there_is_a_picture_with_the_words(explorer):
     assert explorer._ipython_display_ is None
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
     assert data["text/plain"] == metadata["image/png"]["alt"] == explorer.words
-    expected = write_below(pixels(explorer.picture.value), explorer.words)
+    expected = captioned([(pixels(explorer.picture.value), [explorer.words])])
     np.testing.assert_array_equal(pixels(data["image/png"]), expected)
-
-
-def test_words_below_a_picture_are_wrapped_and_black_on_white():
-    picture = np.full((40, 200, 3), 90, "uint8")
-    short, long = write_below(picture, "a word"), write_below(picture, "many words " * 20)
-    for result in (short, long):
-        np.testing.assert_array_equal(result[:40], picture)
-        assert result.shape[1] == 200
-        assert result[40:].min() < 60 and result[-1].min() == 255
-        assert result[:, :4][40:].min() == 255 and result[:, -4:][40:].min() == 255
-    assert len(long) > len(short) + 60
 
 
 def test_pictures_side_by_side():

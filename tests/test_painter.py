@@ -357,3 +357,15 @@ def test_an_error_while_drawing_is_an_error(painting, monkeypatch):
 def test_what_does_not_fit_is_refused(tiny_model, images, number, labels, names, message):
     with pytest.raises(ValueError, match=message):
         TokenPainter(tiny_model, images[:number], labels, names)
+
+
+def test_without_a_widget_there_is_a_picture_with_the_words(painting):
+    painting.painted = np.eye(4)
+    data, metadata = painting._repr_mimebundle_()
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == painting.model_id
+    shown = np.asarray(Image.open(io.BytesIO(data["image/png"])))
+    np.testing.assert_array_equal(shown[8:136, 8:136], painting.pixels())
+    words = data["text/plain"]
+    assert words == metadata["image/png"]["alt"] == painting.words
+    assert f"learned {painting.scores['learned']:.1%}" in words
+    assert "<" not in words

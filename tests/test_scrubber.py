@@ -228,3 +228,17 @@ def test_an_error_while_drawing_is_an_error(epoch_scrubber, monkeypatch):
     monkeypatch.setattr(scrubber, "render", broken)
     with pytest.raises(RuntimeError, match="cannot draw"):
         epoch_scrubber.controls["epoch"].value = 1
+
+
+def test_without_a_widget_there_is_a_picture_with_the_words(epoch_scrubber):
+    epoch_scrubber.epoch = 2
+    data, metadata = epoch_scrubber._repr_mimebundle_()
+    view = data["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == epoch_scrubber.model_id
+    shown = np.asarray(Image.open(io.BytesIO(data["image/png"])))
+    np.testing.assert_array_equal(shown[8:136, 8:136], epoch_scrubber.pixels())
+    words = data["text/plain"]
+    assert words == metadata["image/png"]["alt"] == epoch_scrubber.words
+    first, *rest = words.splitlines()
+    assert first == "After epoch 2 of 3: validation accuracy 75.0%."
+    assert len(rest) == 2 and "<" not in words

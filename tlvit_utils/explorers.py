@@ -6,7 +6,6 @@ shown, a picture with the words below it takes its place.
 """
 
 import io
-import textwrap
 import time
 import tracemalloc
 from functools import lru_cache
@@ -20,14 +19,23 @@ from PIL import Image, ImageDraw
 from tlvit_utils.attention import describe_map
 from tlvit_utils.blocks import TransformerBlock
 from tlvit_utils.cost import LayerCost, ModelCost, model_cost, work_of
-from tlvit_utils.overlay import as_uint8, draw_cell, encode_png, enlarge, label_font, render, tile
-from tlvit_utils.readouts import bars_html, live_html, paragraph
+from tlvit_utils.overlay import (
+    as_uint8,
+    captioned,
+    draw_cell,
+    encode_png,
+    enlarge,
+    label_font,
+    render,
+    tile,
+)
+from tlvit_utils.readouts import StaticView, bars_html, live_html, paragraph
 from tlvit_utils.vit import KINDS, ViTConfig, build_vit
 
 WIDTH = 900  # of the words, in pixels, and of the widest pictures
 
 
-class Explorer(widgets.VBox):
+class Explorer(StaticView, widgets.VBox):
     """Sliders, a picture, and words that say the same: what all explorers have in common.
 
     A subclass has a trait for each setting, and a method `draw`. A setting can be moved from the
@@ -39,8 +47,6 @@ class Explorer(widgets.VBox):
         sliders: for each trait, the name on its slider, the pairs of a label and a value in order,
             and the value to begin with.
     """
-
-    _ipython_display_ = None  # ipywidgets 7 displays by this; `_repr_mimebundle_` is for both
 
     def __init__(self, sliders):
         super().__init__(layout=widgets.Layout(align_items="flex-start"))
@@ -94,37 +100,12 @@ class Explorer(widgets.VBox):
     def to_png(self) -> bytes:
         """Return the picture with the words below it."""
         picture = np.asarray(Image.open(io.BytesIO(self.picture.value)).convert("RGB"))
-        return encode_png(write_below(picture, self.words))
-
-    def _repr_mimebundle_(self, **kwargs):
-        """Return the widget, with a picture for where it cannot be shown, and its words."""
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        data = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "image/png": self.to_png(),
-            "text/plain": self.words,
-        }
-        return data, {"image/png": {"alt": self.words}}
+        return encode_png(captioned([(picture, [self.words])]))
 
 
 def numbered(count: int) -> list[tuple[str, int]]:
     """Return choices that are counted from 1 for people, and from 0 for the code."""
     return [(str(i + 1), i) for i in range(count)]
-
-
-def write_below(picture, text: str, margin: int = 8) -> np.ndarray:
-    """Return a picture `(height, width, 3)`, uint8, on white with a text below it, wrapped."""
-    font = label_font(14)
-    height, width = picture.shape[:2]
-    text = text.replace("×", "x")  # which the font that comes with Pillow lacks
-    lines = textwrap.wrap(text, int((width - 2 * margin) / font.getlength("n")))
-    line_height = 1.4 * font.size
-    canvas = Image.new("RGB", (width, int(height + 2 * margin + len(lines) * line_height)), "white")
-    canvas.paste(Image.fromarray(picture), (0, 0))
-    draw = ImageDraw.Draw(canvas)
-    for i, line in enumerate(lines):
-        draw.text((margin, height + margin + i * line_height), line, fill="black", font=font)
-    return np.asarray(canvas)
 
 
 def count_tokens(count: int) -> str:

@@ -215,21 +215,24 @@ def captioned(columns, margin: int = 8) -> np.ndarray:
     """Return pictures side by side, black on white, each with lines of text below it.
 
     Args:
-        columns: pairs of a picture `(size, size, 3)`, uint8, and its lines, which are wrapped.
+        columns: pairs of a picture `(height, width, 3)`, uint8, and its lines, which are wrapped.
         margin: pixels around each picture.
     """
     font = label_font(13)
-    size = len(columns[0][0])
-    texts = ["\n".join(_wrap(line, font, size) for line in lines) for _, lines in columns]
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    height = max(draw.multiline_textbbox((0, 0), text, font=font)[3] for text in texts)
-    width = len(columns) * (size + margin) + margin
-    canvas = Image.new("RGB", (width, size + 3 * margin + int(height)), "white")
+    height = max(len(picture) for picture, _ in columns)
+    texts, text_height = [], 0
+    for picture, lines in columns:
+        texts.append("\n".join(_wrap(line, font, picture.shape[1]) for line in lines))
+        text_height = max(text_height, draw.multiline_textbbox((0, 0), texts[-1], font=font)[3])
+    width = sum(picture.shape[1] + margin for picture, _ in columns) + margin
+    canvas = Image.new("RGB", (width, height + 3 * margin + int(text_height)), "white")
     draw = ImageDraw.Draw(canvas)
-    for i, ((picture, _), text) in enumerate(zip(columns, texts, strict=True)):
-        left = margin + i * (size + margin)
+    left = margin
+    for (picture, _), text in zip(columns, texts, strict=True):
         canvas.paste(Image.fromarray(picture), (left, margin))
-        draw.multiline_text((left, size + 2 * margin), text, fill="black", font=font)
+        draw.multiline_text((left, height + 2 * margin), text, fill="black", font=font)
+        left += picture.shape[1] + margin
     return np.asarray(canvas)
 
 

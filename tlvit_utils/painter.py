@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 from tlvit_utils.attention import describe_map, seen_images
 from tlvit_utils.data import CIFAR10_CLASSES
 from tlvit_utils.interventions import shuffle_cells, split_network
-from tlvit_utils.overlay import as_uint8, draw_cell, encode_png, label_font, render
-from tlvit_utils.readouts import bars_html, live_html, paragraph
+from tlvit_utils.overlay import as_uint8, captioned, draw_cell, encode_png, label_font, render
+from tlvit_utils.readouts import StaticView, bars_html, live_html, paragraph, plain_text
 
 ALL_TOKENS = "all"
 HELP = (
@@ -27,7 +27,7 @@ PENS = {"up": None, "paints 1": 1.0, "paints ½": 0.5, "erases": 0.0}  # and the
 PRESETS = ("learned", "uniform", "random", "centre", "edge", "empty")
 
 
-class TokenPainter(widgets.VBox):
+class TokenPainter(StaticView, widgets.VBox):
     """Paint the map of one token, or of all, and watch the prediction.
 
     With the mouse, a click on a cell of the picture takes its weight from 0 to ½, to 1 and back.
@@ -338,6 +338,15 @@ class TokenPainter(widgets.VBox):
                 top = round((row + 0.5) * self.size / rows - label.height / 2)
                 picture.paste(label, (left, top), label)
         return np.asarray(picture)
+
+    @property
+    def words(self) -> str:
+        """What `describe` says, as plain text."""
+        return plain_text(self.describe())
+
+    def to_png(self) -> bytes:
+        """Return the picture with the words below it, as PNG."""
+        return encode_png(captioned([(self.pixels(), self.words.splitlines())]))
 
     def describe(self) -> str:
         """Return the scores and the painted map in words, as HTML."""

@@ -3,11 +3,39 @@
 Nothing is told by colour alone: every bar has its number in writing.
 """
 
-from html import escape
+import re
+from html import escape, unescape
 
 import numpy as np
 
 from tlvit_utils.interventions import TokenEffects
+
+
+class StaticView:
+    """What a widget shows where no kernel runs: its picture, and its words in place of that.
+
+    A widget that inherits this before ipywidgets' class has `to_png()` and `words`.
+    """
+
+    _ipython_display_ = None  # ipywidgets 7 displays by this; `_repr_mimebundle_` is for both
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Return the widget, with a picture for where it cannot be shown, and its words."""
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        data = {
+            "application/vnd.jupyter.widget-view+json": view,
+            "image/png": self.to_png(),
+            "text/plain": self.words,
+        }
+        return data, {"image/png": {"alt": self.words}}
+
+
+def plain_text(html: str) -> str:
+    """Return what HTML made here says, without curves: a line for each part or row."""
+    html = re.sub("<svg.*?</svg>", "", re.sub(r"\s+", " ", html))
+    html = re.sub("<tr.*?</tr>", lambda row: re.sub("</[^>]*>", " ", row[0]) + "</p>", html)
+    plain = (unescape(re.sub("<[^>]*>", " ", line)) for line in re.split("</(?:div|p)>", html))
+    return "\n".join(filter(None, (" ".join(line.split()) for line in plain)))
 
 
 def bars_html(rows, header=None) -> str:

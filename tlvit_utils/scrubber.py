@@ -14,13 +14,14 @@ from tlvit_utils.overlay import (
     COLORMAPS,
     GAP,
     as_uint8,
+    captioned,
     describe_scale,
     encode_png,
     render,
     tile,
 )
 from tlvit_utils.pretrained import EpochMaps
-from tlvit_utils.readouts import live_html, paragraph
+from tlvit_utils.readouts import StaticView, live_html, paragraph, plain_text
 
 ALL_TOKENS = "all"
 
@@ -60,7 +61,7 @@ def accuracy_curve(accuracy, epoch: int, width: int = 320, height: int = 150) ->
     )
 
 
-class EpochScrubber(widgets.VBox):
+class EpochScrubber(StaticView, widgets.VBox):
     """A slider, with play, over the maps after each epoch of a run, beside the accuracy curve.
 
     The traits can be set from code: `epoch` (from 1), `image_index`, `token` (0, 1, … or "all") and
@@ -187,6 +188,15 @@ class EpochScrubber(widgets.VBox):
         canvas = np.full((self.size, self.size, 3), 255, "uint8")
         canvas[: sheet.shape[0], : sheet.shape[1]] = sheet
         return canvas
+
+    @property
+    def words(self) -> str:
+        """What `describe` says, as plain text."""
+        return plain_text(self.describe())
+
+    def to_png(self) -> bytes:
+        """Return the picture with the words below it, as PNG."""
+        return encode_png(captioned([(self.pixels(), self.words.splitlines())]))
 
     def describe(self) -> str:
         """Return the accuracy's curve and the map in words, as HTML."""

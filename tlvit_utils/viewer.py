@@ -40,6 +40,7 @@ from tlvit_utils.overlay import (
 from tlvit_utils.predictions import UNKNOWN, Predictions, Predictor, blocks_before
 from tlvit_utils.pretrained import EpochMaps
 from tlvit_utils.readouts import (
+    StaticView,
     bars_html,
     effects_html,
     live_html,
@@ -80,7 +81,7 @@ def contact_sheet(model: keras.Model, image, title: str | None = None) -> Figure
     return token_maps_figure(seen_images(model, images)[0], maps, title)
 
 
-class AttentionViewer(widgets.VBox):
+class AttentionViewer(StaticView, widgets.VBox):
     """Look at the maps of TokenLearner over the pictures that the network saw, and doubt them.
 
     Beside the picture stand the prediction, with its five highest probabilities, and the map in
@@ -135,8 +136,6 @@ class AttentionViewer(widgets.VBox):
     second_model = traitlets.Unicode(None, allow_none=True)
     cell = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=None, allow_none=True)
     removed = traitlets.Any(())  # a tuple, in order; any collection can be given
-
-    _ipython_display_ = None  # ipywidgets 7 displays by this; `_repr_mimebundle_` is for both
 
     def __init__(
         self, models, images, labels=None, masks=None, *, class_names=CIFAR10_CLASSES, size=256
@@ -654,6 +653,11 @@ class AttentionViewer(widgets.VBox):
             lines += [*before, ", ".join(f"{name} {text}" for name, _, text in bars), *after]
         return "\n".join(lines)
 
+    @property
+    def words(self) -> str:
+        """What `describe` returns: the text alternative of `to_png`."""
+        return self.describe()
+
     def to_png(self) -> bytes:
         """Return what is shown, pictures with their words below them, as PNG."""
         columns = [(self.plain_pixels(), self._image_words())]
@@ -694,17 +698,6 @@ class AttentionViewer(widgets.VBox):
             class_names=self.class_names,
             val_accuracy=accuracy,
         )
-
-    def _repr_mimebundle_(self, **kwargs):
-        """Return the widget, with a picture for where it cannot be shown, and its words."""
-        words = self.describe()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        data = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "image/png": self.to_png(),
-            "text/plain": words,
-        }
-        return data, {"image/png": {"alt": words}}
 
 
 def _row(children):
