@@ -204,9 +204,9 @@ def load_course_data(profile, source: str | None = None) -> Dataset:
 def show_banner(reason: str) -> None:
     """Say in a box, in a notebook or a terminal, that the pictures are not CIFAR-10, and why."""
     text = (
-        "These pictures are made by code: one of ten shapes on a cluttered background. The "
-        "networks that ship with the course were trained on CIFAR-10, so what they say of these "
-        f"pictures means nothing. {reason}"
+        "These pictures are made by code: one of ten shapes on a cluttered background. Numbers "
+        "measured on them say nothing about CIFAR-10, and a network that was trained on CIFAR-10 "
+        f"says nothing about them. {reason}"
     )
     lines = [f"│ {line:<76} │" for line in [NOT_CIFAR10, *textwrap.wrap(text, 76)]]
     box = "\n".join(["┌" + 78 * "─" + "┐", *lines, "└" + 78 * "─" + "┘"])
