@@ -91,7 +91,11 @@ def new_page(browser):
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
-            "console", lambda message: message.type == "error" and problems.append(message.text)
+            "console",
+            lambda message: (
+                message.type == "error"
+                and problems.append(f"{message.text} {message.location.get('url', '')}")
+            ),
         )
         return page
 

@@ -1,0 +1,146 @@
+"""Notebook 06 in JupyterLab, in Chromium or Chrome driven by Playwright, as a learner uses it.
+
+A module of its own, so that Playwright's event loop has ended when the notebooks' tests begin.
+"""
+
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "06_attention_maps.ipynb"
+SETTINGS = {  # all cells in the page, and no questions
+    "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+MINUTE = 60_000  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab on the loopback interface that serves a copy of notebook 06."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "notebooks").mkdir()
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, folder / "notebooks" / NOTEBOOK.name)
+    for name, values in SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": folder / "notebooks",
+        "IdentityProvider.token": "loopback",
+    }
+    folders = {"SETTINGS_DIR": "settings", "WORKSPACES_DIR": "workspaces"}
+    environment = {
+        **os.environ,
+        "TLVIT_PROFILE": "smoke",
+        **{f"JUPYTERLAB_{name}": str(folder / path) for name, path in folders.items()},
+        **{f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")},
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    with (
+        open(folder / "log", "w") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server,
+    ):
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(f"{address}/api", server, folder / "log")
+            yield f"{address}/doc/tree/{NOTEBOOK.name}?token=loopback"
+        finally:
+            server.terminate()
+
+
+def _wait_for(address, server, log):
+    """Wait until the server answers; fail with its log when it does not."""
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.5)
+    pytest.fail(f"JupyterLab does not answer:\n{log.read_text()}")
+
+
+def pixels(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("RGB")).astype(int)
+
+
+def changed(picture, before):
+    """Wait until a picture looks different, and return how it looks then."""
+    for _ in range(100):
+        now = pixels(picture)
+        if now.shape != before.shape or np.abs(now - before).mean() > 1:
+            return now
+        time.sleep(0.1)
+    pytest.fail("the picture did not change")
+
+
+def test_notebook_06_in_jupyterlab_by_keyboard(lab, new_page):
+    page = new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(MINUTE)
+    page.goto(lab)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_text("(ipykernel) | Idle").wait_for()
+    time.sleep(3)  # the first answers of a kernel come twice
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    prompts = page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt")
+    for _ in range(240):
+        time.sleep(1)
+        numbers = [re.fullmatch(r"\[(\d+)\]:", text) for text in prompts.all_inner_texts()]
+        if all(numbers):
+            break
+    assert [int(number[1]) for number in numbers] == list(range(1, len(numbers) + 1))
+    errors = page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.error']")
+    assert errors.all_inner_texts() == []
+
+    viewer = (
+        page.locator(".jp-OutputArea-output .jupyter-widgets")
+        .filter(has=page.get_by_text("True class"))
+        .first
+    )
+    seen, picture = viewer.locator("img").nth(0), viewer.locator("img").nth(1)
+    viewer.scroll_into_view_if_needed()
+    before, plain = pixels(picture), pixels(seen)
+    number = viewer.get_by_label("Image", exact=True)
+    number.focus()
+    number.press("Home")
+    page.keyboard.press("ArrowUp")  # the next image
+    plain = changed(seen, plain)
+    before = changed(picture, before)
+
+    opacity = viewer.locator(".noUi-handle").nth(2)
+    opacity.focus()
+    page.keyboard.press("Home")  # the map is gone
+    changed(picture, before)
+    time.sleep(0.5)
+    np.testing.assert_array_equal(pixels(seen), plain)
+    image = viewer.locator(".noUi-handle").nth(0)
+    image.focus()
+    page.keyboard.press("ArrowRight")
+    changed(seen, plain)
