@@ -269,3 +269,11 @@ def test_no_module_imports_tensorflow_when_it_is_imported(path):
         names = [getattr(node, "module", None)] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         assert not {"tensorflow", "tf_keras"} & {(name or "").split(".")[0] for name in names}
+
+
+def test_only_the_test_images_if_that_is_all_that_is_needed(monkeypatch):
+    monkeypatch.setenv("TLVIT_DATA", "shapes10")
+    both = [load_course_data(Profile("smoke"), only_test=only_test) for only_test in (False, True)]
+    assert [len(each.train.labels) for each in both] == [1024, 0]
+    np.testing.assert_array_equal(both[0].test.images, both[1].test.images)
+    np.testing.assert_array_equal(both[0].test.masks, both[1].test.masks)

@@ -160,7 +160,7 @@ def _dataset(name, class_names, arrays, sizes) -> Dataset:
     return Dataset(name, class_names, *splits)
 
 
-def load_course_data(profile, source: str | None = None) -> Dataset:
+def load_course_data(profile, source: str | None = None, *, only_test: bool = False) -> Dataset:
     """Return the pictures that the notebooks work on, and say in a line which they are.
 
     With "auto" that is CIFAR-10, and shapes10 where CIFAR-10 can be had from nowhere; the `smoke`
@@ -171,6 +171,8 @@ def load_course_data(profile, source: str | None = None) -> Dataset:
         profile: the `Profile` of this session.
         source: "auto", "cifar10" (that or an error) or "shapes10"; by default what `TLVIT_DATA`
             says, else "auto".
+        only_test: whether to leave out the training and the validation images, which for shapes10
+            saves the seconds in which they would be drawn.
 
     Raises:
         ValueError: `source` or `TLVIT_DATA` is none of the three; or as `load_cifar10`.
@@ -195,7 +197,10 @@ def load_course_data(profile, source: str | None = None) -> Dataset:
             reason = str(error)
     if dataset is None:
         show_banner(reason)
-        dataset = load_shapes10(sizes=(1024, 256, 256) if smoke else SPLIT_SIZES)
+        train, validation, test = (1024, 256, 256) if smoke else SPLIT_SIZES
+        dataset = load_shapes10(sizes=(0, 0, test) if only_test else (train, validation, test))
+    elif only_test:
+        dataset = dataset.take(0, 0, len(dataset.test.labels))
     figures.note = None if dataset.name == "CIFAR-10" else NOT_CIFAR10
     print(dataset)
     return dataset

@@ -121,7 +121,7 @@ def render(
         part = result[covered, covered]
         for pixels, shade in ((edges & ~lines, 255), (lines, 0)):
             mixed = np.rint((1 - firm) * np.arange(256) + firm * shade).astype("uint8")
-            np.copyto(part, mixed[part], where=pixels[..., None])
+            part[pixels] = mixed[part[pixels]]
     return result
 
 
