@@ -14,6 +14,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from tlvit_utils.overlay import enlarge
+
 # Okabe and Ito's colours, apart under the common colour blindnesses; used with numbers, never alone
 TOKEN_COLOURS = (
     "#0072B2",
@@ -211,14 +213,6 @@ def overlay(
     picture = enlarge((1 - opacity) * picture + opacity * grey, size)
     mixed = (1 - opacity) * picture + opacity * heat
     return np.round(255 * np.clip(mixed, 0, 1)).astype("uint8")
-
-
-def enlarge(picture, size: int) -> np.ndarray:
-    """Return a picture `(height, width, …)` at `size` × `size` pixels, its pixels kept square."""
-    picture = np.asarray(picture)
-    rows = np.arange(size) * picture.shape[0] // size
-    columns = np.arange(size) * picture.shape[1] // size
-    return picture[rows[:, None], columns]
 
 
 def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):

@@ -211,6 +211,22 @@ def tile(pictures, titles, columns: int = 4) -> np.ndarray:
     return np.asarray(sheet)
 
 
+def tile_square(draw, titles, size: int) -> np.ndarray:
+    """Return pictures in a square of `size` pixels, row by row, each with its title written in.
+
+    Args:
+        draw: function of a picture's index and its side in pixels that returns it, uint8.
+        titles: one per picture.
+        size: side of the whole.
+    """
+    columns = int(np.ceil(len(titles) ** 0.5))
+    side = (size + GAP) // columns - GAP
+    sheet = tile(np.stack([draw(i, side) for i in range(len(titles))]), titles, columns)
+    canvas = np.full((size, size, 3), 255, "uint8")
+    canvas[: sheet.shape[0], : sheet.shape[1]] = sheet
+    return canvas
+
+
 def captioned(columns, margin: int = 8) -> np.ndarray:
     """Return pictures side by side, black on white, each with lines of text below it.
 

@@ -21,13 +21,14 @@ class StaticView:
 
     def _repr_mimebundle_(self, **kwargs):
         """Return the widget, with a picture for where it cannot be shown, and its words."""
+        words = self.words
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         data = {
             "application/vnd.jupyter.widget-view+json": view,
             "image/png": self.to_png(),
-            "text/plain": self.words,
+            "text/plain": words,
         }
-        return data, {"image/png": {"alt": self.words}}
+        return data, {"image/png": {"alt": words}}
 
 
 def plain_text(html: str) -> str:

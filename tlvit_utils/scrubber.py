@@ -12,13 +12,12 @@ from tlvit_utils.attention import describe_map
 from tlvit_utils.export import write_html
 from tlvit_utils.overlay import (
     COLORMAPS,
-    GAP,
     as_uint8,
     captioned,
     describe_scale,
     encode_png,
     render,
-    tile,
+    tile_square,
 )
 from tlvit_utils.pretrained import EpochMaps
 from tlvit_utils.readouts import StaticView, live_html, paragraph, plain_text
@@ -181,13 +180,11 @@ class EpochScrubber(StaticView, widgets.VBox):
         limits = self._limits()
         if self.token != ALL_TOKENS:
             return render(view, maps[self.token], limits=limits, size=self.size)
-        columns = int(np.ceil(len(maps) ** 0.5))
-        side = (self.size + GAP) // columns - GAP
-        tiles = np.stack([render(view, each, limits=limits, size=side) for each in maps])
-        sheet = tile(tiles, [str(i + 1) for i in range(len(maps))], columns)
-        canvas = np.full((self.size, self.size, 3), 255, "uint8")
-        canvas[: sheet.shape[0], : sheet.shape[1]] = sheet
-        return canvas
+        return tile_square(
+            lambda token, side: render(view, maps[token], limits=limits, size=side),
+            [str(token + 1) for token in range(len(maps))],
+            self.size,
+        )
 
     @property
     def words(self) -> str:

@@ -26,7 +26,6 @@ from tlvit_utils.export import write_html
 from tlvit_utils.figures import token_maps_figure
 from tlvit_utils.overlay import (
     COLORMAPS,
-    GAP,
     STYLES,
     captioned,
     describe_scale,
@@ -35,7 +34,7 @@ from tlvit_utils.overlay import (
     encode_png,
     enlarge,
     render,
-    tile,
+    tile_square,
 )
 from tlvit_utils.predictions import UNKNOWN, Predictions, Predictor, blocks_before
 from tlvit_utils.pretrained import EpochMaps
@@ -517,17 +516,13 @@ class AttentionViewer(StaticView, widgets.VBox):
         limits = self._limits(maps)
         draw = partial(render, style=self.style, colormap=self.colormap, limits=limits)
         if self.token == ALL_TOKENS:
-            columns = int(np.ceil(len(maps) ** 0.5))
-            size = (self.size + GAP) // columns - GAP
-            pictures = [
-                draw(view, each, size=size, opacity=0 if token in removed else self.opacity)
-                for token, each in enumerate(maps)
-            ]
+
+            def draw_token(token, side):
+                opacity = 0 if token in removed else self.opacity
+                return self._mark(draw(view, maps[token], size=side, opacity=opacity), seen)
+
             titles = [f"{i + 1} out" if i in removed else f"{i + 1}" for i in range(len(maps))]
-            sheet = tile([self._mark(each, seen) for each in pictures], titles, columns)
-            canvas = np.full((self.size, self.size, 3), 255, "uint8")
-            canvas[: sheet.shape[0], : sheet.shape[1]] = sheet
-            return canvas
+            return tile_square(draw_token, titles, self.size)
         if self.token >= len(maps):
             return self._mark(enlarge(view, self.size), seen)
         return self._mark(draw(view, maps[self.token], size=self.size, opacity=self.opacity), seen)

@@ -19,6 +19,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from tlvit_utils.files import replacing
 from tlvit_utils.machine import session_facts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,9 +41,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, complete or not at all."""
-    temporary = path.with_name(f"{os.getpid()}.{path.name}")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
