@@ -1,0 +1,92 @@
+"""Train every step from the published network to modern(), and alternatives to its parts.
+
+Each is trained for 5 epochs on the first 10,000 training images and measured on the first 5,000
+validation images, with one seed: a screening, in which differences of one point mean nothing.
+
+    python benchmarks/ablation.py    # writes assets/results/ablation.json, one row at a time
+
+A row that is there is not trained again: a run that was broken off goes on. Needs CIFAR-10.
+"""
+
+import argparse
+import hashlib
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import keras
+
+from tlvit_utils.ablation import (
+    ALTERNATIVES,
+    EPOCHS,
+    TRAIN_IMAGES,
+    VALIDATION_IMAGES,
+    WALK,
+    run_step,
+)
+from tlvit_utils.data import load_cifar10
+from tlvit_utils.experiment import KNOWN_COPIES
+from tlvit_utils.machine import choose_compute, session_facts
+from tlvit_utils.progress import ProgressLine
+from tlvit_utils.results import save_result
+
+RESULT = Path(__file__).parents[1] / "tlvit_utils" / "assets" / "results" / "ablation.json"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--images", type=int, default=TRAIN_IMAGES, help="training images")
+    parser.add_argument("--validation-images", type=int, default=VALIDATION_IMAGES)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE.json")
+    options = parser.parse_args()
+    settings = {
+        "epochs": options.epochs,
+        "train_images": options.images,
+        "validation_images": options.validation_images,
+        "seed": options.seed,
+    }
+    rows = []
+    if options.out.exists():
+        found = json.loads(options.out.read_text(encoding="utf-8"))
+        if found["settings"] != settings:
+            parser.error(
+                f"{options.out.name} holds a screening with other settings; choose another --out."
+            )
+        rows = found["rows"]
+
+    dataset = load_cifar10(source="cifar10")
+    images_hash = hashlib.sha256(dataset.train.images.tobytes()).hexdigest()
+    compute = choose_compute()
+    keras.config.set_dtype_policy(compute.dtype_policy)
+    done = {(row["part"], row["change"]) for row in rows}
+    for part, steps in (("walk", WALK), ("alternatives", ALTERNATIVES)):
+        for step in steps:
+            if (part, step.change) in done:
+                continue
+            row = run_step(
+                step,
+                dataset,
+                train_images=options.images,
+                validation_images=options.validation_images,
+                epochs=options.epochs,
+                seed=options.seed,
+                callbacks=[ProgressLine(step.change, options.images, step.recipe.batch_size)],
+            )
+            rows.append({"part": part, "config": step.config, "recipe": step.recipe, **row})
+            save_result(
+                options.out,
+                settings=settings,
+                train_images_sha256=images_hash,
+                train_images_note=KNOWN_COPIES.get(images_hash, ""),
+                compute=compute,
+                command=f"python benchmarks/ablation.py {shlex.join(sys.argv[1:])}".strip(),
+                **session_facts(),
+                rows=rows,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""The walk from the published network to modern(), on a few images."""
+
+import json
+import sys
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from keras import layers
+
+from tlvit_utils import ablation
+from tlvit_utils.ablation import ALTERNATIVES, WALK, Step, run_step
+from tlvit_utils.data import load_shapes10
+from tlvit_utils.recipe import Recipe
+from tlvit_utils.vit import ViTConfig, build_vit
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+import ablation as screening
+
+TINY = ViTConfig.modern(2).replace(
+    convolutions=((8, 4), (8, 2)), patch_size=8, projection_dim=8, num_layers=2, mlp_units=(8, 8)
+)
+
+
+def facts(step):
+    return {**asdict(step.config), **asdict(step.recipe), "adapt": step.adapt}
+
+
+def different(one, other):
+    return {name for name, value in facts(one).items() if value != facts(other)[name]}
+
+
+def test_the_walk_leads_from_the_published_form_to_modern():
+    assert facts(WALK[0]) == facts(Step("", ViTConfig.published(8), Recipe.published(5)))
+    assert facts(WALK[-1]) == facts(Step("", ViTConfig.modern(8), Recipe.modern(5)))
+
+
+def test_each_step_changes_something_and_undoes_nothing():
+    begin, end, changed = facts(WALK[0]), facts(WALK[-1]), set()
+    for before, after in pairwise(WALK):
+        new = different(before, after)
+        assert new and not new & (changed - {"adapt"})
+        changed |= new
+    assert changed - {"adapt"} == {name for name in begin if begin[name] != end[name]}
+
+
+def test_each_alternative_differs_from_modern_in_one_thing():
+    assert all(len(different(step, WALK[-1])) == 1 for step in ALTERNATIVES)
+
+
+def test_changes_have_names_of_their_own():
+    assert len({step.change for step in WALK + ALTERNATIVES}) == len(WALK + ALTERNATIVES)
+
+
+def kinds_of(model):
+    return [type(layer) for layer in model.layers]
+
+
+def test_without_batch_norm_nothing_else_is_missing():
+    model = build_vit(TINY)
+    copy = ablation.without_batch_norm(model)
+    assert kinds_of(model).count(layers.BatchNormalization) == 2
+    assert layers.BatchNormalization not in kinds_of(copy)
+    assert copy.count_params() == model.count_params() - 2 * 4 * 8
+    assert copy(np.zeros((1, 32, 32, 3))).shape == (1, 10)
+
+
+def test_standardised_images_have_mean_0_and_deviation_1():
+    rng = np.random.default_rng(0)
+    mean, deviation = [125.3, 123.0, 113.9], [63.0, 62.1, 66.7]  # CIFAR-10's, of 255
+    images = rng.normal(mean, deviation, (4, 32, 32, 3))
+    seen = np.asarray(ablation.standardised(build_vit(TINY)).get_layer("rescaling")(images))
+    assert np.allclose(seen.mean((0, 1, 2)), 0, atol=0.06)
+    assert np.allclose(seen.std((0, 1, 2)), 1, atol=0.06)
+
+
+def positions_of(model):
+    return np.asarray(model.get_layer("patch_encoder").position_embedding.embeddings)
+
+
+def test_small_normal_positions():
+    positions = positions_of(ablation.small_normal_positions(build_vit(ViTConfig.light())))
+    assert abs(positions.std() - 0.02) < 0.001 and np.abs(positions).max() > 0.05
+
+
+def test_sin_cos_positions_tell_row_and_column_apart_and_stay():
+    model = ablation.sin_cos_positions(build_vit(ViTConfig.light()))
+    grid = positions_of(model).reshape(8, 8, 4, 32)
+    assert (grid[:, :1, :2] == grid[:, :, :2]).all()  # sine and cosine of the row
+    assert (grid[:1, :, 2:] == grid[:, :, 2:]).all()  # and of the column
+    assert np.allclose(grid[3, 5, :, 0], [np.sin(3), np.cos(3), np.sin(5), np.cos(5)])
+    assert len(model.trainable_variables) == len(model.variables) - 1 - len(
+        [v for v in model.variables if "seed" in v.name]
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_shapes10(sizes=(64, 32, 16))
+
+
+def test_run_step_trains_on_the_first_images_with_the_given_seed(dataset):
+    step = Step("tiny", TINY, Recipe.modern(5))
+    options = {"train_images": 256, "validation_images": 16, "epochs": 1}
+    with pytest.raises(ValueError, match="fewer than one batch"):
+        run_step(step, dataset, **options)
+    step = Step("tiny", TINY, Recipe(5, batch_size=16))
+    options = {"train_images": 48, "validation_images": 16, "epochs": 2}
+    row = run_step(step, dataset, **options)
+    again = run_step(step, dataset, **options)
+    other = run_step(step, dataset, **options, seed=1)
+    assert len(row["history"]["loss"]) == 2
+    assert row["val_accuracy"] == row["history"]["val_accuracy"][-1]
+    assert row["val_accuracy"] * 16 % 1 == 0
+    assert row["parameters"] == build_vit(TINY).count_params()
+    assert row["history"]["loss"] == again["history"]["loss"] != other["history"]["loss"]
+
+
+@pytest.fixture
+def tiny_screening(dataset, monkeypatch):
+    steps = tuple(Step(f"tiny {i}", TINY, Recipe(5, batch_size=16)) for i in range(2))
+    monkeypatch.setattr(screening, "WALK", steps[:1])
+    monkeypatch.setattr(screening, "ALTERNATIVES", steps[1:])
+    monkeypatch.setattr(screening, "load_cifar10", lambda source: dataset)
+
+
+def test_the_screening_goes_on_where_it_was_broken_off(tiny_screening, monkeypatch, tmp_path):
+    out = tmp_path / "rows.json"
+    command = ["ablation.py", "--epochs", "1", "--images", "32", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", command)
+    screening.main()
+    found = json.loads(out.read_text())
+    assert [(row["part"], row["change"]) for row in found["rows"]] == [
+        ("walk", "tiny 0"),
+        ("alternatives", "tiny 1"),
+    ]
+    assert found["settings"]["train_images"] == 32
+    out.write_text(json.dumps({**found, "rows": found["rows"][:1]}))
+    trained = []
+    real = screening.run_step
+    monkeypatch.setattr(
+        screening, "run_step", lambda step, *a, **k: trained.append(step) or real(step, *a, **k)
+    )
+    screening.main()
+    assert [step.change for step in trained] == ["tiny 1"]
+    assert len(json.loads(out.read_text())["rows"]) == 2
+
+
+def test_rows_of_other_settings_are_not_mixed(tiny_screening, monkeypatch, tmp_path):
+    out = tmp_path / "rows.json"
+    for epochs, raises in (("1", False), ("2", True)):
+        command = ["ablation.py", "--epochs", epochs, "--images", "32", "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", command)
+        if not raises:
+            screening.main()
+            continue
+        with pytest.raises(SystemExit):
+            screening.main()
