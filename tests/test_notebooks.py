@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import tlvit_utils
 from bootstrap_cell import SOURCE, TAG
-from run_notebooks import MAX_BYTES, faults, read_notebook, with_measurements
+from run_notebooks import MAX_BYTES, faults, read_notebook, with_measurements, with_minutes
 from sync_bootstrap import sync
 from tlvit_utils.data import NOT_CIFAR10
 
@@ -224,8 +224,24 @@ def test_a_fit_notebook_has_no_faults():
 
 
 def test_measurements_fill_the_rows_of_their_notebooks():
-    readme = "| [05_training](x) | a, b | see | – | – |\n| [06_maps](y) | c | see | – | – |\n"
-    results = {"05_training": {"quick": {"seconds": 90, "peak_mib": 1536}, "smoke": {}}}
-    filled = readme.replace("| – | – |", "| 1.5 | 1.5 GiB |", 1)
-    assert with_measurements(readme, results) == filled
-    assert with_measurements(filled, results) == filled
+    rows = (
+        "| [05_training](x) | a, b | see | – | – | – |",
+        "| [06_maps](y) | c | see | – | – | – |",
+    )
+    readme = "\n".join(rows)
+    runs = {"quick": {"seconds": 90, "peak_mib": 1536}, "smoke": {"seconds": 12, "peak_mib": 1024}}
+    filled = readme.replace("| – | – | – |", "| 1.5 | 0.2 | 1.5 GiB |", 1)
+    for before in (readme, filled):
+        assert with_measurements(before, {"05_training": runs}) == filled
+
+
+def test_measurements_fill_the_line_of_minutes():
+    head = "# 05 Training\n\n*Takes 1 minute.*\n\nWhat *Takes* time?"
+    quick = {"seconds": 90, "peak_mib": 1536}
+    filled = with_minutes(head, {"quick": quick})
+    assert filled.splitlines()[2] == (
+        "*Takes 1.5 minutes in the quick profile and – in smoke, on two cores.*"
+    )
+    assert filled.splitlines()[3:] == head.splitlines()[3:]
+    both = with_minutes(filled, {"quick": quick, "smoke": {"seconds": 12, "peak_mib": 1024}})
+    assert both == filled.replace("– in smoke", "0.2 in smoke")

@@ -4,7 +4,8 @@
 
 Outputs are kept in the `quick` profile only, which is how the notebooks are committed; in the other
 profiles a run is just measured. Minutes and peak memory go to `notebook_minutes.json` among the
-package's results, and from there into the README's table. Needs Linux or macOS.
+package's results, and from there into the README's table and the line of minutes that stands in the
+notebook's first cell. Needs Linux or macOS.
 """
 
 import argparse
@@ -27,6 +28,7 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "tlvit_utils" / "assets" / "results" / "notebook_minutes.json"
 MAX_BYTES = 1_400_000
 MACHINE_PATH = re.compile(r"(?<![\w./+-])(?:/(?:home|root|work|tmp|private)/|[/\\]Users[/\\]+)\w")
+MINUTES_LINE = re.compile(r"^\*Takes .+\*$", re.MULTILINE)
 PEAK_MEMORY = "__import__('resource').getrusage(0).ru_maxrss"  # KiB; bytes on macOS
 
 
@@ -91,18 +93,49 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")}
 
 
+def minutes(measured: dict | None) -> str:
+    """Return the minutes of one run, or a dash where there was none."""
+    return f"{measured['seconds'] / 60:.1f}" if measured else "–"
+
+
 def with_measurements(readme: str, results: dict) -> str:
-    """Return the README with the last two columns of its series table filled from `results`."""
+    """Return the README with the last three columns of its series table filled from `results`."""
 
     def fill(row):
-        quick = results.get(row["name"], {}).get("quick")
-        if quick is None:
-            return f"{row['start']} – | – |"
-        minutes, gib = quick["seconds"] / 60, quick["peak_mib"] / 1024
-        return f"{row['start']} {minutes:.1f} | {gib:.1f} GiB |"
+        runs = results.get(row["name"], {})
+        quick = runs.get("quick")
+        memory = f"{quick['peak_mib'] / 1024:.1f} GiB" if quick else "–"
+        return f"{row['start']} {minutes(quick)} | {minutes(runs.get('smoke'))} | {memory} |"
 
-    row = r"^(?P<start>\| \[(?P<name>\d\d_\w+)\].*\|)[^|\n]*\|[^|\n]*\|$"
+    row = r"^(?P<start>\| \[(?P<name>\d\d_\w+)\].*\|)[^|\n]*\|[^|\n]*\|[^|\n]*\|$"
     return re.sub(row, fill, readme, flags=re.MULTILINE)
+
+
+def with_minutes(head: str, runs: dict) -> str:
+    """Return a notebook's first cell with the line of minutes filled from its measured `runs`."""
+    quick, smoke = (minutes(runs.get(profile)) for profile in ("quick", "smoke"))
+    line = f"*Takes {quick} minutes in the quick profile and {smoke} in smoke, on two cores.*"
+    return MINUTES_LINE.sub(line, head, count=1)
+
+
+def save_measurement(notebook: str, profile: str, measured: dict[str, float]) -> dict:
+    """Add one run to the results, with what it ran on, and return them all."""
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    results.setdefault(notebook, {})[profile] = {
+        **measured,
+        "command": f"python tools/run_notebooks.py --profile {profile}",
+        **session_facts(),
+    }
+    write_text(RESULTS, json.dumps(results, indent=1, sort_keys=True) + "\n")
+    return results
+
+
+def publish_measurements(path: Path, results: dict) -> None:
+    """Write the results into the README and into the first cell of the notebook at `path`."""
+    write_text(README, with_measurements(README.read_text("utf-8"), results))
+    notebook = read_notebook(path)
+    notebook.cells[0].source = with_minutes(notebook.cells[0].source, results[path.stem])
+    write_notebook(notebook, path)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,19 +154,7 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(f"{path.name} was not kept: " + "; ".join(found))
         if options.profile == "quick":
             write_notebook(notebook, path)
-        save_measurement(path.stem, options.profile, measured)
-
-
-def save_measurement(notebook: str, profile: str, measured: dict[str, float]) -> None:
-    """Add one run to the results, with what it ran on, and show it in the README."""
-    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    results.setdefault(notebook, {})[profile] = {
-        **measured,
-        "command": f"python tools/run_notebooks.py --profile {profile}",
-        **session_facts(),
-    }
-    write_text(RESULTS, json.dumps(results, indent=1, sort_keys=True) + "\n")
-    write_text(README, with_measurements(README.read_text("utf-8"), results))
+        publish_measurements(path, save_measurement(path.stem, options.profile, measured))
 
 
 if __name__ == "__main__":
