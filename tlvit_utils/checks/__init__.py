@@ -10,6 +10,11 @@ differ, so that no exchanged axes go unnoticed, and
 Inputs are NumPy arrays. Answers may be NumPy arrays, tensors of Keras's backend, lists or numbers.
 """
 
+from tlvit_utils.checks.attention import (
+    check_effects_of_tokens,
+    check_occlude,
+    check_pointing_game,
+)
 from tlvit_utils.checks.blocks import (
     check_attention_with_heads,
     check_dropout,
@@ -22,20 +27,39 @@ from tlvit_utils.checks.token_learner import (
     check_tokens_of_video,
     check_weighted_mean,
 )
+from tlvit_utils.checks.token_learner_v11 import (
+    check_fuse,
+    check_masked_pooling,
+    check_merge_pairs,
+)
+from tlvit_utils.checks.training import (
+    check_adamw_step,
+    check_smoothed_crossentropy,
+    check_top_k_share,
+)
 from tlvit_utils.checks.vit import check_block_macs, check_create_pyramid, check_tokens_read
 
 __all__ = [
     "CheckError",
+    "check_adamw_step",
     "check_attention_with_heads",
     "check_block_macs",
     "check_create_pyramid",
     "check_dropout",
+    "check_effects_of_tokens",
     "check_encode",
     "check_fixed_positions",
+    "check_fuse",
     "check_join_patches",
+    "check_masked_pooling",
+    "check_merge_pairs",
+    "check_occlude",
+    "check_pointing_game",
     "check_post_norm_block",
+    "check_smoothed_crossentropy",
     "check_softmax_maps",
     "check_tokens_of_video",
     "check_tokens_read",
+    "check_top_k_share",
     "check_weighted_mean",
 ]
