@@ -10,7 +10,7 @@ import io
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
@@ -38,6 +38,13 @@ note = (
 def token_colour(token: int) -> str:
     """Return the colour of the token with this index; colours repeat after eight."""
     return TOKEN_COLOURS[token % len(TOKEN_COLOURS)]
+
+
+def number_colour(token: int) -> str:
+    """Return black or white, whichever can be read better on the token's colour."""
+    red, green, blue = to_rgb(token_colour(token))
+    light = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2  # relative luminance
+    return "black" if light > 0.18 else "white"  # where both have the same contrast
 
 
 def new_figure(width, height, rows: int = 1, columns: int = 1, title: str | None = None):

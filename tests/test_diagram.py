@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyBboxPatch
+
+from tlvit_utils import diagram, figures
+from tlvit_utils.diagram import PLACES, caption, network_diagram
+
+IMAGE = ["image, augmented"]
+PATCHES = ["patches or convo- lutions", "64 tokens + positions"]
+BLOCKS = ["Transformer blocks on 64 tokens"]
+TOKEN_LEARNER = ["8 maps", "8 tokens", "TokenLearner"]
+FEW_BLOCKS = ["Transformer blocks on 8 tokens"]
+END = ["LayerNorm, mean", "10 classes"]
+NETWORK = IMAGE + PATCHES + BLOCKS + TOKEN_LEARNER + FEW_BLOCKS + END
+LOOP = ["optimiser: new weights", "loss"]
+FRAMED = {
+    "start_here": NETWORK,
+    "patch_encoder": PATCHES,
+    "mlp_and_transformer_block": BLOCKS + FEW_BLOCKS,
+    "token_learner": TOKEN_LEARNER,
+    "vision_transformer": NETWORK,
+    "training": LOOP,
+    "attention_maps": ["8 maps"],
+    "token_learner_v11_and_fuser": TOKEN_LEARNER,
+    "better_training": IMAGE + LOOP,
+}
+
+
+@pytest.fixture(params=FRAMED)
+def place(request):
+    return request.param
+
+
+@pytest.fixture
+def ax(place):
+    figure = network_diagram(place)
+    figure.draw_without_rendering()
+    return figure.axes[0]
+
+
+def frames(ax):
+    """Return the extents of the thick frames."""
+    boxes = [p for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    return [box.get_window_extent() for box in boxes if box.get_linewidth() >= 3]
+
+
+def is_within(inner, outer):
+    return all(outer.contains(*corner) for corner in inner.corners())
+
+
+def texts(ax):
+    """Return the extent of each text, by its words."""
+    return {t.get_text().replace("\n", " "): t.get_window_extent() for t in ax.texts}
+
+
+def contrast(one, other):
+    """Return the contrast of two colours as WCAG 2 defines it, from 1 to 21."""
+    values = np.array([to_rgb(one), to_rgb(other)])
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_there_is_a_place_for_each_notebook():
+    assert set(PLACES) == set(FRAMED)
+
+
+@pytest.mark.parametrize("function", [network_diagram, caption, diagram.show])
+def test_an_unknown_place_is_refused(function):
+    with pytest.raises(ValueError, match=r"^place is 'moon', but it must be one of start_here, "):
+        function("moon")
+
+
+def test_the_frames_hold_the_place_and_nothing_else(place, ax):
+    found = {
+        words
+        for words, extent in texts(ax).items()
+        if words in NETWORK + LOOP and any(is_within(extent, frame) for frame in frames(ax))
+    }
+    assert found == set(FRAMED[place])
+
+
+def test_words_at_every_frame_say_that_it_is_the_place(ax):
+    said = texts(ax)
+    assert "you are here" in said
+    tabs = [extent for words, extent in said.items() if words in ("you are here", "and here")]
+    assert len(tabs) == len(frames(ax))
+    for frame in frames(ax):
+        assert any(frame.expanded(1, 1.2).overlaps(tab) for tab in tabs)
+
+
+def test_the_fuser_is_drawn_where_it_is_the_place():
+    fuser = "and here: TokenFuser, back to 64"
+    for place in PLACES:
+        said = texts(network_diagram(place).axes[0])
+        assert (fuser in said) == (place == "token_learner_v11_and_fuser")
+
+
+def test_every_shape_is_in_the_picture(ax):
+    shapes = {"(B, 32, 32, 3)", "(B, N, C)", "(B, S, 8, 8)", "(B, S, C)", "(B, C)", "(B, 10)"}
+    assert shapes <= set(texts(ax))
+
+
+def test_texts_can_be_read(ax):
+    for text in ax.texts:
+        assert text.get_fontsize() >= 9
+        assert is_within(text.get_window_extent(), ax.figure.bbox)
+    extents = list(texts(ax).values())
+    for i, extent in enumerate(extents):
+        assert not any(extent.overlaps(other) for other in extents[:i])
+
+
+def test_pale_texts_have_contrast():
+    for ax in (network_diagram(place).axes[0] for place in PLACES):
+        for text in ax.texts:
+            if text.get_bbox_patch() is None and not text.get_text().isdigit():
+                for background in ("white", diagram.HIGHLIGHT, diagram.BLUE):
+                    if text.get_color() == "black" or background == "white":
+                        assert contrast(text.get_color(), background) >= 4.5
+    assert contrast("white", diagram.FRAME) >= 4.5
+
+
+def test_tokens_have_their_colours_and_numbers():
+    ax = network_diagram("token_learner").axes[0]
+    boxes = [p for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    for token in range(8):
+        (number,) = [t for t in ax.texts if t.get_text() == str(token + 1)]
+        colours = [b.get_facecolor() for b in boxes if b.contains_point(_on_screen(ax, number))]
+        assert to_rgb(figures.token_colour(token)) in [colour[:3] for colour in colours]
+        assert contrast(number.get_color(), figures.token_colour(token)) >= 4.5
+
+
+def _on_screen(ax, text):
+    return ax.transData.transform(text.get_position())
+
+
+def test_the_caption_says_what_is_seen_and_where_the_reader_is(place):
+    said = caption(place)
+    for part in ("patches", "positions", "64 tokens", "8 maps", "10 classes", "loss"):
+        assert part in said.replace("N = 64", "64").replace("S = 8", "8")
+    assert said.endswith(f"You are here: {PLACES[place][1]}.")
+
+
+def test_show_displays_the_picture_with_its_caption(place, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "show", lambda figure, words: shown.append((figure, words)))
+    diagram.show(place)
+    ((figure, words),) = shown
+    assert words == caption(place)
+    assert len(figures.to_png(figure)) < 60_000
+    assert figures.to_png(figure) == figures.to_png(network_diagram(place))
