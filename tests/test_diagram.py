@@ -27,12 +27,12 @@ FRAMED = {
 }
 
 
-@pytest.fixture(params=FRAMED)
+@pytest.fixture(params=FRAMED, scope="module")
 def place(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ax(place):
     figure = network_diagram(place)
     figure.draw_without_rendering()
@@ -90,11 +90,9 @@ def test_words_at_every_frame_say_that_it_is_the_place(ax):
         assert any(frame.expanded(1, 1.2).overlaps(tab) for tab in tabs)
 
 
-def test_the_fuser_is_drawn_where_it_is_the_place():
-    fuser = "and here: TokenFuser, back to 64"
-    for place in PLACES:
-        said = texts(network_diagram(place).axes[0])
-        assert (fuser in said) == (place == "token_learner_v11_and_fuser")
+def test_the_fuser_is_drawn_where_it_is_the_place(place, ax):
+    drawn = "and here: TokenFuser, back to 64" in texts(ax)
+    assert drawn == (place == "token_learner_v11_and_fuser")
 
 
 def test_every_shape_is_in_the_picture(ax):
@@ -112,12 +110,12 @@ def test_texts_can_be_read(ax):
 
 
 def test_pale_texts_have_contrast():
-    for ax in (network_diagram(place).axes[0] for place in PLACES):
-        for text in ax.texts:
-            if text.get_bbox_patch() is None and not text.get_text().isdigit():
-                for background in ("white", diagram.HIGHLIGHT, diagram.BLUE):
-                    if text.get_color() == "black" or background == "white":
-                        assert contrast(text.get_color(), background) >= 4.5
+    pen = diagram._Pen(network_diagram("training").axes[0], strong=False)
+    pen.text(0, 0, "pale")
+    grey = pen.ax.texts[-1].get_color()
+    assert grey != "black"
+    assert contrast(grey, "white") >= 4.5
+    assert contrast(grey, pen.colour(diagram.BLUE)) >= 4.5
     assert contrast("white", diagram.FRAME) >= 4.5
 
 
@@ -149,4 +147,3 @@ def test_show_displays_the_picture_with_its_caption(place, monkeypatch):
     ((figure, words),) = shown
     assert words == caption(place)
     assert len(figures.to_png(figure)) < 60_000
-    assert figures.to_png(figure) == figures.to_png(network_diagram(place))
