@@ -10,7 +10,7 @@ import pytest
 from tlvit_utils import ViTConfig, build_vit, experiment
 from tlvit_utils.callbacks import RecordMaps
 from tlvit_utils.cost import model_cost
-from tlvit_utils.experiment import configure, main, parse_arguments, run_name
+from tlvit_utils.experiment import configure, main, parse_arguments, run_name, shown_command
 from tlvit_utils.pretrained import restore_weights
 from tlvit_utils.recipe import Recipe
 from tlvit_utils.training import evaluate
@@ -44,6 +44,14 @@ def test_runs_that_differ_have_different_names():
     assert len({run_name(options(*run)) for run in runs}) == len(runs)
     assert run_name(options("--config", "light", "--num-tokens", "8", "--seed", "2")) == (
         "light_8_tokens_v1_cifar10_20_epochs_seed_2"
+    )
+
+
+@pytest.mark.parametrize("out", [["--out", "out"], ["--out", "a b/c"], ["--out=out"]], ids=str)
+def test_the_published_command_names_no_folder(out):
+    shown = shown_command(["--epochs", "3", *out, "--seed", "1"])
+    assert shown.replace("=", " ") == (
+        "python -m tlvit_utils.training --epochs 3 --out DIR --seed 1"
     )
 
 

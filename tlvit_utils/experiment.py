@@ -6,6 +6,7 @@ killed it takes up after the last finished epoch.
 
 import argparse
 import hashlib
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -82,6 +83,12 @@ def configure(options: argparse.Namespace) -> tuple[ViTConfig, Recipe]:
     return config, replace(recipe, seed=options.seed)
 
 
+def shown_command(arguments: list[str]) -> str:
+    """Return the command as it is published: with DIR in place of a folder of this machine."""
+    command = f"python -m tlvit_utils.training {shlex.join(arguments)}"
+    return re.sub(r"(--(?:out|tensorboard)[ =])('[^']*'|\S+)", r"\1DIR", command)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train a model; write NAME.npz (its best weights), NAME.json (the results) and, if asked,
     NAME.maps.npz. Run again, the command skips what is there and resumes what was interrupted."""
@@ -138,9 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
         images_per_second=line.images_per_second,
         history=history,
         compute=compute,
-        command=f"python -m tlvit_utils.training {shlex.join(arguments)}".replace(
-            str(options.out), "DIR"
-        ),
+        command=shown_command(arguments),
         **session_facts(),
     )
     checkpoint.unlink()
