@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from tlvit_utils import figures
-from tlvit_utils.figures import DPI, FONT_SIZE, number_colour, token_colour
+from tlvit_utils.figures import DPI, FONT_SIZE, ink_on, token_colour
 
 # for each place: the frames, each from one part to another, and the place in words
 PLACES = {
@@ -297,7 +297,7 @@ def _draw_maps(pen):
 def _draw_tokens(pen):
     for token, left, bottom, side in _places_of_tokens("tokens"):
         pen.box(left, bottom, side, side, token_colour(token), line=0, rounding=0.03)
-        number = number_colour(token) if pen.strong else "black"
+        number = ink_on(token_colour(token)) if pen.strong else "black"
         pen.text(left + side / 2, bottom + side / 2 - 0.01, token + 1, color=number)
     pen.name("tokens", "8 tokens")
     pen.text(_centre("tokens"), SHAPES, "(B, S, C)")

@@ -2,10 +2,12 @@
 
 Every function returns a `matplotlib.figure.Figure` and touches no global state; `show` displays one
 with its caption, which is its text alternative as well. Heat uses viridis or cividis, which survive
-colour blindness and grey print; tokens have one colour and one number throughout the course.
+colour blindness and grey print; a token has its number and its colour in every figure.
 """
 
 import io
+import re
+import textwrap
 
 import numpy as np
 from matplotlib import colormaps
@@ -16,7 +18,8 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from tlvit_utils.overlay import enlarge
 
-# Okabe and Ito's colours, apart under the common colour blindnesses; used with numbers, never alone
+# Okabe and Ito's colours with a violet in place of their yellow, which is too pale for lines on
+# white; they stay apart under the common colour blindnesses. Numbers or dashes say the same.
 TOKEN_COLOURS = (
     "#0072B2",
     "#E69F00",
@@ -24,7 +27,7 @@ TOKEN_COLOURS = (
     "#CC79A7",
     "#56B4E9",
     "#D55E00",
-    "#B8A900",
+    "#6611CC",
     "#000000",
 )
 FONT_SIZE = 11
@@ -40,11 +43,17 @@ def token_colour(token: int) -> str:
     return TOKEN_COLOURS[token % len(TOKEN_COLOURS)]
 
 
-def number_colour(token: int) -> str:
-    """Return black or white, whichever can be read better on the token's colour."""
-    red, green, blue = to_rgb(token_colour(token))
-    light = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2  # relative luminance
-    return "black" if light > 0.18 else "white"  # where both have the same contrast
+def colour_of(name: str) -> str | None:
+    """Return the colour of the token that the name ends with, as in "trained, token 3"."""
+    token = re.search(r"\btoken (\d+)$", name)
+    return token_colour(int(token[1]) - 1) if token else None
+
+
+def ink_on(colour: str) -> str:
+    """Return black or white, whichever can be read better on a colour."""
+    red, green, blue = to_rgb(colour)
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "black" if luminance > 0.18 else "white"  # there, both have the same contrast
 
 
 def new_figure(width, height, rows: int = 1, columns: int = 1, title: str | None = None):
@@ -225,6 +234,8 @@ def overlay(
 def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):
     """Draw the picture, then each of its maps laid over it, with a colour bar.
 
+    A title that ends with "token 3" has that token's colour behind it.
+
     Args:
         picture: `(height, width, 3)`, what the network saw.
         maps: `(count, rows, columns)`.
@@ -242,6 +253,8 @@ def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, col
     _picture(axes.flat[0], picture, "what the network sees")
     for i, (ax, each) in enumerate(zip(axes.flat[1:], maps, strict=False)):
         _picture(ax, overlay(picture, each, opacity, limits=limits), titles[i])
+        if colour := colour_of(titles[i]):
+            ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
     if mark is not None:
         height, width = maps.shape[1:]
         for ax in axes.flat[: len(maps) + 1]:
@@ -280,10 +293,14 @@ def head_attention_figure(picture, scores, row: int, column: int, title=None) ->
 
 
 def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=None) -> Figure:
-    """Draw named numbers as horizontal bars with the numbers beside them."""
+    """Draw named numbers as horizontal bars with the numbers beside them.
+
+    A bar whose name ends with "token 3" has that token's colour.
+    """
     figure, axes = new_figure(8, 0.8 + 0.38 * len(values))
     ax = axes[0, 0]
-    bars = ax.barh(list(values), list(values.values()), color=TOKEN_COLOURS[0])
+    colours = [colour_of(name) or TOKEN_COLOURS[0] for name in values]
+    bars = ax.barh(list(values), list(values.values()), color=colours)
     ax.bar_label(bars, [f"{v:{value_format}}" for v in values.values()], padding=4)
     ax.invert_yaxis()
     ax.margins(x=0.12)
@@ -295,11 +312,15 @@ def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=
 
 
 def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, title=None):
-    """Draw named lines over `x`; each has its own dash as well as its colour."""
+    """Draw named lines over `x`; each has its own dash as well as its colour.
+
+    A line whose name ends with "token 3" has that token's colour.
+    """
     figure, axes = new_figure(7, 3.4)
     ax = axes[0, 0]
     for i, (name, y) in enumerate(lines.items()):
-        ax.plot(x, y, ("-", "--", ":", "-.")[i % 4], color=token_colour(i), label=name, lw=2)
+        colour = colour_of(name) or token_colour(i)
+        ax.plot(x, y, ("-", "--", ":", "-.")[i % 4], color=colour, label=name, lw=2)
     ax.axhline(0, color="0.7", lw=0.8)
     ax.set_xlabel(x_label, fontsize=FONT_SIZE)
     ax.set_ylabel(y_label, fontsize=FONT_SIZE)
@@ -307,6 +328,36 @@ def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, ti
     ax.spines[["top", "right"]].set_visible(False)
     if title:
         ax.set_title(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def ablation_figure(rows: list[dict], errors, title: str | None = None) -> Figure:
+    """Draw accuracy and cost of a series of networks, one line each, in their order.
+
+    Args:
+        rows: each with `change` (its name), `val_accuracy` (a share) and `multiply_adds`.
+        errors: standard error of each accuracy, a share; drawn on both sides.
+    """
+    figure, axes = new_figure(10, 0.9 + 0.46 * len(rows), 1, 2, title)
+    names = [textwrap.fill(row["change"], 42) for row in rows]
+    places = np.arange(len(rows))
+    panels = (
+        ("validation accuracy, %", [100 * row["val_accuracy"] for row in rows], TOKEN_COLOURS[0]),
+        ("million multiply-adds", [row["multiply_adds"] / 1e6 for row in rows], TOKEN_COLOURS[1]),
+    )
+    for ax, (label, values, colour) in zip(axes[0], panels, strict=True):
+        bars = ax.barh(places, values, color=colour)
+        ax.bar_label(bars, [f"{value:.1f}" for value in values], padding=12)
+        ax.set_yticks(places, names)
+        ax.invert_yaxis()
+        ax.margins(x=0.2)
+        ax.set_xlabel(label, fontsize=FONT_SIZE)
+        ax.spines[["top", "right"]].set_visible(False)
+    accuracy, cost = axes[0]
+    accuracy.errorbar(
+        panels[0][1], places, xerr=100 * np.asarray(errors), fmt="none", ecolor="black", capsize=3
+    )
+    cost.set_yticks([])
     return figure
 
 
