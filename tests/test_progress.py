@@ -55,7 +55,7 @@ def terminal(monkeypatch):
     """Make stdout a terminal that is wide enough for any line."""
     monkeypatch.setattr(progress, "_in_terminal", lambda: True)
     size = os.terminal_size((200, 24))
-    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: size)
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda **_: size)
 
 
 @pytest.fixture
@@ -116,7 +116,9 @@ def test_a_terminal_keeps_one_line_per_epoch(terminal, line, clock, capsys):
 def test_a_narrow_terminal_replaces_the_part_of_the_line_that_it_shows(
     terminal, line, clock, capsys, monkeypatch
 ):
-    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
+    monkeypatch.setattr(
+        progress.shutil, "get_terminal_size", lambda **_: os.terminal_size((40, 24))
+    )
     run_epoch(line, clock, 0)
     shown = capsys.readouterr().out.split("\r")
     assert {len(text) for text in shown[1:]} == {39}
