@@ -2,8 +2,8 @@
 
     python benchmarks/published_example.py --num-tokens 4 --epochs 1
 
-Facts from "Learning to tokenize in Vision Transformers" (Gosthipaty and Paul), in our own code: its
-layers as functions, its augmentation by Keras's `Resizing`, `RandomCrop` and `RandomFlip`, its
+Facts from https://keras.io/examples/vision/token_learner/ (Gosthipaty and Paul), in our own code:
+its layers as functions, its augmentation by Keras's `Resizing`, `RandomCrop` and `RandomFlip`, its
 pooling through the product of every map with every channel, and its `fit` loop. What this does
 otherwise than `ViTConfig.published()`: one crop offset for a whole batch; at inference no crop at
 all, so that the patches, which fit 48 of the 52 pixels, see the top-left part in place of the

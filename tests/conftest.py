@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from run_notebooks import read_notebook
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.data import load_shapes10
 
@@ -56,6 +57,12 @@ def shapes():
 def seeded():
     """Make what Keras draws at random the same in every run of a test."""
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def notebooks(committed):
+    """The notebooks, the glossary too, by their names. Tests must not change them."""
+    return {path.stem: read_notebook(path) for path in (committed / "notebooks").glob("*.ipynb")}
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

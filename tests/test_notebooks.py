@@ -9,29 +9,19 @@ import os
 import re
 import sys
 import textwrap
-from itertools import pairwise
 from types import ModuleType
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_text import GLOSSARY, SERIES, code_cells, without_magics
 
 import tlvit_utils
 from bootstrap_cell import SOURCE, TAG
-from run_notebooks import MAX_BYTES, faults, read_notebook, with_measurements, with_minutes
+from run_notebooks import MAX_BYTES, faults, with_measurements, with_minutes
 from sync_bootstrap import sync
 from tlvit_utils.data import NOT_CIFAR10
 
-SERIES = (
-    "00_start_here",
-    "01_patch_encoder",
-    "02_mlp_and_transformer_block",
-    "03_token_learner",
-    "04_vision_transformer",
-    "05_training",
-    "06_attention_maps",
-    "07_token_learner_v11_and_fuser",
-)
 BUILT_IN_NOTEBOOKS = (
     "PatchEncoder",
     "MLP",
@@ -42,18 +32,9 @@ BUILT_IN_NOTEBOOKS = (
 )
 
 
-@pytest.fixture(scope="module")
-def notebooks(committed):
-    return {path.stem: read_notebook(path) for path in (committed / "notebooks").glob("*.ipynb")}
-
-
 @pytest.fixture(params=SERIES)
 def notebook(request, notebooks):
     return notebooks[request.param]
-
-
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def output_text(cell):
@@ -63,7 +44,7 @@ def output_text(cell):
 
 
 def test_the_series_is_complete(notebooks):
-    assert sorted(notebooks) == list(SERIES)
+    assert sorted(notebooks) == [*SERIES, GLOSSARY]
 
 
 def test_first_code_cell_is_the_bootstrap_cell(notebook):
@@ -82,27 +63,9 @@ def test_outputs_come_from_a_quick_run_on_cifar10(notebook):
     assert not [cell.source for cell in others if NOT_CIFAR10 in output_text(cell)]
 
 
-def headings(notebook):
-    """Return the levels of all headings, in order."""
-    levels = []
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            prose = re.sub(r"^```.*?^```", "", cell.source, flags=re.DOTALL | re.MULTILINE)
-            levels += [len(marks) for marks in re.findall(r"^(#+) ", prose, re.MULTILINE)]
-    return levels
-
-
-def test_headings_form_an_outline(notebook):
-    levels = headings(notebook)
-    assert levels[0] == 1 and levels.count(1) == 1
-    jumps = [pair for pair in pairwise(levels) if pair[1] > pair[0] + 1]
-    assert not jumps
-
-
 def syntax(source):
     """Return the syntax tree of the code, which knows no comments and no cell magics."""
-    lines = [line for line in source.splitlines() if not re.match(r"\s*[%!]", line)]
-    return ast.parse("\n".join(lines))
+    return ast.parse(without_magics(source))
 
 
 def component_classes(notebook):

@@ -68,7 +68,7 @@ def convolutional_tokenizer(images, convolutions):
 
     Each convolution covers the `stride` × `stride` pixels of its output and one more on each side
     (so its kernel is as wide as its stride and two, and the grid stays centred on its cells), and
-    is followed by batch normalization and ReLU. A token then knows more than the pixels of its own
+    is followed by batch normalisation and ReLU. A token then knows more than the pixels of its own
     cell: neighbouring cells overlap.
 
     Source: Xiao et al. 2021, "Early convolutions help transformers see better" (arXiv
