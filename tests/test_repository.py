@@ -88,11 +88,12 @@ def test_environment_installs_what_the_first_command_installs(committed, readme)
     )
 
 
-def test_constraints_pin_what_pyproject_asks_for(committed):
+@pytest.mark.parametrize("constraints", ["constraints.txt", "colab.txt"])
+def test_constraints_pin_what_pyproject_asks_for(committed, constraints):
     project = tomllib.loads(read(committed / "pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
     wanted = project["dependencies"] + extras["course"] + extras["test"]
-    pinned = re.findall(r"^([\w-]+)==", read(committed / ".ci" / "constraints.txt"), re.MULTILINE)
+    pinned = re.findall(r"^([\w-]+)==", read(committed / ".ci" / constraints), re.MULTILINE)
     assert {re.match(r"[\w-]+", each)[0] for each in wanted} <= set(pinned)
 
 
