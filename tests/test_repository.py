@@ -106,7 +106,7 @@ def test_no_file_holds_a_path_of_a_machine_or_an_index(texts):
 def test_the_projects_address_stands_in_the_bootstrap_cell_only(texts):
     address = re.search(r'REPOSITORY = "https://(.+)"', SOURCE)[1]
     holding = {name: text.count(address) for name, text in texts.items() if address in text}
-    notebooks = [name for name in texts if name.endswith(".ipynb")]
+    notebooks = [name for name in texts if re.match(r"notebooks/\d\d_", name)]
     assert holding == dict.fromkeys(["tools/bootstrap_cell.py", *notebooks], 1)
 
 

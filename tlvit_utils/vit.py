@@ -32,7 +32,7 @@ class ViTConfig:
         crop_size: side of the view that is cut out (at random in training, else the centre).
         patch_size: pixels along one side of a grid cell: a square patch, or the steps of the
             convolutions together. It must divide `crop_size`.
-        convolutions: `(filters, stride)` of each convolution of `convolutional_tokenizer`, in order;
+        convolutions: `(filters, stride)` of each one in `convolutional_tokenizer`, in order;
             empty for patches.
         projection_dim: width C of every token.
         num_layers: number of Transformer blocks.
