@@ -211,6 +211,160 @@ WRONG_ANSWERS = {
         ("config.pooling", "'mean'", "predictions are not its own"),
         ("return keras.Model(images, ", "return (", "must return a Keras model"),
     ],
+    "top_k_share": [
+        ("[:, -k:]", "[:, :k]", "the k lowest"),
+        ("[:, -k:]", "[:, -k - 1 :]", "k + 1 classes"),
+        ("[:, -k:]", "[:, 1 - k :]", "k - 1 classes"),
+        ("[:, -k:]", "[:, -k : 1 - k]", "k-th class alone"),
+        ("[:, -k:]", "[:, -1:]", "which is top-1"),
+        (".mean()", ".sum()", "divide by their number"),
+        ("(probabilities, axis=1)", "(probabilities, axis=0)", "the wrong axis"),
+    ],
+    "smoothed_crossentropy": [
+        (
+            "(1 - smoothing) * np.eye(classes)[labels] + smoothing / classes",
+            "np.eye(classes)[labels]",
+            "Nothing is smoothed",
+        ),
+        (
+            "(1 - smoothing) * np.eye(classes)[labels] + smoothing / classes",
+            "np.where(np.eye(classes)[labels], 1 - smoothing, smoothing / (classes - 1))",
+            "over the wrong classes only",
+        ),
+        (
+            "(1 - smoothing) * np.eye(classes)[labels] + smoothing / classes",
+            "np.where(np.eye(classes)[labels], 1 - smoothing, smoothing / classes)",
+            "sum to less than 1",
+        ),
+        ("(1 - smoothing) * np.eye", "np.eye", "sum to more than 1"),
+        ("    classes =", "    smoothing = 1 - smoothing\n    classes =", "parts are exchanged"),
+        (
+            "    targets = (1 - smoothing) * np.eye(classes)[labels] + smoothing / classes",
+            "    probabilities = (1 - smoothing) * probabilities + smoothing / classes\n"
+            "    targets = np.eye(classes)[labels]",
+            "smooth the targets",
+        ),
+        (".mean()", ".sum()", "sum over the images"),
+        (".sum(axis=1).mean()", ".mean()", "mean over the classes"),
+        (".sum(axis=1).mean()", ".sum(axis=1)", "Give one number"),
+        ("return -", "return ", "The sign"),
+        ("np.log(", "np.log2(", "take the natural one"),
+        ("    return", "    probabilities += 1e-7\n    return", "in place"),
+    ],
+    "adamw_step": [
+        (
+            "    m = 0.9 *",
+            "    gradient = gradient + weight_decay * weights\n    weight_decay = 0\n    m = 0.9 *",
+            "The decay went into the gradient",
+        ),
+        (" - learning_rate * weight_decay * weights", "", "weight decay is missing"),
+        ("learning_rate * weight_decay", "weight_decay", "multiplied by the learning rate"),
+        (
+            " / (1 - 0.9**step)\n    square = v / (1 - 0.999**step)",
+            "\n    square = v",
+            "bias correction is missing",
+        ),
+        (" / (1 - 0.999**step)", "", "bias correction of v is missing"),
+        (" / (1 - 0.9**step)", "", "bias correction of m is missing"),
+        ("    mean =", "    step = step - 1\n    mean =", "subtracted from `step`"),
+        ("    mean =", "    step = step + 1\n    mean =", "added to `step`"),
+        ("np.sqrt(square)", "square", "root of v is missing"),
+        ("* mean /", "* gradient /", "not this gradient alone"),
+        (
+            "    m = 0.9 * m + 0.1 * gradient\n    v = 0.999 * v + 0.001 * gradient**2\n"
+            "    mean = m / (1 - 0.9**step)\n    square = v / (1 - 0.999**step)",
+            "    mean = m / (1 - 0.9**step)\n    square = v / (1 - 0.999**step)\n"
+            "    m = 0.9 * m + 0.1 * gradient\n    v = 0.999 * v + 0.001 * gradient**2",
+            "bring them up to date first",
+        ),
+        ("decayed - learning_rate", "decayed + learning_rate", "goes uphill"),
+        (", m, v\n", ", mean, square\n", "Return m and v as they are"),
+        ("    m = 0.9 * m + 0.1 * gradient", "    m *= 0.9\n    m += 0.1 * gradient", "in place"),
+    ],
+    "occlude": [
+        ("[-count:]", "[:count]", "the least weight; remove those with the most"),
+        ("[-count:]", "[:-count]", "do the reverse"),
+        ("[-count:]", "[-count - 1 :]", "one cell too many"),
+        ("[-count:]", "[-count + 1 :]", "one cell too few"),
+        ("row, column = divmod", "column, row = divmod", "Rows and columns are exchanged"),
+        ("divmod(cell, width)", "divmod(cell, height)", "the number of columns, not of rows"),
+        ("view.mean(axis=(0, 1))", "0", "0, which is black"),
+        ("view.mean(axis=(0, 1))", "view.mean()", "one for each channel"),
+        ("view.mean(axis=(0, 1))", "view[rows, columns].mean(axis=(0, 1))", "its own mean"),
+        ("view.copy()", "view", "in place"),
+    ],
+    "pointing_game": [
+        ("np.roll(masks, -1, axis=0)", "masks", "the first again"),
+        ("np.roll(masks, -1, axis=0)", "np.roll(masks, 1, axis=0)", "the previous image"),
+        ("masks.mean())", "1 / masks[0].size)", "Chance is not one cell"),
+        ("peaks, axis=1).mean(axis=0)", "peaks, axis=1).sum(axis=0)", "sum in place of the mean"),
+        (
+            "return np.take_along_axis(cells, peaks, axis=1).mean(axis=0)",
+            "return (maps * masks[:, None]).sum(axis=(2, 3)).mean(axis=0)",
+            "numbers are not",
+        ),
+        (
+            "return np.take_along_axis(cells, peaks, axis=1).mean(axis=0)",
+            "inside = (maps * masks[:, None]).sum(axis=(2, 3))\n"
+            "        return (inside / maps.sum(axis=(2, 3))).mean(axis=0)",
+            "That is the mass",
+        ),
+        (
+            "maps.reshape(batch, num_tokens, -1).argmax(axis=2)",
+            "maps.max(axis=1).reshape(batch, 1, -1).argmax(axis=2).repeat(num_tokens, 1)",
+            "among all maps of an image",
+        ),
+        (
+            "peaks = maps.reshape(batch, num_tokens, -1)",
+            "peaks = maps.swapaxes(2, 3).reshape(batch, num_tokens, -1)",
+            "numbers are not",
+        ),
+        ("cells = masks", "cells = masks.swapaxes(1, 2)", "rows and columns of the masks"),
+        ("masks.mean())])", "masks.mean())], axis=1)", "the order is (3, tokens)"),
+        (
+            "axis=1).mean(axis=0)",
+            "axis=1).mean(axis=1)",
+            "raised ValueError: all input arrays must have the same shape",
+        ),
+    ],
+    "effects_of_tokens": [
+        (
+            "np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))])",
+            "np.where(np.eye(len(tokens), dtype=bool)[..., None], 0, tokens)",
+            "as a token of zeros",
+        ),
+        (
+            "np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))])",
+            "np.stack([tokens] * len(tokens))\n"
+            "    for i in range(len(tokens)):\n"
+            "        without[i, i] = np.delete(tokens, i, axis=0).mean(axis=0)",
+            "a mean in the token's place",
+        ),
+        (
+            "np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))])",
+            "tokens[:, None]",
+            "kept each token alone",
+        ),
+        ("tokens, i, axis=0", "tokens, i, axis=1", "take away tokens, not channels"),
+        ("rest(tokens[None])", "rest(tokens)", "add an axis for the batch"),
+        (
+            "rest(tokens[None])[0, label] - rest(without)[:, label]",
+            "rest(without)[:, label] - rest(tokens[None])[0, label]",
+            "The sign is the other way round",
+        ),
+        ("rest(tokens[None])[0, label] - ", "", "probability without each token"),
+        (
+            "return rest(tokens[None])[0, label] - rest(without)[:, label]",
+            "return abs(rest(tokens[None])[0, label] - rest(without)[:, label])",
+            "size of the change",
+        ),
+        ("    return", "    label = rest(tokens[None]).argmax()\n    return", "the network names"),
+        (
+            "rest(tokens[None])[0, label] - rest(without)[:, label]",
+            "rest(tokens[None])[0] - rest(without)",
+            "You watched all classes",
+        ),
+    ],
 }
 
 
