@@ -6,7 +6,8 @@ The copies hold the same code cells, so they run wherever the package is install
 is folded in the notebooks: the block called "Solution", with `--hints` those called "Hints", and
 with `--answers` every other one, which are what a prediction reveals (its choices stay, as a list).
 Outputs stay, so that a notebook can be read without running it, except those of the exercises, and
-with `--outputs` all. The folder appears when it is complete, or not at all.
+with `--outputs` all. Links to other files of the project lead to its address from there. The folder
+appears when it is complete, or not at all.
 """
 
 import argparse
@@ -21,11 +22,14 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
+from bootstrap_cell import SOURCE
 from run_notebooks import ROOT, read_notebook, write_notebook
 
 FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>(\n*)", re.DOTALL)
 CHOICE = re.compile(r"\(\w\) ")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
+OUTSIDE = re.compile(r"\]\(\.\./(?=[^)\s]+\))")
+FILES = re.search('REPOSITORY = "(.+)"', SOURCE)[1] + "/blob/HEAD/"
 
 
 def strip_text(text: str, *, hints: bool = False, answers: bool = False) -> str:
@@ -96,13 +100,19 @@ def strip_notebook(
         notebook.metadata.pop("widgets", None)
 
 
-def check_links(folder: Path) -> None:
-    """Raise a ValueError if a link between files leads nowhere."""
-    for path in sorted(folder.glob("*.ipynb")):
-        for cell in read_notebook(path).cells:
-            for link in LINK.findall(cell.source) if cell.cell_type == "markdown" else ():
-                if not (folder / link).exists():
-                    raise ValueError(f"{path.name} links to {link}, which is not handed out")
+def check_links(notebook: NotebookNode, folder: Path) -> None:
+    """Raise a ValueError if a link of a notebook in `folder` to another file leads nowhere."""
+    for cell in notebook.cells:
+        for link in LINK.findall(cell.source) if cell.cell_type == "markdown" else ():
+            if not (folder / link).exists():
+                raise ValueError(f"its link to {link} leads nowhere")
+
+
+def link_to_repository(notebook: NotebookNode) -> None:
+    """Let links to files beside the notebooks' folder lead to the project's address, in place."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = OUTSIDE.sub(f"]({FILES}", cell.source)
 
 
 def make_handout(source: Path, out: Path, **left_out: bool) -> list[Path]:
@@ -113,7 +123,7 @@ def make_handout(source: Path, out: Path, **left_out: bool) -> list[Path]:
     Raises:
         FileExistsError: `out` exists.
         FileNotFoundError: `source` has no notebooks.
-        ValueError: a notebook cannot be stripped, or a link of the copies would lead nowhere.
+        ValueError: a notebook cannot be stripped, or one of its links leads nowhere.
         OSError: the folder cannot be written.
     """
     if out.exists():
@@ -126,13 +136,14 @@ def make_handout(source: Path, out: Path, **left_out: bool) -> list[Path]:
     try:
         for path in paths:
             notebook = read_notebook(path)
-            if path.name[0].isdigit():
-                try:
+            try:
+                check_links(notebook, source)
+                if path.name[0].isdigit():
                     strip_notebook(notebook, **left_out)
-                except ValueError as error:
-                    raise ValueError(f"{path.name}: {error}") from error
+            except ValueError as error:
+                raise ValueError(f"{path.name}: {error}") from error
+            link_to_repository(notebook)
             write_notebook(notebook, temporary / path.name)
-        check_links(temporary)
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
