@@ -4,6 +4,8 @@ It is a sketch of the parts in their order, with the shapes between them.
 `figures.network_figure` draws the blocks of one configuration.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
@@ -116,9 +118,7 @@ def network_diagram(place: str) -> Figure:
     )
     _draw_box(pens["mean"], "mean", 0.5, "LayerNorm,\nmean")
     _draw_classes(pens["classes"])
-    for (left, (_, start)), (right, (end, _)) in zip(
-        list(PARTS.items())[:-1], list(PARTS.items())[1:], strict=True
-    ):
+    for (left, (_, start)), (right, (end, _)) in pairwise(PARTS.items()):
         pen = pens[left] if pens[right].strong else pens[right]
         pen.arrow((start + 0.07, MIDDLE), (end - 0.05, MIDDLE))
     _draw_loop(pens["loop"])
