@@ -184,6 +184,8 @@ def facts_of_answers(read, printed, costs):
         read(f"results/{each}.json") for each in ("attention_scores", "tokens_at_224")
     )
     card, light = (read(f"weights/{name}.json") for name in ("modern_8_tokens", "light_8_tokens"))
+    v11 = read("weights/modern_8_tokens_v1.1.json")
+    assert v11["recipe"] == card["recipe"]
     with_maps = scores["accuracy_with_maps"][0]
     maps = scores["maps"][0]
     assert (maps["network"], maps["weights"]) == ("modern_8_tokens", "trained")
@@ -206,6 +208,7 @@ def facts_of_answers(read, printed, costs):
     learners = [at_224["TokenLearner", i] for i in (3, 6, 9)]
     count = sum(map(sum, card["test"]["confusion"]))
     error = sqrt(card["test"]["top1"] * (1 - card["test"]["top1"]) / count)
+    assert abs(card["test"]["top1"] - v11["test"]["top1"]) < 2 * sqrt(2) * error
     top1, gflops = PUBLISHED_TOP1, PUBLISHED_GFLOPS
     assert [round(c.published_gflops, 4) for c in (none, after[2])] == list(gflops.values())
     assert top1["8 tokens"] - top1["none"] == pytest.approx(0.44, abs=0.005)
@@ -216,7 +219,11 @@ def facts_of_answers(read, printed, costs):
             percent(with_maps["learned"]),
             percent(with_maps["uniform"]),
         ],
-        "Why a sigmoid in v1 and a softmax in v1.1?": ["1.5"],
+        "Why a sigmoid in v1 and a softmax in v1.1?": [
+            "1.5",
+            percent(card["test"]["top1"]),
+            percent(v11["test"]["top1"]),
+        ],
         "What if the maps look alike?": [
             f"{with_maps['images']:,}",
             f"{cosine:.2f}",
