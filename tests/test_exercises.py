@@ -365,6 +365,69 @@ WRONG_ANSWERS = {
             "You watched all classes",
         ),
     ],
+    "masked_pooling": [
+        ("-1e9", "0", "exp(0) is 1"),
+        ("logits, -1e9", "-1e9, logits", "wrong way round"),
+        ("exists[..., None], logits", "True, logits", "mask is not used"),
+        (
+            "    logits = np.where(exists[..., None], logits, -1e9)\n"
+            "    powers = np.exp(logits - logits.max(axis=(1, 2), keepdims=True))\n"
+            "    maps = powers /",
+            "    powers = np.exp(logits)\n    maps = exists[..., None] * powers /",
+            "Masked after the softmax",
+        ),
+        ("axis=(1, 2)", "axis=3", "tokens compete for each cell"),
+        ("axis=(1, 2)", "axis=2", "each row of a map"),
+        ("maps, grid)", "maps, grid) / exists[0].size", "take the sum"),
+        ("->bsc", "->bcs", "the order is (batch, tokens, dim)"),
+        ("    logits = np", "    logits[~exists] = -1e9\n    logits = np", "in place"),
+    ],
+    "fuse": [
+        ("grid + ", "", "residual is missing"),
+        ("1 / (1 + np.exp(-mask_logits))", "mask_logits", "sigmoid is missing"),
+        (
+            "1 / (1 + np.exp(-mask_logits))",
+            "np.exp(mask_logits) / np.exp(mask_logits).sum(axis=3, keepdims=True)",
+            "makes each cell a mean",
+        ),
+        (
+            "1 / (1 + np.exp(-mask_logits))",
+            "np.exp(mask_logits) / np.exp(mask_logits).sum(axis=(1, 2), keepdims=True)",
+            "Softmax over the wrong axis",
+        ),
+        ("tokens[:, None]", "tokens[:, None] / tokens.shape[1]", "mean over the tokens"),
+        ("masks @", "masks.mean(axis=(1, 2), keepdims=True) @", "one mask for all cells"),
+        (
+            "    return grid + masks @ tokens[:, None]",
+            "    grid += masks @ tokens[:, None]\n    return grid",
+            "in place",
+        ),
+        ("tokens[:, None]", "tokens", "raised ValueError"),
+    ],
+    "merge_pairs": [
+        (
+            "even_sizes, odd_sizes = sizes[0::2], sizes[1::2]",
+            "even_sizes, odd_sizes = np.ones((2, len(even)))",
+            "plain mean",
+        ),
+        ("np.linalg.norm(x, axis=1, keepdims=True)", "1", "dot product"),
+        ("argsort(-cosines", "argsort(cosines", "least alike"),
+        ("np.delete(even, merged, axis=0)", "even", "still there"),
+        (
+            "    np.add.at(sums, partners, even[merged] * even_sizes[merged, None])\n"
+            "    np.add.at(weights, partners, even_sizes[merged])",
+            "    sums[partners] += even[merged] * even_sizes[merged, None]\n"
+            "    weights[partners] += even_sizes[merged]",
+            "counts a repeated index once",
+        ),
+        (
+            "tokens[0::2], tokens[1::2]\n    even_sizes, odd_sizes = sizes[0::2], sizes[1::2]",
+            "tokens[1::2], tokens[0::2]\n    even_sizes, odd_sizes = sizes[1::2], sizes[0::2]",
+            "Even and odd places are exchanged",
+        ),
+        ("[left, sums / weights[:, None]]", "[sums / weights[:, None], left]", "order is"),
+        ("odd_sizes.copy()", "odd_sizes", "in place"),
+    ],
 }
 
 
