@@ -6,14 +6,18 @@ import pytest
 from IPython.display import Markdown
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from tlvit_utils import ViTConfig, figures
+from tlvit_utils import figures
 from tlvit_utils.figures import enlarge, overlay
 
 PICTURE = np.random.default_rng(0).random((32, 32, 3))
+ROWS = [
+    {"change": "published", "val_accuracy": 0.3, "multiply_adds": 80e6},
+    {"change": "other heads", "val_accuracy": 0.4, "multiply_adds": 31e6},
+]
 MAPS = np.random.default_rng(1).random((3, 8, 8))
 
 
@@ -50,7 +54,7 @@ def test_a_note_stands_in_every_title(monkeypatch):
         figures.lines_figure([0, 1], {"a": [0, 1]}, "x", "y"),
         figures.matrix_figure(np.eye(2), "ab", "cd", "e"),
         figures.curves_figure({"a": {"loss": [1]}}),
-        figures.network_figure(ViTConfig.light()),
+        figures.ablation_figure(ROWS, [0.01, 0.02]),
         figures.token_maps_figure(PICTURE, MAPS),
     ):
         assert figure.get_suptitle() == "not CIFAR-10"
@@ -303,61 +307,18 @@ def test_curves_of_two_runs():
     assert loss.get_legend() is not None
 
 
-@pytest.mark.parametrize(
-    "here, marked",
-    [
-        ("patches", ["patches"]),
-        ("positions", ["positions"]),
-        ("block", ["block 0", "block 1", "block 2", "block 3"]),
-        ("token learner", ["token learner"]),
-        ("classes", ["classes"]),
-        (None, []),
-    ],
-)
-def test_network_marks_the_asked_box(here, marked):
-    (ax,) = figures.network_figure(ViTConfig.light(), here).axes
-    names = [text.get_text().replace("\n", " ") for text in ax.texts if is_name(text)]
-    thick = [box.get_linewidth() > 1 for box in boxes(ax)]
-    assert [name for name, each in zip(names, thick, strict=True) if each] == marked
-    assert sum(text.get_text() == "you are\nhere" for text in ax.texts) == len(marked)
-
-
-def boxes(ax):
-    return [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
-
-
-def is_name(text):
-    """Whether this is a box's name, and not the empty text of an arrow or what stands outside."""
-    return text.get_text() and text.get_position()[1] == 0.5
-
-
-@pytest.mark.parametrize(
-    "config, tokens",
-    [
-        (ViTConfig.light(), [64, 64, 64, 64, 8, 8, 8, 1, 1]),
-        (ViTConfig.light(None), [64, 64, 64, 64, 64, 64, 1, 1]),
-        (ViTConfig.published(4), [64, 64, 64, 64, 64, 4, 4, 1, 1]),
-    ],
-)
-def test_network_prints_how_many_tokens_each_box_has(config, tokens):
-    (ax,) = figures.network_figure(config).axes
-    below = sorted(
-        (text.get_position()[0], text.get_text()) for text in ax.texts if text.get_position()[1] < 0
-    )
-    assert [text for _, text in below] == ["tokens:", *map(str, tokens)]
-    heights = [box.get_height() for box in boxes(ax)]
-    assert np.argsort(heights, kind="stable").tolist() == np.argsort(tokens, kind="stable").tolist()
-
-
-@pytest.mark.parametrize("num_layers", [1, 4, 8])
-def test_network_names_fit_into_their_boxes(num_layers):
-    figure = figures.network_figure(ViTConfig.published(8, num_layers))
-    figure.draw_without_rendering()
-    (ax,) = figure.axes
-    for box, text in zip(boxes(ax), filter(is_name, ax.texts), strict=True):
-        inside, around = text.get_window_extent(), box.get_window_extent()
-        assert around.x0 < inside.x0 and inside.x1 < around.x1
-        assert around.y0 < inside.y0 and inside.y1 < around.y1
+def test_ablation_shows_accuracy_with_its_error_and_cost_in_order():
+    accuracy, cost = figures.ablation_figure(ROWS, [0.01, 0.02]).axes
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == [
+        "published",
+        "other heads",
+    ]
+    assert accuracy.yaxis_inverted()  # the first on top
+    assert [bar.get_width() for bar in accuracy.patches] == [30, 40]
+    assert [bar.get_width() for bar in cost.patches] == [80, 31]
+    (errors,) = (each for each in accuracy.containers if isinstance(each, ErrorbarContainer))
+    spans = [np.ptp(segment[:, 0]) for segment in errors.lines[2][0].get_segments()]
+    assert np.allclose(spans, [2, 4])  # points, to both sides
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """One picture of the whole network, with the reader's place in it; every notebook begins with it.
 
 It is a sketch of the parts in their order, with the shapes between them.
-`figures.network_figure` draws the blocks of one configuration.
 """
 
 from itertools import pairwise

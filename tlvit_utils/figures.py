@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from tlvit_utils.overlay import enlarge
 
@@ -391,47 +391,4 @@ def curves_figure(histories: dict[str, dict[str, list]], title: str | None = Non
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     axes[0, 0].legend(fontsize=FONT_SIZE - 2)
-    return figure
-
-
-def network_figure(config, here: str | None = None) -> Figure:
-    """Draw the network as a row of boxes, taller where there are more tokens.
-
-    Args:
-        config: a `ViTConfig`.
-        here: the box to mark: "patches", "positions", "block", "token learner" or "classes".
-    """
-    boxes = [("patches", config.num_patches), ("positions", config.num_patches)]
-    tokens = config.num_patches
-    for i in range(config.num_layers):
-        boxes.append((f"block\n{i}", tokens))
-        if config.num_tokens is not None and i == config.token_learner_after:
-            tokens = config.num_tokens
-            boxes.append(("token\nlearner", tokens))
-    boxes += [("mean", 1), ("classes", 1)]
-    figure, axes = new_figure(0.92 * (len(boxes) + 0.8), 2.7)
-    ax = axes[0, 0]
-    for i, (name, count) in enumerate(boxes):
-        height = 0.35 + 0.65 * (count / config.num_patches) ** 0.5
-        marked = here is not None and name.replace("\n", " ").startswith(here)
-        ax.add_patch(
-            FancyBboxPatch(
-                (i + 0.12, (1 - height) / 2),
-                0.76,
-                height,
-                boxstyle="round,pad=0,rounding_size=0.08",
-                facecolor="#E69F00" if marked else "#DCE9F2",
-                edgecolor="black",
-                linewidth=2.5 if marked else 1,
-            )
-        )
-        ax.text(i + 0.5, 0.5, name, ha="center", va="center", fontsize=FONT_SIZE - 1)
-        ax.text(i + 0.5, -0.14, count, ha="center", fontsize=FONT_SIZE - 1)
-        if marked:
-            ax.text(i + 0.5, 1.06, "you are\nhere", ha="center", fontsize=FONT_SIZE - 1)
-        if i:
-            ax.annotate("", (i + 0.12, 0.5), (i - 0.12, 0.5), arrowprops={"arrowstyle": "->"})
-    ax.text(-0.08, -0.14, "tokens:", ha="right", fontsize=FONT_SIZE - 1)
-    ax.set(xlim=(-0.8, len(boxes)), ylim=(-0.2, 1.3))
-    ax.axis("off")
     return figure
