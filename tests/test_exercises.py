@@ -428,6 +428,29 @@ WRONG_ANSWERS = {
         ("[left, sums / weights[:, None]]", "[sums / weights[:, None], left]", "order is"),
         ("odd_sizes.copy()", "odd_sizes", "in place"),
     ],
+    "standard_error": [
+        (
+            "np.sqrt(accuracies * (1 - accuracies) / num_images)",
+            "accuracies * (1 - accuracies) / num_images",
+            "variance",
+        ),
+        (" / num_images)", ") / num_images", "inside"),
+        (" / num_images)", ")", "division by num_images is missing"),
+        (" * (1 - accuracies)", "", "largest error"),
+        ("return np.sqrt", "return 1.96 * np.sqrt", "1.96"),
+        ("    return", "    accuracies *= 1.0\n    accuracies -= 0.1\n    return", "in place"),
+    ],
+    "paired_difference": [
+        ("second.astype(float) - first", "first.astype(float) - second", "turned round"),
+        (
+            "differences.std() / np.sqrt(len(differences))",
+            "np.sqrt((first.var() + second.var()) / len(first))",
+            "image by image",
+        ),
+        (" / np.sqrt(len(differences))", "", "deviation of one image"),
+        (" / np.sqrt(len(differences))", " / len(differences)", "falls with"),
+        ("second.astype(float) - first", "(second != first).astype(float)", "sign of each"),
+    ],
 }
 
 
