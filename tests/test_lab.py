@@ -28,7 +28,7 @@ SETTINGS = {  # all cells in the page, and no questions
 MINUTE = 60_000  # milliseconds
 
 pytestmark = pytest.mark.skipif(
-    ipywidgets.version_info[0] < 8,
+    int(ipywidgets.__version__.split(".")[0]) < 8,
     reason="ipywidgets 7, which Colab has, draws other sliders; and Colab is no JupyterLab",
 )
 
