@@ -9,9 +9,7 @@ A row that is there is not trained again: a run that was broken off goes on. Nee
 """
 
 import argparse
-import hashlib
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -26,7 +24,7 @@ from tlvit_utils.ablation import (
     run_step,
 )
 from tlvit_utils.data import load_cifar10
-from tlvit_utils.experiment import KNOWN_COPIES
+from tlvit_utils.experiment import shown_command, training_images_facts
 from tlvit_utils.machine import choose_compute, session_facts
 from tlvit_utils.progress import ProgressLine
 from tlvit_utils.results import save_result
@@ -58,7 +56,7 @@ def main():
         rows = found["rows"]
 
     dataset = load_cifar10(source="cifar10")
-    images_hash = hashlib.sha256(dataset.train.images.tobytes()).hexdigest()
+    images = training_images_facts(dataset)
     compute = choose_compute()
     keras.config.set_dtype_policy(compute.dtype_policy)
     done = {(row["part"], row["change"]) for row in rows}
@@ -79,10 +77,9 @@ def main():
             save_result(
                 options.out,
                 settings=settings,
-                train_images_sha256=images_hash,
-                train_images_note=KNOWN_COPIES.get(images_hash, ""),
+                **images,
                 compute=compute,
-                command=f"python benchmarks/ablation.py {shlex.join(sys.argv[1:])}".strip(),
+                command=shown_command("benchmarks/ablation.py", sys.argv[1:], "FILE.json"),
                 **session_facts(),
                 rows=rows,
             )

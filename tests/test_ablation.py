@@ -150,6 +150,7 @@ def test_the_screening_goes_on_where_it_was_broken_off(trained, monkeypatch, tmp
         ("alternatives", "tiny 1"),
     ]
     assert found["settings"]["train_images"] == 32
+    assert found["command"] == "python benchmarks/ablation.py --out FILE.json --images 32"
     out.write_text(json.dumps({**found, "rows": rows[:1]}))
     assert screen(monkeypatch, out, "--images", "32")["rows"] == rows
     assert trained == [("tiny 0", 32), ("tiny 1", 32), ("tiny 1", 32)]

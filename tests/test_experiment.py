@@ -49,7 +49,7 @@ def test_runs_that_differ_have_different_names():
 
 @pytest.mark.parametrize("out", [["--out", "out"], ["--out", "a b/c"], ["--out=out"]], ids=str)
 def test_the_published_command_names_no_folder(out):
-    shown = shown_command(["--epochs", "3", *out, "--seed", "1"])
+    shown = shown_command("-m tlvit_utils.training", ["--epochs", "3", *out, "--seed", "1"])
     assert shown.replace("=", " ") == (
         "python -m tlvit_utils.training --epochs 3 --out DIR --seed 1"
     )

@@ -58,28 +58,29 @@ class _Nothing(layers.Layer):
         return x
 
 
-def without_batch_norm(model: keras.Model) -> keras.Model:
-    """Return a copy of the network without batch normalisation, with fresh weights."""
+def _with_others(model, kind, make):
+    """Return a copy of the network, with fresh weights and `make(name)` for layers of this kind."""
 
     def clone(layer):
-        if isinstance(layer, layers.BatchNormalization):
-            return _Nothing(name=layer.name)
+        if isinstance(layer, kind):
+            return make(layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     return keras.models.clone_model(model, clone_function=clone)
+
+
+def without_batch_norm(model: keras.Model) -> keras.Model:
+    """Return a copy of the network without batch normalisation, with fresh weights."""
+    return _with_others(model, layers.BatchNormalization, lambda name: _Nothing(name=name))
 
 
 def standardised(model: keras.Model) -> keras.Model:
     """Let the network subtract each colour's mean and divide by its deviation (CIFAR-10's)."""
     mean, deviation = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2470, 0.2435, 0.2616])
-
-    def clone(layer):
-        if isinstance(layer, layers.Rescaling):
-            scale, offset = 1 / (255 * deviation), -mean / deviation
-            return layers.Rescaling(scale.tolist(), offset.tolist(), name=layer.name)
-        return layer.__class__.from_config(layer.get_config())
-
-    return keras.models.clone_model(model, clone_function=clone)
+    scale, offset = (1 / (255 * deviation)).tolist(), (-mean / deviation).tolist()
+    return _with_others(
+        model, layers.Rescaling, lambda name: layers.Rescaling(scale, offset, name=name)
+    )
 
 
 def small_normal_positions(model: keras.Model) -> keras.Model:

@@ -16,7 +16,7 @@ import keras
 
 from tlvit_utils.callbacks import RecordMaps
 from tlvit_utils.cost import model_cost
-from tlvit_utils.data import load_cifar10, load_shapes10
+from tlvit_utils.data import Dataset, load_cifar10, load_shapes10
 from tlvit_utils.machine import choose_compute, session_facts
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.progress import ProgressLine
@@ -83,10 +83,19 @@ def configure(options: argparse.Namespace) -> tuple[ViTConfig, Recipe]:
     return config, replace(recipe, seed=options.seed)
 
 
-def shown_command(arguments: list[str]) -> str:
-    """Return the command as it is published: with DIR in place of a folder of this machine."""
-    command = f"python -m tlvit_utils.training {shlex.join(arguments)}"
-    return re.sub(r"(--(?:out|tensorboard)[ =])('[^']*'|\S+)", r"\1DIR", command)
+def shown_command(program: str, arguments: list[str], place: str = "DIR") -> str:
+    """Return the command as it is published: with `place` in place of a path of this machine."""
+    command = f"python {program} {shlex.join(arguments)}".strip()
+    return re.sub(r"(--(?:out|tensorboard)[ =])('[^']*'|\S+)", rf"\1{place}", command)
+
+
+def training_images_facts(dataset: Dataset) -> dict[str, str]:
+    """Return the SHA-256 of the training images, and a note where they are a known copy."""
+    images_hash = hashlib.sha256(dataset.train.images.tobytes()).hexdigest()
+    facts = {"train_images_sha256": images_hash}
+    if note := KNOWN_COPIES.get(images_hash):
+        facts["train_images_note"] = note
+    return facts
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -129,15 +138,12 @@ def main(arguments: list[str] | None = None) -> None:
     weights = options.out / f"{name}.npz"
     save_pretrained(model, weights)
     restore_weights(model, weights)  # as rounded in the file, so that its accuracy can be repeated
-    images_hash = hashlib.sha256(dataset.train.images.tobytes()).hexdigest()
-    note = KNOWN_COPIES.get(images_hash)
     save_result(
         options.out / f"{name}.json",
         config=config,
         recipe=recipe,
         dataset=dataset.name,
-        train_images_sha256=images_hash,
-        **({"train_images_note": note} if note else {}),
+        **training_images_facts(dataset),
         test=evaluate(model, *dataset.test),
         parameters=cost.params,
         multiply_adds=cost.macs,
@@ -145,7 +151,7 @@ def main(arguments: list[str] | None = None) -> None:
         images_per_second=line.images_per_second,
         history=history,
         compute=compute,
-        command=shown_command(arguments),
+        command=shown_command("-m tlvit_utils.training", arguments),
         **session_facts(),
     )
     checkpoint.unlink()
