@@ -4,8 +4,8 @@ import json
 import sys
 from dataclasses import asdict
 from itertools import pairwise
-from pathlib import Path
 
+import ablation as screening
 import numpy as np
 import pytest
 from keras import layers
@@ -15,10 +15,6 @@ from tlvit_utils.ablation import ALTERNATIVES, WALK, Step, run_step
 from tlvit_utils.data import load_shapes10
 from tlvit_utils.recipe import Recipe
 from tlvit_utils.vit import ViTConfig, build_vit
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-
-import ablation as screening
 
 TINY = ViTConfig.modern(2).replace(
     convolutions=((8, 4), (8, 2)), patch_size=8, projection_dim=8, num_layers=2, mlp_units=(8, 8)

@@ -1,15 +1,10 @@
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
+from published_example import augmentation, build_example
 
 from tlvit_utils import ViTConfig, build_vit
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from published_example import augmentation, build_example
 
 
 @pytest.mark.parametrize("num_tokens", [4, None])

@@ -1,14 +1,11 @@
 """The arithmetic of the speed benchmarks, on rates that are made up; no times here."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import throughput
 import time_to_accuracy

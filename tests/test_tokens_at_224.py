@@ -1,8 +1,5 @@
 """The benchmark's networks: a short one of each kind builds and works; no times here."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
@@ -11,7 +8,6 @@ from tlvit_utils.cost import model_cost
 
 pytest.importorskip("tensorflow")
 pytest.importorskip("resource", reason="Windows does not tell a process's peak memory so")
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 from tokens_at_224 import REDUCERS, TOKENS, average_pooling, build_vit_at_224
 
