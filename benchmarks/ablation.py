@@ -73,12 +73,12 @@ def main():
                 seed=options.seed,
                 callbacks=[ProgressLine(step.change, options.images, step.recipe.batch_size)],
             )
-            rows.append({"part": part, "config": step.config, "recipe": step.recipe, **row})
+            about = {"part": part, "config": step.config, "recipe": step.recipe}
+            rows.append({**about, "dtype_policy": compute.dtype_policy, **row})
             save_result(
                 options.out,
                 settings=settings,
                 **images,
-                compute=compute,
                 command=shown_command("benchmarks/ablation.py", sys.argv[1:], "FILE.json"),
                 **session_facts(),
                 rows=rows,

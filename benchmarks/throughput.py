@@ -2,9 +2,10 @@
 
 All three run as a user would run them: the published example with its own augmentation and `fit`
 loop, the other two with `train()`'s settings for a long training, and each with its own number of
-tokens, 4, 4 and 8. They take turns, and the numbers
-are medians. Beside them stands this machine's rate in plain float32 matrix products, and the share
-of it that each training reaches: 6 operations per multiply-add and image, forward and backward.
+tokens, 4, 4 and 8. Where this package would train in another precision than float32, the last two
+run in both. They take turns, and the numbers are medians. Beside them stands this machine's rate in
+plain float32 matrix products, and the share of it that each training reaches: 6 operations per
+multiply-add and image, forward and backward.
 
     python benchmarks/throughput.py    # prints a table, writes assets/results/throughput.json
 
@@ -44,11 +45,14 @@ def build_forms():
     example = build_example()
     compile_example(example)
     forms = {"published example": (example, 256, model_cost(build_vit(ViTConfig.published())).macs)}
-    keras.config.set_dtype_policy(choose_compute().dtype_policy)
-    for name in ("published", "modern"):
-        model, recipe = build_vit(getattr(ViTConfig, name)()), getattr(Recipe, name)()
-        compile_model(model, recipe, LONG_TRAINING // recipe.epochs)
-        forms[f"{name}()"] = (model, recipe.batch_size, model_cost(model).macs)
+    chosen = choose_compute().dtype_policy
+    for policy in sorted({"float32", chosen}):
+        keras.config.set_dtype_policy(policy)
+        for name in ("published", "modern"):
+            model, recipe = build_vit(getattr(ViTConfig, name)()), getattr(Recipe, name)()
+            compile_model(model, recipe, LONG_TRAINING // recipe.epochs)
+            form = f"{name}()" if policy == "float32" else f"{name}(), {policy}"
+            forms[form] = (model, recipe.batch_size, model_cost(model).macs)
     return forms
 
 
@@ -159,7 +163,7 @@ def main():
         return
     rows, versions = [], {}
     print(
-        f"{'backend':<12}{'form':<19}{'training':>10}{'ratio':>7}{'inference':>11}{'ratio':>7}"
+        f"{'backend':<12}{'form':<29}{'training':>10}{'ratio':>7}{'inference':>11}{'ratio':>7}"
         f"{'GFLOP/s':>9}{'of':>7}"
     )
     for backend in filter(find_spec, BACKENDS):
@@ -167,7 +171,7 @@ def main():
         versions |= measured["facts"]["versions"]
         for row in measured["rows"]:
             print(
-                f"{backend:<12}{row['form']:<19}"
+                f"{backend:<12}{row['form']:<29}"
                 f"{row['training_images_per_second']:>10.1f}{row['training_ratio']:>7.2f}"
                 f"{row['inference_images_per_second']:>11.1f}{row['inference_ratio']:>7.2f}"
                 f"{row['training_gflops']:>9.1f}{row['matrix_product_gflops']:>7.1f}",

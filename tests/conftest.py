@@ -14,6 +14,14 @@ from tlvit_utils.data import load_shapes10
 matplotlib.use("agg")  # here and not in the environment, which notebook kernels would inherit
 
 
+@pytest.fixture(autouse=True)
+def same_precision():
+    """Undo what a command sets for its own training."""
+    policy = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(policy)
+
+
 @pytest.fixture(scope="session")
 def randomise():
     """A function that gives every weight, biases and scales too, a value that shows."""

@@ -16,6 +16,7 @@ from tlvit_utils.machine import Gpu, choose_compute, find_gpus, session_facts
 )
 def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
     monkeypatch.setattr(machine, "find_gpus", lambda: gpus)
+    monkeypatch.setattr(machine, "cpu_has_bfloat16", lambda: False)
     compute = choose_compute()
     assert compute.dtype_policy == policy
     assert f"on {device}" in str(compute)
@@ -32,6 +33,27 @@ def test_tensorflow_on_a_cpu_is_not_compiled(backend, jit_compile, monkeypatch):
     compute = choose_compute()
     assert compute.jit_compile == jit_compile
     assert ("not compiled" in str(compute)) == (not jit_compile)
+
+
+@pytest.mark.parametrize(
+    "flags, policies",
+    [
+        ("flags : fpu avx512f avx512_bf16 sse", ["mixed_bfloat16", "float32"]),
+        ("flags : fpu amx_bf16", ["mixed_bfloat16", "float32"]),
+        ("flags : fpu avx2 my_avx512_bf16_not", ["float32", "float32"]),
+        (None, ["float32", "float32"]),
+    ],
+)
+def test_a_cpu_with_units_for_bfloat16_uses_them_on_tensorflow(
+    flags, policies, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(machine, "CPU_FACTS", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(flags)
+    monkeypatch.setattr(machine, "find_gpus", list)
+    for backend, policy in zip(("tensorflow", "jax"), policies, strict=True):
+        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
+        assert choose_compute().dtype_policy == policy
 
 
 def test_gpus_have_names_and_capabilities():

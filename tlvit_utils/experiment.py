@@ -137,7 +137,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     weights = options.out / f"{name}.npz"
     save_pretrained(model, weights)
-    restore_weights(model, weights)  # as rounded in the file, so that its accuracy can be repeated
+    keras.config.set_dtype_policy("float32")
+    model = build_vit(config)  # as `load_pretrained` builds it, so that its accuracy can be repeated
+    restore_weights(model, weights)
     save_result(
         options.out / f"{name}.json",
         config=config,

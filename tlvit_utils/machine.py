@@ -4,8 +4,11 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
+
+CPU_FACTS = Path("/proc/cpuinfo")  # on Linux
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,21 @@ def find_gpus() -> list[Gpu]:
     return []
 
 
+def cpu_has_bfloat16() -> bool:
+    """Return whether this processor multiplies bfloat16 itself; False where nothing tells."""
+    if not CPU_FACTS.exists():
+        return False
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(CPU_FACTS.read_text().split())
+
+
 def choose_compute() -> Compute:
     """Choose precision and compilation by what is there.
 
     A GPU trains in bfloat16 from compute capability 8.0 on, where it has units for it, below that
-    in float16 (Keras then scales the loss); a CPU in float32. Keras decides what to compile, except
-    on a CPU with TensorFlow: measured on two cores, its own kernels are as fast as XLA's for the
-    light model and faster for convolutions, and the first step comes sooner.
+    in float16 (Keras then scales the loss). A CPU trains in float32, except with TensorFlow where
+    the processor has units for bfloat16: `benchmarks/throughput.py` measures both. Keras decides
+    what to compile, except on a CPU with TensorFlow: measured on two cores, its own kernels are as
+    fast as XLA's for the light model and faster for convolutions, and the first step comes sooner.
     """
     gpus = find_gpus()
     if gpus:
@@ -91,8 +102,10 @@ def choose_compute() -> Compute:
         policy = "mixed_float16" if capability and capability < 8 else "mixed_bfloat16"
         device = gpus[0].name if len(gpus) == 1 else f"{len(gpus)} × {gpus[0].name}"
         return Compute(device, policy, "auto")
-    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
-    return Compute(f"a CPU, {os.cpu_count()} cores,", "float32", jit_compile)
+    device = f"a CPU, {os.cpu_count()} cores,"
+    if keras.backend.backend() != "tensorflow":
+        return Compute(device, "float32", "auto")
+    return Compute(device, "mixed_bfloat16" if cpu_has_bfloat16() else "float32", False)
 
 
 def session_facts() -> dict:
