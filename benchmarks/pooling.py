@@ -1,7 +1,7 @@
 """TokenLearner's pooling as one matrix product, against the published form, side by side.
 
 The published form multiplies every map with every channel, an array of (batch, num_tokens,
-pixels, dim) numbers, and takes the mean over the pixels. Both forms run on TensorFlow here, in
+cells, dim) numbers, and takes the mean over the cells. Both forms run on TensorFlow here, in
 turns, and the time is the median. The memory is what a process of its own needs at most beyond
 what it needed before the pooling; the process pools one image first, so that this holds no
 start-up.
@@ -22,42 +22,42 @@ from keras import ops
 from results import save_rows
 
 NUM_TOKENS = 8
-SIZES = [(256, 64, 128), (64, 196, 768)]  # batch, pixels, dim
+SIZES = [(256, 64, 128), (64, 196, 768)]  # batch, cells, dim
 PASSES = ["forward", "forward and backward"]
 REPEATS = 21
 
 
-def one_matrix_product(maps, pixels):
-    return ops.matmul(maps, pixels) / pixels.shape[1]
+def one_matrix_product(maps, cells):
+    return ops.matmul(maps, cells) / cells.shape[1]
 
 
-def published_form(maps, pixels):
-    return ops.mean(maps[..., None] * pixels[:, None], axis=2)
+def published_form(maps, cells):
+    return ops.mean(maps[..., None] * cells[:, None], axis=2)
 
 
 FORMS = {"one matrix product": one_matrix_product, "published form": published_form}
 
 
 def make_run(form, which_pass):
-    """Return the compiled pooling, or its gradient in the maps and in the pixels."""
+    """Return the compiled pooling, or its gradient in the maps and in the cells."""
     pool = FORMS[form]
     if which_pass == "forward":
         return tf.function(pool)
 
     @tf.function
-    def run(maps, pixels):
+    def run(maps, cells):
         with tf.GradientTape() as tape:
-            tape.watch((maps, pixels))
-            loss = tf.reduce_sum(pool(maps, pixels) ** 2)
-        return tape.gradient(loss, (maps, pixels))
+            tape.watch((maps, cells))
+            loss = tf.reduce_sum(pool(maps, cells) ** 2)
+        return tape.gradient(loss, (maps, cells))
 
     return run
 
 
-def make_inputs(batch, pixels, dim):
+def make_inputs(batch, cells, dim):
     rng = np.random.default_rng(0)
-    maps = rng.random((batch, NUM_TOKENS, pixels), dtype="float32")
-    return tf.constant(maps), tf.constant(rng.random((batch, pixels, dim), dtype="float32"))
+    maps = rng.random((batch, NUM_TOKENS, cells), dtype="float32")
+    return tf.constant(maps), tf.constant(rng.random((batch, cells, dim), dtype="float32"))
 
 
 def times(size, which_pass):
@@ -86,8 +86,8 @@ def measure_memory(form, which_pass, *size):
 
     The inputs are filled in place: whatever was freed before would hide some of the rise.
     """
-    batch, pixels, dim = size
-    inputs = tf.fill((batch, NUM_TOKENS, pixels), 0.5), tf.fill((batch, pixels, dim), 0.5)
+    batch, cells, dim = size
+    inputs = tf.fill((batch, NUM_TOKENS, cells), 0.5), tf.fill((batch, cells, dim), 0.5)
     run = make_run(form, which_pass)
     run(*(x[:1] for x in inputs))
     before = peak_mib()
@@ -104,21 +104,21 @@ def memory(form, which_pass, size):
 def main():
     rows = []
     print(
-        f"{'batch':>5} {'pixels':>6} {'dim':>4}  {'pass':<21}{'form':<19}{'ms':>8}{'peak MiB':>10}"
+        f"{'batch':>5} {'cells':>6} {'dim':>4}  {'pass':<21}{'form':<19}{'ms':>8}{'peak MiB':>10}"
     )
     for size in SIZES:
         for which_pass in PASSES:
             for form, milliseconds in times(size, which_pass).items():
                 peak = memory(form, which_pass, size)
-                batch, pixels, dim = size
+                batch, cells, dim = size
                 print(
-                    f"{batch:>5} {pixels:>6} {dim:>4}  {which_pass:<21}{form:<19}"
+                    f"{batch:>5} {cells:>6} {dim:>4}  {which_pass:<21}{form:<19}"
                     f"{milliseconds:>8.2f}{peak:>10.1f}"
                 )
                 rows.append(
                     {
                         "batch": batch,
-                        "pixels": pixels,
+                        "cells": cells,
                         "dim": dim,
                         "num_tokens": NUM_TOKENS,
                         "pass": which_pass,

@@ -1,4 +1,4 @@
-"""The token layers once more, for one image, as plain loops over pixels and tokens.
+"""The token layers once more, for one image, as plain loops over cells and tokens.
 
 Weights come in the order of `get_weights()`. Everything is float64.
 """
@@ -31,8 +31,8 @@ def mlp(vector, kernel1, bias1, kernel2, bias2):
 
 
 def normalised(image, gamma, beta):
-    """Return `image`, `(height, width, dim)`, with each pixel normalised alone."""
-    return np.array([[layer_norm(pixel, gamma, beta) for pixel in row] for row in image])
+    """Return `image`, `(height, width, dim)`, with each cell normalised alone."""
+    return np.array([[layer_norm(cell, gamma, beta) for cell in row] for row in image])
 
 
 def convolution(image, kernel):
@@ -59,7 +59,7 @@ def grouped_convolution(image, kernel, groups):
 
 
 def pool(maps, values):
-    """Return the sum over pixels of map × values; `maps`: `(height, width, num_tokens)`."""
+    """Return the sum over cells of map × values; `maps`: `(height, width, num_tokens)`."""
     height, width, num_tokens = maps.shape
     tokens = np.zeros((num_tokens, values.shape[-1]))
     for s, i, j in product(range(num_tokens), range(height), range(width)):
@@ -67,8 +67,8 @@ def pool(maps, values):
     return tokens
 
 
-def softmax_over_pixels(logits):
-    """Return each map's softmax over the pixels; `logits`: `(height, width, num_tokens)`."""
+def softmax_over_cells(logits):
+    """Return each map's softmax over the cells; `logits`: `(height, width, num_tokens)`."""
     maps = np.zeros(logits.shape)
     for s in range(logits.shape[-1]):
         powers = np.exp(logits[..., s] - logits[..., s].max())
@@ -83,7 +83,7 @@ def token_learner(image, weights, pooling="mean", approximate_gelu=True):
         maps = convolution(maps, kernel)
         maps = np.array([[[gelu(m, approximate_gelu) for m in p] for p in row] for row in maps])
     maps = convolution(maps, kernels[3])
-    maps = np.array([[[sigmoid(m) for m in pixel] for pixel in row] for row in maps])
+    maps = np.array([[[sigmoid(m) for m in cell] for cell in row] for row in maps])
     height, width, _ = image.shape
     tokens = pool(maps, image) / (height * width if pooling == "mean" else 1)
     return tokens, maps.transpose(2, 0, 1)
@@ -92,15 +92,15 @@ def token_learner(image, weights, pooling="mean", approximate_gelu=True):
 def token_learner_v11(image, weights):
     gamma, beta, *mlp_weights = weights
     grid = normalised(image, gamma, beta)
-    logits = np.array([[mlp(pixel, *mlp_weights) for pixel in row] for row in grid])
-    maps = softmax_over_pixels(logits)
+    logits = np.array([[mlp(cell, *mlp_weights) for cell in row] for row in grid])
+    maps = softmax_over_cells(logits)
     return pool(maps, image), maps.transpose(2, 0, 1)
 
 
 def grouped_token_learner(image, weights, groups):
     gamma, beta, mixing, to_logits, to_values = weights
     mixed = grouped_convolution(normalised(image, gamma, beta), mixing, groups)
-    maps = softmax_over_pixels(grouped_convolution(mixed, to_logits, groups=1))
+    maps = softmax_over_cells(grouped_convolution(mixed, to_logits, groups=1))
     return pool(maps, grouped_convolution(image, to_values, groups)), maps.transpose(2, 0, 1)
 
 

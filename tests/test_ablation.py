@@ -124,7 +124,7 @@ def trained(dataset, monkeypatch):
     trained = []
 
     def run(step, dataset, *, train_images, **options):
-        trained.append((step.change, train_images))
+        trained.append((step.change, train_images, options["seed"]))
         return {"change": step.change, "val_accuracy": 0.5}
 
     monkeypatch.setattr(screening, "run_step", run)
@@ -141,15 +141,18 @@ def test_the_screening_goes_on_where_it_was_broken_off(trained, monkeypatch, tmp
     out = tmp_path / "rows.json"
     found = screen(monkeypatch, out, "--images", "32")
     rows = found["rows"]
-    assert [(row["part"], row["change"]) for row in rows] == [
-        ("walk", "tiny 0"),
-        ("alternatives", "tiny 1"),
+    assert [(row["part"], row["change"], row["seed"]) for row in rows] == [
+        ("walk", "tiny 0", 0),
+        ("seeds", "tiny 0", 1),
+        ("seeds", "tiny 0", 2),
+        ("alternatives", "tiny 1", 0),
     ]
     assert found["settings"]["train_images"] == 32
     assert found["command"] == "python benchmarks/ablation.py --out FILE.json --images 32"
-    out.write_text(json.dumps({**found, "rows": rows[:1]}))
+    out.write_text(json.dumps({**found, "rows": rows[:2]}))
     assert screen(monkeypatch, out, "--images", "32")["rows"] == rows
-    assert trained == [("tiny 0", 32), ("tiny 1", 32), ("tiny 1", 32)]
+    missing = [("tiny 0", 32, 2), ("tiny 1", 32, 0)]
+    assert trained == [("tiny 0", 32, 0), ("tiny 0", 32, 1), *missing, *missing]
 
 
 def test_rows_of_other_settings_are_not_mixed(trained, monkeypatch, tmp_path, capsys):

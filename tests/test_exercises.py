@@ -428,17 +428,12 @@ WRONG_ANSWERS = {
         ("[left, sums / weights[:, None]]", "[sums / weights[:, None], left]", "order is"),
         ("odd_sizes.copy()", "odd_sizes", "in place"),
     ],
-    "standard_error": [
-        (
-            "np.sqrt(accuracies * (1 - accuracies) / num_images)",
-            "accuracies * (1 - accuracies) / num_images",
-            "variance",
-        ),
-        (" / num_images)", ") / num_images", "inside"),
-        (" / num_images)", ")", "division by num_images is missing"),
-        (" * (1 - accuracies)", "", "largest error"),
-        ("return np.sqrt", "return 1.96 * np.sqrt", "1.96"),
-        ("    return", "    accuracies *= 1.0\n    accuracies -= 0.1\n    return", "in place"),
+    "images_needed": [
+        ("8 * p", "2 * p", "one standard error"),
+        ("8 * p", "4 * p", "add up"),
+        ("8 * p", "16 * p", "add as squares"),
+        ("difference**2", "difference", "not squared"),
+        (" * (1 - p)", "", "nothing left to chance"),
     ],
     "paired_difference": [
         ("second.astype(float) - first", "first.astype(float) - second", "turned round"),

@@ -336,7 +336,7 @@ def test_pooling_explorer_compares_the_ways():
     explorer = pooling_explorer()
     explorer.num_tokens = 8
     text = plain(explorer.text.value)
-    assert "8 tokens: for each image, maps of 8 × 16 times pixels of 16 × 6" in text
+    assert "8 tokens: for each image, maps of 8 × 16 times cells of 16 × 6" in text
     assert "768 multiply-adds" in text
     assert re.search(r" loops [\d.,]+ ms 1\.0 [\d,]+ KiB yes product [\d.,]+ ms ", text)
     explorer.num_tokens = 1

@@ -11,6 +11,7 @@ import throughput
 import time_to_accuracy
 
 from tlvit_utils.data import Dataset, Split
+from tlvit_utils.machine import Compute
 
 
 def test_the_first_step_does_not_count():
@@ -36,6 +37,17 @@ def made_up(monkeypatch):
     monkeypatch.setattr(throughput, "RATES", {"training": rate})
     monkeypatch.setattr(throughput, "matrix_product_rate", lambda repeats: 60_000.0)
     return turns
+
+
+@pytest.mark.parametrize("chosen", ["float32", "mixed_bfloat16"])
+def test_where_another_precision_is_chosen_both_are_measured(chosen, monkeypatch):
+    monkeypatch.setattr(throughput, "choose_compute", lambda: Compute("a CPU", chosen, False))
+    forms = throughput.build_forms()
+    policies = {name: model.dtype_policy.name for name, (model, _, _) in forms.items()}
+    both = {"published()", "modern()"}
+    others = {f"{name}, {chosen}" for name in both} if chosen != "float32" else set()
+    expected = dict.fromkeys({"published example", *both}, "float32")
+    assert policies == expected | dict.fromkeys(others, chosen)
 
 
 def test_forms_take_turns_and_medians_leave_the_first_pass_out(made_up, monkeypatch):

@@ -66,7 +66,7 @@ def test_equals_plain_loops(
         np.testing.assert_allclose(fused[b], expected, atol=1e-5)
 
 
-def test_a_grid_of_three_axes_gives_the_same_pixels(fuser, tokens, grid):
+def test_a_grid_of_three_axes_gives_the_same_cells(fuser, tokens, grid):
     fused = convert_to_numpy(fuser(tokens, grid.reshape(2, 24, 5)))
     assert fused.shape == (2, 24, 5)
     np.testing.assert_allclose(
@@ -84,7 +84,7 @@ def test_a_constant_grid_comes_out_constant(fuser, tokens):
     assert np.abs(fused).max() > 0.1
 
 
-def test_permuted_pixels_come_out_permuted(fuser, tokens, grid):
+def test_permuted_cells_come_out_permuted(fuser, tokens, grid):
     order = np.random.default_rng(0).permutation(24)
     permuted = grid.reshape(2, 24, 5)[:, order]
     expected = convert_to_numpy(fuser(tokens, grid)).reshape(2, 24, 5)[:, order]

@@ -76,11 +76,11 @@ def test_maps_lie_in_0_1_and_are_those_that_pool(layer):
     np.testing.assert_array_equal(tokens, convert_to_numpy(layer(x)))
 
 
-def test_a_constant_grid_gives_its_pixel_times_the_maps_mean_or_sum(layer):
-    pixel = random_array(5)
-    tokens, maps = with_maps(layer, np.tile(pixel, (1, 4, 6, 1)))
+def test_a_constant_grid_gives_its_cell_times_the_maps_mean_or_sum(layer):
+    cell = random_array(5)
+    tokens, maps = with_maps(layer, np.tile(cell, (1, 4, 6, 1)))
     weight = maps.mean((2, 3)) if layer.pooling == "mean" else maps.sum((2, 3))
-    np.testing.assert_allclose(tokens, weight[..., None] * pixel, rtol=1e-5)
+    np.testing.assert_allclose(tokens, weight[..., None] * cell, rtol=1e-5)
 
 
 def test_mirrored_grid_and_kernels_give_the_same_tokens_and_mirrored_maps(layer):

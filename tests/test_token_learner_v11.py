@@ -91,8 +91,8 @@ def test_the_grouped_layers_maps_come_from_one_linear_map(randomise):
     layer = GroupedTokenLearner(3, 4)
     layer.build(SHAPE)
     gamma, beta, mixing, to_logits, to_values = randomise(layer).get_weights()
-    identity = np.eye(8).reshape(8, 1, 1, 8)  # each pixel is one unit vector
-    mixed = np.stack([grouped_convolution(pixel, mixing, 4) for pixel in identity])[:, 0, 0]
+    identity = np.eye(8).reshape(8, 1, 1, 8)  # each cell is one unit vector
+    mixed = np.stack([grouped_convolution(cell, mixing, 4) for cell in identity])[:, 0, 0]
     x = random_array(*SHAPE)
     _, maps = with_maps(layer, x)
     single = GroupedTokenLearner(3, 4)
@@ -112,15 +112,15 @@ def test_each_map_sums_to_1_and_is_the_one_that_pools(layer):
     np.testing.assert_array_equal(tokens, convert_to_numpy(layer(x)))
 
 
-def test_a_constant_grid_gives_even_maps_and_its_pixel(layer):
+def test_a_constant_grid_gives_even_maps_and_its_cell(layer):
     x = np.tile(random_array(8), (1, 4, 6, 1))
     tokens, maps = with_maps(layer, x)
     np.testing.assert_allclose(maps, 1 / 24, rtol=1e-5)
-    pixel = values_of(layer, x)[:, 0, 0]
-    np.testing.assert_allclose(tokens, np.repeat(pixel[:, None], 3, axis=1), atol=1e-5)
+    cell = values_of(layer, x)[:, 0, 0]
+    np.testing.assert_allclose(tokens, np.repeat(cell[:, None], 3, axis=1), atol=1e-5)
 
 
-def test_permuted_pixels_give_the_same_tokens_and_permuted_maps(layer):
+def test_permuted_cells_give_the_same_tokens_and_permuted_maps(layer):
     x = random_array(*SHAPE)
     order = np.random.default_rng(0).permutation(24)
     permuted = x.reshape(2, 24, 8)[:, order].reshape(SHAPE)

@@ -35,8 +35,9 @@ PLACES = {
         "tokens back onto the grid",
     ),
     "better_training": (
-        [("image", "image"), ("loop", "loop")],
-        "at the augmentation and the loop of training, which a better recipe changes",
+        [("image", "patches"), ("loop", "loop")],
+        "at the augmentation, at the patches or convolutions behind it and at the loop of "
+        "training, which this notebook changes",
     ),
 }
 CAPTION = (

@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     weights = options.out / f"{name}.npz"
     save_pretrained(model, weights)
     keras.config.set_dtype_policy("float32")
-    model = build_vit(config)  # as `load_pretrained` builds it, so that its accuracy can be repeated
+    model = build_vit(config)  # as `load_pretrained` does, so that its accuracy can be repeated
     restore_weights(model, weights)
     save_result(
         options.out / f"{name}.json",

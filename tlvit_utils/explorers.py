@@ -392,7 +392,7 @@ class PoolingExplorer(Explorer):
         results = {name: measure(way, self.grid, maps) for name, way in self.ways.items()}
         tokens = next(iter(results.values()))[0]
         words = (
-            f"{count_tokens(count)}: for each image, maps of {count} × {cells} times pixels of "
+            f"{count_tokens(count)}: for each image, maps of {count} × {cells} times cells of "
             f"{cells} × {dim} make tokens of {count} × {dim}, with {count * cells * dim:,} "
             "multiply-adds, however it is written."
         )

@@ -334,28 +334,38 @@ def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, ti
 def ablation_figure(rows: list[dict], errors, title: str | None = None) -> Figure:
     """Draw accuracy and cost of a series of networks, one line each, in their order.
 
+    The lines are numbered from 0, and beside each accuracy stands its gain over the line before.
+
     Args:
         rows: each with `change` (its name), `val_accuracy` (a share) and `multiply_adds`.
         errors: standard error of each accuracy, a share; drawn on both sides.
     """
     figure, axes = new_figure(10, 0.9 + 0.46 * len(rows), 1, 2, title)
-    names = [textwrap.fill(row["change"], 42) for row in rows]
+    names = [textwrap.fill(f"{i}  {row['change']}", 42) for i, row in enumerate(rows)]
     places = np.arange(len(rows))
+    accuracies = [100 * row["val_accuracy"] for row in rows]
+    gains = ["", *(f" ({gain:+.1f})" for gain in np.diff(accuracies))]
     panels = (
-        ("validation accuracy, %", [100 * row["val_accuracy"] for row in rows], TOKEN_COLOURS[0]),
-        ("million multiply-adds", [row["multiply_adds"] / 1e6 for row in rows], TOKEN_COLOURS[1]),
+        ("validation accuracy, % (gain)", accuracies, TOKEN_COLOURS[0], gains),
+        (
+            "million multiply-adds",
+            [row["multiply_adds"] / 1e6 for row in rows],
+            TOKEN_COLOURS[1],
+            [""] * len(rows),
+        ),
     )
-    for ax, (label, values, colour) in zip(axes[0], panels, strict=True):
+    for ax, (label, values, colour, notes) in zip(axes[0], panels, strict=True):
         bars = ax.barh(places, values, color=colour)
-        ax.bar_label(bars, [f"{value:.1f}" for value in values], padding=12)
+        texts = [f"{value:.1f}{note}" for value, note in zip(values, notes, strict=True)]
+        ax.bar_label(bars, texts, padding=12)
         ax.set_yticks(places, names)
         ax.invert_yaxis()
-        ax.margins(x=0.2)
+        ax.margins(x=0.35)
         ax.set_xlabel(label, fontsize=FONT_SIZE)
         ax.spines[["top", "right"]].set_visible(False)
     accuracy, cost = axes[0]
     accuracy.errorbar(
-        panels[0][1], places, xerr=100 * np.asarray(errors), fmt="none", ecolor="black", capsize=3
+        accuracies, places, xerr=100 * np.asarray(errors), fmt="none", ecolor="black", capsize=3
     )
     cost.set_yticks([])
     return figure

@@ -96,8 +96,8 @@ class NetworkParts:
                 )
             maps = maps / sums
         values = grid if self._values is None else _run(self._values, grid)
-        pixels = values.reshape(batch, height * width, dim)
-        tokens = maps.reshape(batch, -1, height * width) @ pixels
+        cells = values.reshape(batch, height * width, dim)
+        tokens = maps.reshape(batch, -1, height * width) @ cells
         if isinstance(self.token_learner, TokenLearner) and self.token_learner.pooling == "mean":
             tokens /= height * width
         return tokens

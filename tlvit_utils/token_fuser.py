@@ -9,11 +9,11 @@ from tlvit_utils.token_learner import check_count
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class TokenFuser(layers.Layer):
-    """Every pixel of the grid becomes its own mixture of the learned tokens.
+    """Every cell of the grid becomes its own mixture of the learned tokens.
 
     The tokens are mixed with each other (LayerNorm, a Dense layer across tokens, LayerNorm). The
     grid, normalised, goes through an MLP (a bottleneck with GELU, tanh form, and one output per
-    token) and a sigmoid: each pixel's masks. A pixel comes out as the sum of the mixed tokens,
+    token) and a sigmoid: each cell's masks. A cell comes out as the sum of the mixed tokens,
     each times its mask. There is no residual inside: callers add the grid.
 
     The token mixing starts at zero, so in `grid + fuser(tokens, grid)` a new fuser changes
@@ -21,7 +21,7 @@ class TokenFuser(layers.Layer):
     token, which the second LayerNorm undoes.
 
     Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.3; `TokenFuser` in
-    google-research/scenic. One departure: that code returns `(batch, pixels, dim)` for a grid of
+    google-research/scenic. One departure: that code returns `(batch, cells, dim)` for a grid of
     four axes too; the shape that comes out here is the grid's.
 
     Args:
@@ -32,7 +32,7 @@ class TokenFuser(layers.Layer):
 
     Call arguments:
         tokens: `(batch, num_tokens, dim)`, float.
-        grid: `(batch, height, width, dim)` or `(batch, pixels, dim)`, float.
+        grid: `(batch, height, width, dim)` or `(batch, cells, dim)`, float.
 
     Returns:
         The grid's shape, the layer's compute dtype.
@@ -59,7 +59,7 @@ class TokenFuser(layers.Layer):
             raise ValueError(
                 f"The tokens have shape {tuple(tokens_shape)} and the grid {tuple(grid_shape)}, "
                 "but TokenFuser expects tokens (batch, num_tokens, dim) and a grid (batch, height, "
-                "width, dim) or (batch, pixels, dim), with the same dim."
+                "width, dim) or (batch, cells, dim), with the same dim."
             )
         _, num_tokens, dim = tokens_shape
         # Made here, where num_tokens is known; Keras lists weights in the order of assignment.

@@ -125,8 +125,8 @@ class TokenLearner(layers.Layer):
             maps = conv(maps)  # (batch, height, width, num_tokens)
         maps = ops.reshape(maps, (-1, height * width, self.num_tokens))
         maps = ops.transpose(maps, (0, 2, 1))  # (batch, num_tokens, height * width)
-        pixels = ops.reshape(grid, (-1, height * width, dim))
-        tokens = ops.matmul(maps, pixels)  # (batch, num_tokens, dim)
+        cells = ops.reshape(grid, (-1, height * width, dim))
+        tokens = ops.matmul(maps, cells)  # (batch, num_tokens, dim)
         if self.pooling == "mean":
             tokens = tokens / (height * width)
         if return_attention_maps:

@@ -1,4 +1,4 @@
-"""TokenLearner v1.1: maps from each pixel alone that sum to 1 over the grid (notebook 07)."""
+"""TokenLearner v1.1: maps from each cell alone that sum to 1 over the grid (notebook 07)."""
 
 import keras
 from keras import layers, ops
@@ -24,8 +24,8 @@ def softmax_pooling(logits, values):
     _, height, width, num_tokens = logits.shape
     logits = ops.reshape(logits, (-1, height * width, num_tokens))
     maps = ops.softmax(ops.transpose(logits, (0, 2, 1)))  # (batch, num_tokens, height * width)
-    pixels = ops.reshape(values, (-1, height * width, values.shape[-1]))
-    tokens = ops.matmul(maps, pixels)  # (batch, num_tokens, dim)
+    cells = ops.reshape(values, (-1, height * width, values.shape[-1]))
+    tokens = ops.matmul(maps, cells)  # (batch, num_tokens, dim)
     return tokens, ops.reshape(maps, (-1, num_tokens, height, width))
 
 
@@ -34,7 +34,7 @@ class TokenLearnerV11(layers.Layer):
     """TokenLearner v1.1: each learned token is a softmax-weighted mean of the whole grid.
 
     LayerNorm, then an MLP (a bottleneck with GELU, tanh form, and one output per token) applied
-    to each pixel alone, then a softmax over the grid: every map sums to 1. Each map weights the
+    to each cell alone, then a softmax over the grid: every map sums to 1. Each map weights the
     raw, not the normalised, grid.
 
     The MLP's last bias adds one number to a whole map, which the softmax undoes: it never learns.

@@ -10,7 +10,7 @@ differ, so that no exchanged axes go unnoticed, and
 Inputs are NumPy arrays. Answers may be NumPy arrays, tensors of Keras's backend, lists or numbers.
 """
 
-from tlvit_utils.checks.ablation import check_paired_difference, check_standard_error
+from tlvit_utils.checks.ablation import check_images_needed, check_paired_difference
 from tlvit_utils.checks.attention import (
     check_effects_of_tokens,
     check_occlude,
@@ -51,6 +51,7 @@ __all__ = [
     "check_encode",
     "check_fixed_positions",
     "check_fuse",
+    "check_images_needed",
     "check_join_patches",
     "check_masked_pooling",
     "check_merge_pairs",
@@ -60,7 +61,6 @@ __all__ = [
     "check_post_norm_block",
     "check_smoothed_crossentropy",
     "check_softmax_maps",
-    "check_standard_error",
     "check_tokens_of_video",
     "check_tokens_read",
     "check_top_k_share",

@@ -5,36 +5,34 @@ import numpy as np
 from tlvit_utils.checks.comparison import compare, exercise
 
 
-def _standard_error(accuracies, num_images):
-    return np.sqrt(accuracies * (1 - accuracies) / num_images)
+def _images_needed(p, difference):
+    return 8 * p * (1 - p) / difference**2
 
 
 @exercise
-def check_standard_error(answer):
-    """Check `standard_error(accuracies, num_images)` (notebook 09)."""
+def check_images_needed(answer):
+    """Check `images_needed(p, difference)` (notebook 09)."""
 
-    def wrong(p, n):
-        right = _standard_error(p, n)
+    def wrong(p, difference):
+        right = _images_needed(p, difference)
         return {
-            "That is the variance: the square root is missing.": right**2,
-            "You divided by num_images after the root; it belongs inside, as √n.": (
-                np.sqrt(p * (1 - p)) / n
-            ),
-            "The division by num_images is missing: that is the spread of one image, not of the "
-            "mean of many.": np.sqrt(p * (1 - p)),
-            "p in place of p · (1 - p): an accuracy of 100 % would have the largest error.": (
-                np.sqrt(p / n)
-            ),
-            "That is half of the width of an interval of 95 %, 1.96 times the standard error.": (
-                1.96 * right
+            "So many make `difference` one standard error; it should be two.": right / 4,
+            "So many make `difference` two standard errors of *one* accuracy; the variances of "
+            "two networks add up.": right / 2,
+            "That makes `difference` two standard errors of one accuracy each, added up. "
+            "Independent errors add as squares: the root of the sum of the variances.": right * 2,
+            "The difference is not squared: the error falls with √n, so half of it takes four "
+            "times the images.": right * difference,
+            "p in place of p · (1 - p): at an accuracy of 100 % there is nothing left to chance.": (
+                8 * p / difference**2
             ),
         }
 
     def draw(rng):
-        return rng.uniform(0.05, 0.95, int(rng.integers(2, 9))), int(rng.integers(50, 9000))
+        return float(rng.uniform(0.05, 0.95)), float(rng.uniform(0.005, 0.05))
 
-    compare(answer, _standard_error, wrong, draw)
-    return "accuracies on 3 random numbers of images"
+    compare(answer, _images_needed, wrong, draw)
+    return "3 random accuracies and differences"
 
 
 def _paired_difference(first, second):
