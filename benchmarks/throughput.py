@@ -16,6 +16,7 @@ difference to the speed.
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -178,7 +179,14 @@ def main():
                 flush=True,
             )
         rows += measured["rows"]
-    save_rows("throughput", rows, versions=versions, repeats=options.repeats, images=options.images)
+    save_rows(
+        "throughput",
+        rows,
+        command=f"python benchmarks/throughput.py {shlex.join(sys.argv[1:])}".strip(),
+        versions=versions,
+        repeats=options.repeats,
+        images=options.images,
+    )
 
 
 if __name__ == "__main__":
