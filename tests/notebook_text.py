@@ -11,6 +11,7 @@ SERIES = (
     "05_training",
     "06_attention_maps",
     "07_token_learner_v11_and_fuser",
+    "08_experiments",
     "09_better_training",
 )
 GLOSSARY = "glossary"

@@ -428,6 +428,35 @@ WRONG_ANSWERS = {
         ("[left, sums / weights[:, None]]", "[sums / weights[:, None], left]", "order is"),
         ("odd_sizes.copy()", "odd_sizes", "in place"),
     ],
+    "mean_and_spread": [
+        ("ddof=1", "ddof=0", "one less"),
+        (" / np.sqrt(runs)", "", "spread again"),
+        ("np.sqrt(runs)", "runs", "falls with its root"),
+        ("[mean, spread,", "[mean, spread**2,", "variance"),
+        ("], axis=1)", "])", "Transposed"),
+    ],
+    "on_the_front": [
+        ("return ~", "return ", "are beaten"),
+        (
+            "    return",
+            "    beaten = (costs[None] < costs[:, None]) & "
+            "(accuracies[None] > accuracies[:, None])\n    return",
+            "costs the same",
+        ),
+        (" & differs", "", "beats itself"),
+        (
+            "    return ~beaten.any(axis=1)",
+            "    return (costs == costs.min()) | (accuracies == accuracies.max())",
+            "Only the cheapest",
+        ),
+        ("    cheaper", "    costs = -costs\n    cheaper", "less is better"),
+    ],
+    "share_as_large": [
+        ("abs(difference) >= abs(seen)", "difference >= seen", "one direction"),
+        (">= abs(seen) - 1e-9", "> abs(seen) + 1e-9", "one of the ways"),
+        (">= abs(seen) - 1e-9", "< abs(seen) - 1e-9", "*smaller*"),
+        ("np.mean(as_large)", "np.sum(as_large)", "number of ways"),
+    ],
     "images_needed": [
         ("8 * p", "2 * p", "one standard error"),
         ("8 * p", "4 * p", "add up"),

@@ -159,12 +159,12 @@ def _alternatives() -> tuple[Step, ...]:
         other("TokenLearner after the 3rd block", token_learner_after=2),
         other("tokens are means again", pooling="mean"),
         other("dropout 0.1 again", dropout_rate=0.1),
-        other("the published weight decay", in_recipe={"weight_decay": 1e-4}),
-        other("learning rate 0.002", in_recipe={"learning_rate": 2e-3}),
-        other("no label smoothing", in_recipe={"label_smoothing": 0.0}),
         other("colours standardised", standardised),
         other("positions drawn from N(0, 0.02)", small_normal_positions),
         other("fixed sine and cosine positions", sin_cos_positions),
+        other("the published weight decay", in_recipe={"weight_decay": 1e-4}),
+        other("learning rate 0.002", in_recipe={"learning_rate": 2e-3}),
+        other("no label smoothing", in_recipe={"label_smoothing": 0.0}),
     )
 
 

@@ -34,6 +34,10 @@ PLACES = {
         "at TokenLearner in another version, and at the TokenFuser, an addition that writes the "
         "tokens back onto the grid",
     ),
+    "experiments": (
+        [("image", "classes"), ("loop", "loop")],
+        "at the whole network and its training, repeated with one seed after another",
+    ),
     "better_training": (
         [("image", "patches"), ("loop", "loop")],
         "at the augmentation, at the patches or convolutions behind it and at the loop of "

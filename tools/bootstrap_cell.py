@@ -22,13 +22,15 @@ if importlib.util.find_spec("tlvit_utils") is None:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 stderr, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(silence, 2)  # TensorFlow greets with log lines that mean nothing here
+os.dup2(silence, 2)  # TensorFlow greets with log lines, and looks for GPUs with more
 try:
     from tlvit_utils.profile import current_profile, describe_session
+
+    session = describe_session()
 finally:
     os.dup2(stderr, 2)
     os.close(stderr)
     os.close(silence)
 
 PROFILE = current_profile()
-print(describe_session())"""
+print(session)"""

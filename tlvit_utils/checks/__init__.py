@@ -22,6 +22,11 @@ from tlvit_utils.checks.blocks import (
     check_post_norm_block,
 )
 from tlvit_utils.checks.comparison import CheckError
+from tlvit_utils.checks.experiments import (
+    check_mean_and_spread,
+    check_on_the_front,
+    check_share_as_large,
+)
 from tlvit_utils.checks.patches import check_encode, check_fixed_positions, check_join_patches
 from tlvit_utils.checks.token_learner import (
     check_softmax_maps,
@@ -54,11 +59,14 @@ __all__ = [
     "check_images_needed",
     "check_join_patches",
     "check_masked_pooling",
+    "check_mean_and_spread",
     "check_merge_pairs",
     "check_occlude",
+    "check_on_the_front",
     "check_paired_difference",
     "check_pointing_game",
     "check_post_norm_block",
+    "check_share_as_large",
     "check_smoothed_crossentropy",
     "check_softmax_maps",
     "check_tokens_of_video",
