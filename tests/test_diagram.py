@@ -23,7 +23,8 @@ FRAMED = {
     "training": LOOP,
     "attention_maps": ["8 maps"],
     "token_learner_v11_and_fuser": TOKEN_LEARNER,
-    "better_training": IMAGE + LOOP,
+    "experiments": NETWORK + LOOP,
+    "better_training": IMAGE + PATCHES[:1] + LOOP,
 }
 
 

@@ -310,9 +310,11 @@ def test_curves_of_two_runs():
 def test_ablation_shows_accuracy_with_its_error_and_cost_in_order():
     accuracy, cost = figures.ablation_figure(ROWS, [0.01, 0.02]).axes
     assert [label.get_text() for label in accuracy.get_yticklabels()] == [
-        "published",
-        "other heads",
+        "0  published",
+        "1  other heads",
     ]
+    assert {"30.0", "40.0 (+10.0)"} <= {text.get_text() for text in accuracy.texts}
+    assert {"80.0", "31.0"} <= {text.get_text() for text in cost.texts}
     assert accuracy.yaxis_inverted()  # the first on top
     assert [bar.get_width() for bar in accuracy.patches] == [30, 40]
     assert [bar.get_width() for bar in cost.patches] == [80, 31]
