@@ -16,7 +16,6 @@ difference to the speed.
 import argparse
 import json
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from results import save_rows
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.cost import model_cost
 from tlvit_utils.data import make_pipeline
+from tlvit_utils.experiment import shown_command
 from tlvit_utils.machine import choose_compute, session_facts
 from tlvit_utils.recipe import Recipe
 from tlvit_utils.training import compile_model
@@ -182,7 +182,7 @@ def main():
     save_rows(
         "throughput",
         rows,
-        command=f"python benchmarks/throughput.py {shlex.join(sys.argv[1:])}".strip(),
+        command=shown_command("benchmarks/throughput.py", sys.argv[1:]),
         versions=versions,
         repeats=options.repeats,
         images=options.images,

@@ -13,7 +13,6 @@ Needs CIFAR-10, and a machine with nothing else to do.
 """
 
 import argparse
-import shlex
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ from throughput import inference_rate, training_rate
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.data import load_cifar10
+from tlvit_utils.experiment import shown_command
 from tlvit_utils.machine import choose_compute
 from tlvit_utils.progress import ProgressLine, format_seconds
 from tlvit_utils.recipe import Recipe
@@ -135,7 +135,7 @@ def main():
     save_rows(
         "time_to_accuracy",
         [published, modern],
-        command=f"python benchmarks/time_to_accuracy.py {shlex.join(sys.argv[1:])}".strip(),
+        command=shown_command("benchmarks/time_to_accuracy.py", sys.argv[1:]),
         target=TARGET,
         ratio=ratio,
     )

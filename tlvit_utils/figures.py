@@ -344,19 +344,15 @@ def ablation_figure(rows: list[dict], errors, title: str | None = None) -> Figur
     names = [textwrap.fill(f"{i}  {row['change']}", 42) for i, row in enumerate(rows)]
     places = np.arange(len(rows))
     accuracies = [100 * row["val_accuracy"] for row in rows]
+    costs = [row["multiply_adds"] / 1e6 for row in rows]
     gains = ["", *(f" ({gain:+.1f})" for gain in np.diff(accuracies))]
+    with_gains = [f"{value:.1f}{gain}" for value, gain in zip(accuracies, gains, strict=True)]
     panels = (
-        ("validation accuracy, % (gain)", accuracies, TOKEN_COLOURS[0], gains),
-        (
-            "million multiply-adds",
-            [row["multiply_adds"] / 1e6 for row in rows],
-            TOKEN_COLOURS[1],
-            [""] * len(rows),
-        ),
+        ("validation accuracy, % (gain)", accuracies, with_gains, TOKEN_COLOURS[0]),
+        ("million multiply-adds", costs, [f"{value:.1f}" for value in costs], TOKEN_COLOURS[1]),
     )
-    for ax, (label, values, colour, notes) in zip(axes[0], panels, strict=True):
+    for ax, (label, values, texts, colour) in zip(axes[0], panels, strict=True):
         bars = ax.barh(places, values, color=colour)
-        texts = [f"{value:.1f}{note}" for value, note in zip(values, notes, strict=True)]
         ax.bar_label(bars, texts, padding=12)
         ax.set_yticks(places, names)
         ax.invert_yaxis()
