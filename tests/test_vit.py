@@ -45,9 +45,9 @@ def test_the_modern_model_costs_no_more_than_the_published_one(kind):
 def test_shapes_inside_the_model(config):
     model = build_vit(config)
     assert model.input_shape == (None, 32, 32, 3)
-    assert model.get_layer("to_sequence").output.shape == (None, 64, 128)
+    assert model.get_layer("to_sequence").output.shape == (None, 64, config.projection_dim)
     tokens, maps = model.get_layer("token_learner").output
-    assert tokens.shape == (None, config.num_tokens, 128)
+    assert tokens.shape == (None, config.num_tokens, config.projection_dim)
     assert maps.shape == (None, config.num_tokens, 8, 8)
     before = model.get_layer(f"block_{config.token_learner_after}").output
     after = model.get_layer(f"block_{config.token_learner_after + 1}").output
@@ -222,3 +222,12 @@ def test_without_token_learner_its_place_does_not_matter():
 def test_a_crop_larger_than_the_image_is_refused():
     with pytest.raises(ValueError, match="crop_size is 48"):
         build_vit(ViTConfig(resized_size=40))
+
+
+def test_standardised_images_have_mean_0_and_deviation_1():
+    rng = np.random.default_rng(0)
+    mean, deviation = [125.3, 123.0, 113.9], [63.0, 62.1, 66.7]  # CIFAR-10's, of 255
+    images = rng.normal(mean, deviation, (4, 32, 32, 3))
+    seen = np.asarray(build_vit(ViTConfig.modern()).get_layer("rescaling")(images))
+    assert np.allclose(seen.mean((0, 1, 2)), 0, atol=0.06)
+    assert np.allclose(seen.std((0, 1, 2)), 1, atol=0.06)

@@ -58,29 +58,15 @@ class _Nothing(layers.Layer):
         return x
 
 
-def _with_others(model, kind, make):
-    """Return a copy of the network, with fresh weights and `make(name)` for layers of this kind."""
+def without_batch_norm(model: keras.Model) -> keras.Model:
+    """Return a copy of the network without batch normalisation, with fresh weights."""
 
     def clone(layer):
-        if isinstance(layer, kind):
-            return make(layer.name)
+        if isinstance(layer, layers.BatchNormalization):
+            return _Nothing(name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     return keras.models.clone_model(model, clone_function=clone)
-
-
-def without_batch_norm(model: keras.Model) -> keras.Model:
-    """Return a copy of the network without batch normalisation, with fresh weights."""
-    return _with_others(model, layers.BatchNormalization, lambda name: _Nothing(name=name))
-
-
-def standardised(model: keras.Model) -> keras.Model:
-    """Let the network subtract each colour's mean and divide by its deviation (CIFAR-10's)."""
-    mean, deviation = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2470, 0.2435, 0.2616])
-    scale, offset = (1 / (255 * deviation)).tolist(), (-mean / deviation).tolist()
-    return _with_others(
-        model, layers.Rescaling, lambda name: layers.Rescaling(scale, offset, name=name)
-    )
 
 
 def small_normal_positions(model: keras.Model) -> keras.Model:
@@ -108,19 +94,23 @@ def _walk() -> tuple[Step, ...]:
     changes = (  # what changes, in words, in the network, in the recipe
         ("heads of width 32, not 128", {"key_dim": modern.key_dim}, {}),
         (
+            "tokens of width 96, not 128, and 3 heads",
+            {"projection_dim": 96, "num_heads": 3, "mlp_units": (192, 96)},
+            {},
+        ),
+        (
             "32 pixels, not 48; 4×4 patches; crops of the image with a border of 4",
             {"resized_size": 32, "padding": 4, "crop_size": 32, "patch_size": 4},
             {},
         ),
         ("no dropout", {"dropout_rate": 0.0}, {}),
         ("the MLP ends linearly, not with GELU", {"activate_last": False}, {}),
-        ("TokenLearner after the 2nd block, not the 3rd", {"token_learner_after": 1}, {}),
+        ("TokenLearner after the 1st block, not the 3rd", {"token_learner_after": 0}, {}),
         ("tokens are sums, not means", {"pooling": "sum"}, {}),
-        ("batches of 128, not 256", {}, {"batch_size": 128}),
         (
-            "learning rate: warm-up, then half a cosine",
+            "learning rate: warm-up to 0.002, then half a cosine",
             {},
-            {"cosine_decay": True, "warmup_epochs": 0.5},
+            {"learning_rate": 2e-3, "cosine_decay": True, "warmup_epochs": 0.5},
         ),
         (
             "weight decay 0.05 on kernels, not 0.0001 on everything",
@@ -128,6 +118,7 @@ def _walk() -> tuple[Step, ...]:
             {"weight_decay": 0.05, "decay_biases_and_norms": False},
         ),
         ("label smoothing 0.1", {}, {"label_smoothing": 0.1}),
+        ("colours standardised", {"standardize": True}, {}),
         ("four convolutions in place of patches", {"convolutions": modern.convolutions}, {}),
     )
     steps = [Step("the published network and recipe", ViTConfig.published(8), Recipe(EPOCHS))]
@@ -143,7 +134,7 @@ def _walk() -> tuple[Step, ...]:
 
 def _alternatives() -> tuple[Step, ...]:
     modern, recipe = ViTConfig.modern(8), Recipe.modern(EPOCHS)
-    deeper = ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1))
+    deeper = ((24, 1), (48, 2), (48, 1), (96, 2), (96, 1), (96, 1))
 
     def other(change, adapt=_unchanged, in_recipe=None, **in_config):
         return Step(
@@ -153,17 +144,18 @@ def _alternatives() -> tuple[Step, ...]:
     return (
         other("no TokenLearner", num_tokens=None),
         other("TokenLearner v1.1", kind="v1.1"),
-        other("six convolutions, not four", convolutions=deeper),
         other("4 tokens, not 8", num_tokens=4),
-        other("TokenLearner after the 1st block", token_learner_after=0),
+        other("TokenLearner after the 2nd block", token_learner_after=1),
         other("TokenLearner after the 3rd block", token_learner_after=2),
         other("tokens are means again", pooling="mean"),
+        other("three blocks, not four", num_layers=3),
+        other("six convolutions, not four", convolutions=deeper),
         other("dropout 0.1 again", dropout_rate=0.1),
-        other("colours standardised", standardised),
         other("positions drawn from N(0, 0.02)", small_normal_positions),
         other("fixed sine and cosine positions", sin_cos_positions),
         other("the published weight decay", in_recipe={"weight_decay": 1e-4}),
-        other("learning rate 0.002", in_recipe={"learning_rate": 2e-3}),
+        other("learning rate 0.001", in_recipe={"learning_rate": 1e-3}),
+        other("batches of 128, not 256", in_recipe={"batch_size": 128}),
         other("no label smoothing", in_recipe={"label_smoothing": 0.0}),
     )
 

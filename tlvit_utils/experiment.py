@@ -34,9 +34,8 @@ KNOWN_COPIES = {  # SHA-256 of the 40,000 training images
 }
 
 
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="tlvit_utils.training", description=main.__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the options that say which network is trained on what, and for how long."""
     parser.add_argument("--config", choices=("modern", "light", "published"), default="modern")
     parser.add_argument("--num-tokens", type=int, help="without it, no TokenLearner")
     parser.add_argument("--kind", choices=tuple(KINDS), default="v1", help="which TokenLearner")
@@ -46,14 +45,20 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="cifar10")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for all that it writes"
+    )
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Return the command's options."""
+    parser = argparse.ArgumentParser(prog="tlvit_utils.training", description=main.__doc__)
+    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--maps", action="store_true", help="keep the maps of 24 test images at every epoch"
     )
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for its logs")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder for all that it writes"
-    )
     return parser.parse_args(arguments)
 
 
@@ -98,6 +103,57 @@ def training_images_facts(dataset: Dataset) -> dict[str, str]:
     return facts
 
 
+def build_exact(config: ViTConfig) -> keras.Model:
+    """Build the network in float32, as `load_pretrained` does: its accuracy is the published one.
+
+    The session's dtype policy is float32 from then on.
+    """
+    keras.config.set_dtype_policy("float32")
+    return build_vit(config)
+
+
+def save_run(
+    path: Path,
+    model: keras.Model,
+    exact: keras.Model,
+    config: ViTConfig,
+    recipe: Recipe,
+    dataset: Dataset,
+    history: dict[str, list[float]],
+    **facts,
+) -> dict:
+    """Write the weights of a finished training to PATH.npz and its results to PATH.json.
+
+    Args:
+        model: with the weights of its best epoch.
+        exact: the same network in float32, which gets the weights as they were written and
+            measures the test accuracy.
+        facts: more for the results.
+
+    Returns:
+        What `evaluate` gave on the test images.
+    """
+    save_pretrained(model, f"{path}.npz")
+    restore_weights(exact, f"{path}.npz")
+    test = evaluate(exact, *dataset.test)
+    cost = model_cost(exact)
+    save_result(
+        f"{path}.json",
+        config=config,
+        recipe=recipe,
+        dataset=dataset.name,
+        **training_images_facts(dataset),
+        test=test,
+        parameters=cost.params,
+        multiply_adds=cost.macs,
+        seconds=sum(history["seconds"]),
+        history=history,
+        **facts,
+        **session_facts(),
+    )
+    return test
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train a model; write NAME.npz (its best weights), NAME.json (the results) and, if asked,
     NAME.maps.npz. Run again, the command skips what is there and resumes what was interrupted."""
@@ -115,7 +171,6 @@ def main(arguments: list[str] | None = None) -> None:
     keras.config.set_dtype_policy(compute.dtype_policy)
     keras.utils.set_random_seed(options.seed)
     model = build_vit(config)
-    cost = model_cost(model)
 
     checkpoint = options.out / f"{name}.weights.h5"
     line = ProgressLine(name, num_images, recipe.batch_size)
@@ -135,26 +190,16 @@ def main(arguments: list[str] | None = None) -> None:
     if len(history["loss"]) < recipe.epochs:
         sys.exit("The same command goes on from there.")
 
-    weights = options.out / f"{name}.npz"
-    save_pretrained(model, weights)
-    keras.config.set_dtype_policy("float32")
-    model = build_vit(config)  # as `load_pretrained` does, so that its accuracy can be repeated
-    restore_weights(model, weights)
-    save_result(
-        options.out / f"{name}.json",
-        config=config,
-        recipe=recipe,
-        dataset=dataset.name,
-        **training_images_facts(dataset),
-        test=evaluate(model, *dataset.test),
-        parameters=cost.params,
-        multiply_adds=cost.macs,
-        seconds=sum(history["seconds"]),
+    save_run(
+        options.out / name,
+        model,
+        build_exact(config),
+        recipe,
+        dataset,
+        history,
         images_per_second=line.images_per_second,
-        history=history,
         compute=compute,
         command=shown_command("-m tlvit_utils.training", arguments),
-        **session_facts(),
     )
     checkpoint.unlink()
     checkpoint.with_name(f"{name}.resume.npz").unlink()

@@ -70,12 +70,12 @@ class Recipe:
     def modern(cls, epochs: int = 20) -> "Recipe":
         """Return the recipe of the modern model.
 
-        AdamW with a short warm-up and then half a cosine to 0, weight decay 0.05 on kernels only,
-        batch 128, label smoothing 0.1.
+        AdamW with a short warm-up to 0.002 and then half a cosine to 0, weight decay 0.05 on
+        kernels only, batch 256, label smoothing 0.1.
         """
         return cls(
             epochs=epochs,
-            batch_size=128,
+            learning_rate=2e-3,
             weight_decay=0.05,
             warmup_epochs=min(1.0, epochs / 10),
             cosine_decay=True,

@@ -1,0 +1,198 @@
+"""Whole trainings on one GPU, from several seeds: what `python -m tlvit_utils.training` does, sooner.
+
+The networks are so small that a GPU spends `fit`'s time waiting for Python. Here all images lie on
+the device, and an epoch, validation included, is one compiled program: with JAX, which is needed.
+Network, recipe, order of the images and choice of the best epoch are those of `training.train`.
+
+    KERAS_BACKEND=jax python benchmarks/on_gpu.py --num-tokens 8 --seeds 0 1 2 --out DIR
+
+Each seed gives a NAME.json, as the command of `experiment` writes it, and with `--weights` a
+NAME.npz (and, of a network with TokenLearner, NAME.maps.npz). What is there is not trained again.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import keras
+import numpy as np
+from jax import lax
+from jax import numpy as jnp
+
+from tlvit_utils.callbacks import RecordMaps
+from tlvit_utils.data import Dataset
+from tlvit_utils.experiment import (
+    DATASETS,
+    add_options,
+    build_exact,
+    configure,
+    run_name,
+    save_run,
+    shown_command,
+)
+from tlvit_utils.machine import choose_compute
+from tlvit_utils.pipeline import shuffled_order
+from tlvit_utils.recipe import Recipe
+from tlvit_utils.vit import ViTConfig, build_vit
+
+VALIDATION_BATCH = 1000
+
+
+class DeviceTraining:
+    """The training of one network with one recipe, compiled once for all seeds.
+
+    Args:
+        config: the network.
+        recipe: the training; its seed does not count.
+        dataset: its training images must be at least one batch, its validation images a multiple
+            of `VALIDATION_BATCH`.
+    """
+
+    def __init__(self, config: ViTConfig, recipe: Recipe, dataset: Dataset):
+        self.config, self.recipe = config, recipe
+        self.model = build_vit(config)
+        self.variables = (self.model.trainable_variables, self.model.non_trainable_variables)
+        self.num_images = len(dataset.train.labels)
+        self.steps = self.num_images // recipe.batch_size
+        self.optimizer = recipe.optimizer(self.steps, self.model.trainable_variables)
+        self.optimizer.build(self.model.trainable_variables)
+        self.loss = recipe.loss()
+        self.train_data = tuple(map(jnp.asarray, dataset.train))
+        self.validation_data = tuple(
+            jnp.asarray(array).reshape(-1, VALIDATION_BATCH, *array.shape[1:])
+            for array in dataset.validation
+        )
+        self.epoch = jax.jit(self._epoch)
+
+    def _measure(self, trainable, others, images, labels, training):
+        """Return the loss, and with it the accuracy and the new values of what is not trained."""
+        probabilities, others = self.model.stateless_call(
+            trainable, others, images.astype("float32"), training=training
+        )
+        accuracy = jnp.mean(probabilities.argmax(axis=-1) == labels)
+        return self.loss(labels, probabilities), (accuracy, others)
+
+    def _step(self, state, rows):
+        trainable, others, optimizer = state
+        images, labels = (array[rows] for array in self.train_data)
+        gradient = jax.value_and_grad(self._measure, has_aux=True)
+        (loss, (accuracy, others)), gradients = gradient(trainable, others, images, labels, True)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        return (trainable, others, optimizer), (loss, accuracy)
+
+    def _epoch(self, state, order):
+        """Return the state after one pass over the images, and the epoch's four numbers."""
+        state, trained = lax.scan(self._step, state, order)  # order: (steps, batch)
+
+        def validate(batch):
+            loss, (accuracy, _) = self._measure(*state[:2], *batch, False)
+            return loss, accuracy
+
+        validated = lax.map(validate, self.validation_data)
+        return state, [jnp.mean(values) for values in (*trained, *validated)]
+
+    def _order(self, seed, epoch):
+        order = shuffled_order(self.num_images, seed, epoch)
+        return order[: self.steps * self.recipe.batch_size].reshape(self.steps, -1)
+
+    def _give_model(self, weights):
+        for variables, values in zip(self.variables, weights, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def run(self, seed: int, after_epoch=None) -> dict[str, list[float]]:
+        """Train from the weights of `seed`, and leave `model` with those of the best epoch.
+
+        Args:
+            after_epoch: called after each epoch with its index and its validation accuracy, while
+                the model has the weights of that epoch.
+
+        Returns:
+            The history, as `training.train` returns it.
+
+        Raises:
+            FloatingPointError: the loss became NaN or infinite.
+        """
+        keras.utils.set_random_seed(seed)
+        fresh = build_vit(self.config)
+        weights = (fresh.trainable_variables, fresh.non_trainable_variables)
+        state = tuple(
+            [variable.value for variable in variables]
+            for variables in (*weights, self.optimizer.variables)
+        )
+        names = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+        history = {name: [] for name in names}
+        for epoch in range(self.recipe.epochs):
+            start = time.perf_counter()
+            state, numbers = self.epoch(state, self._order(seed, epoch))
+            numbers = [*map(float, numbers), time.perf_counter() - start]
+            if not np.isfinite(numbers).all():
+                raise FloatingPointError(f"The loss became {numbers[0]} in epoch {epoch + 1}.")
+            for name, number in zip(names, numbers, strict=True):
+                history[name].append(number)
+            val_accuracy = history["val_accuracy"]
+            if val_accuracy[-1] > max(val_accuracy[:-1], default=-1.0):
+                best = state[:2]
+            if after_epoch is not None:
+                self._give_model(state[:2])
+                after_epoch(epoch, val_accuracy[-1])
+        self._give_model(best)
+        return history
+
+
+def record_maps(path, dataset, model):
+    """Return an `after_epoch` that keeps the maps of 24 test images, as the command does."""
+    recorder = RecordMaps(path, dataset)
+    recorder.set_model(model)
+    return lambda epoch, accuracy: recorder.on_epoch_end(epoch, {"val_accuracy": accuracy})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_options(parser)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--weights", action="store_true", help="keep weights and maps, too")
+    options = parser.parse_args()
+    if keras.backend.backend() != "jax":
+        parser.error("This needs JAX: set KERAS_BACKEND=jax.")
+    runs = {}
+    for options.seed in options.seeds:
+        path = options.out / run_name(options)
+        if not Path(f"{path}.json").exists():
+            runs[options.seed] = path
+    if not runs:
+        return
+    config, recipe = configure(options)
+    dataset = DATASETS[options.dataset]()
+    compute = choose_compute()
+    print(compute, flush=True)
+    keras.config.set_dtype_policy(compute.dtype_policy)
+    training = DeviceTraining(config, recipe, dataset)
+    exact = build_exact(config)
+    for seed, path in runs.items():
+        keras.config.set_dtype_policy(compute.dtype_policy)
+        after_epoch = None
+        if options.weights and config.num_tokens is not None:
+            after_epoch = record_maps(f"{path}.maps.npz", dataset, training.model)
+        history = training.run(seed, after_epoch)
+        test = save_run(
+            path,
+            training.model,
+            exact,
+            config,
+            replace(recipe, seed=seed),
+            dataset,
+            history,
+            compute=compute,
+            command=shown_command("benchmarks/on_gpu.py", sys.argv[1:]),
+        )
+        print(f"{path.name}: test {test['top1']:.2%}, {sum(history['seconds']):.1f} s", flush=True)
+        if not options.weights:
+            Path(f"{path}.npz").unlink()
+
+
+if __name__ == "__main__":
+    main()
