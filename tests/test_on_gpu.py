@@ -1,0 +1,91 @@
+"""Trainings on one device, compiled as a whole: the same as `training.train`. With JAX on the CPU."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    find_spec("jax") is None, reason="JAX is not installed (.ci/run does that, later)"
+)
+
+BOTH = """
+import json
+import sys
+
+import keras
+
+sys.path.insert(0, "benchmarks")
+import on_gpu
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.data import load_shapes10
+from tlvit_utils.recipe import Recipe
+from tlvit_utils.training import train
+
+folder = sys.argv[1]
+on_gpu.VALIDATION_BATCH = 16
+dataset = load_shapes10(sizes=(70, 32, 32))
+config = ViTConfig.modern(2).replace(
+    convolutions=((8, 4), (8, 2)), patch_size=8, projection_dim=8, num_layers=2, mlp_units=(8, 8)
+)
+recipe = Recipe(3, batch_size=16, cosine_decay=True, seed=1)
+seen = []
+training = on_gpu.DeviceTraining(config, recipe, dataset)
+training.run(seed=0)  # another seed before: nothing of it must stay
+history = training.run(1, lambda epoch, accuracy: seen.append([epoch, accuracy]))
+keras.utils.set_random_seed(1)
+model = build_vit(config)
+other = train(model, dataset, recipe, f"{folder}/best.weights.h5", [])
+differences = [abs(a - b).max() for a, b in zip(training.model.get_weights(), model.get_weights())]
+result = {"history": history, "other": other, "seen": seen, "difference": float(max(differences))}
+
+on_gpu.DATASETS["shapes10"] = lambda: dataset
+on_gpu.configure = lambda options: (config, recipe)
+sys.argv = ["on_gpu.py", "--dataset", "shapes10", "--num-tokens", "2", "--seeds", "0", "1",
+            "--epochs", "3", "--weights", "--out", folder]
+on_gpu.main()
+on_gpu.main()  # finds all that it would make
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def printed(folder):
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(
+        [sys.executable, "-c", BOTH, str(folder)],
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout.splitlines()
+
+
+def test_it_trains_as_train_does(printed):
+    result = json.loads(printed[-1])
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert np.allclose(result["history"][name], result["other"][name], atol=1e-4), name
+    assert len(result["history"]["seconds"]) == 3
+    assert result["seen"] == [[i, a] for i, a in enumerate(result["history"]["val_accuracy"])]
+    assert result["difference"] < 1e-3  # both have the best epoch's weights
+
+
+def test_the_command_writes_each_seed_once(printed, folder):
+    names = [f"modern_2_tokens_v1_shapes10_3_epochs_seed_{seed}" for seed in (0, 1)]
+    assert sum(line.startswith("modern_2_tokens") for line in printed) == 2
+    for seed, name in enumerate(names):
+        found = json.loads((folder / f"{name}.json").read_text())
+        assert found["recipe"]["seed"] == seed and len(found["history"]["loss"]) == 3
+        assert "benchmarks/on_gpu.py" in found["command"] and str(folder) not in found["command"]
+        maps = np.load(folder / f"{name}.maps.npz")["maps"]
+        assert maps.shape == (3, 24, 2, 4, 4)
+        assert (folder / f"{name}.npz").exists()
