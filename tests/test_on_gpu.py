@@ -1,4 +1,4 @@
-"""Trainings on one device, compiled as a whole: the same as `training.train`. With JAX on the CPU."""
+"""The trainings of `benchmarks/on_gpu.py` are those of `training.train`; with JAX, on the CPU."""
 
 import json
 import os
