@@ -152,6 +152,19 @@ def test_the_command_goes_on_where_it_was_interrupted(small, tmp_path, monkeypat
         np.testing.assert_array_equal(both["maps"][:1], first_maps)
 
 
+def test_a_training_that_was_killed_before_it_was_saved_is_not_repeated(
+    small, tmp_path, monkeypatch, capsys
+):
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+        patch.setattr(experiment, "save_run", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
+        main([*COMMAND, str(tmp_path)])
+    capsys.readouterr()
+    main([*COMMAND, str(tmp_path)])
+    assert "epoch" not in capsys.readouterr().out.replace("epochs", "")
+    card = json.loads((tmp_path / f"{NAME}.json").read_text())
+    assert card["images_per_second"] is None and len(card["history"]["loss"]) == 2
+
+
 def test_the_command_refuses_before_it_writes(small, tmp_path):
     with pytest.raises(ValueError, match="num_tokens is 0"):
         main(["--config", "light", "--num-tokens", "0", "--out", str(tmp_path / "out")])

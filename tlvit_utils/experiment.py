@@ -194,6 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.out / name,
         model,
         build_exact(config),
+        config,
         recipe,
         dataset,
         history,

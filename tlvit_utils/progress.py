@@ -62,6 +62,7 @@ class ProgressLine(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.every = every
         self.output = _Output()
+        self.train_seconds, self.train_images = 0.0, 0
 
     def write(self, text, keep=False):
         """Show `text` in place of the text before; outside notebooks it can be kept."""
@@ -104,8 +105,8 @@ class ProgressLine(keras.callbacks.Callback):
 
     @property
     def images_per_second(self):
-        """Training images per second so far, without compilation and validation."""
-        return self.train_images / self.train_seconds if self.train_images else float("nan")
+        """Training images per second so far, without compilation and validation; or None."""
+        return self.train_images / self.train_seconds if self.train_images else None
 
     def _line(self, done, logs):
         speed = ""  # unknown while each epoch has had one batch only
