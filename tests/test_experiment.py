@@ -156,7 +156,9 @@ def test_a_training_that_was_killed_before_it_was_saved_is_not_repeated(
     small, tmp_path, monkeypatch, capsys
 ):
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(experiment, "save_run", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
+        patch.setattr(
+            experiment, "save_run", lambda *_, **__: (_ for _ in ()).throw(OSError("full"))
+        )
         main([*COMMAND, str(tmp_path)])
     capsys.readouterr()
     main([*COMMAND, str(tmp_path)])

@@ -25,7 +25,7 @@ PUBLISHED_GFLOPS = {"none": 0.0184, "8 tokens": 0.0153}
 
 UNIT = r"(?: %| million| MiB| minutes| points)?"
 NUMBER = re.compile(rf"−?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?{UNIT}")
-NAMES = re.compile(r"\$[^$]+\$|v1\.1|et al\. \d{4}|D\.3|(?:8 × 8|32 × 32)")
+NAMES = re.compile(r"\$[^$]+\$|v1\.1|et al\. \d{4}|D\.3|H200|(?:8 × 8|32 × 32)")
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,16 @@ def test_terms_state_what_is_computed(sections, questions, facts_of_terms):
     check_numbers(terms, facts_of_terms)
 
 
+def scored(rows, network):
+    """Return the row of a network with its trained weights."""
+    (found,) = (
+        row
+        for row in rows
+        if (row["network"], row.get("weights", "trained")) == (network, "trained")
+    )
+    return found
+
+
 @pytest.fixture(scope="module")
 def facts_of_answers(read, printed, costs):
     scores, at_224 = (
@@ -200,11 +210,12 @@ def facts_of_answers(read, printed, costs):
     assert top1_of["8_tokens_v1"][0] == card["test"]["top1"]
     assert top1_of["8_tokens_v1.1"][0] == v11["test"]["top1"]
     seed_1 = read("results/modern_8_tokens_v1_cifar10_20_epochs_seed_1.json")
-    with_maps = scores["accuracy_with_maps"][0]
-    maps = scores["maps"][0]
-    assert (maps["network"], maps["weights"]) == ("modern_8_tokens", "trained")
+    with_maps, without_cells, maps = (
+        scored(scores[what], "modern_8_tokens")
+        for what in ("accuracy_with_maps", "accuracy_without_patches", "maps")
+    )
+    v11_with_maps = scored(scores["accuracy_with_maps"], "modern_8_tokens_v1.1")
     cosine = 1 - maps["diversity"]
-    without_cells = scores["accuracy_without_patches"][0]
     at_16 = without_cells["removed"].index(16)
     none, after = costs["published, none"], [costs[f"published, after {i}"] for i in range(4)]
     saved = [1 - cost.macs / none.macs for cost in after]
@@ -230,8 +241,9 @@ def facts_of_answers(read, printed, costs):
     return {
         "Why do so few tokens not hurt?": [
             f"{with_maps['images']:,}",
-            percent(with_maps["learned"]),
-            percent(with_maps["uniform"]),
+            *(percent(with_maps[each]) for each in ("learned", "mean", "uniform")),
+            printed("06_attention_maps", r"one cell: .+ on average (\d+)%") + " %",
+            *(percent(v11_with_maps[each]) for each in ("learned", "uniform")),
         ],
         "Why a sigmoid in v1 and a softmax in v1.1?": [
             "1.5",
@@ -244,6 +256,11 @@ def facts_of_answers(read, printed, costs):
             f"{with_maps['images']:,}",
             f"{cosine:.2f}",
             printed("06_attention_maps", r"two tokens of one image ([\d.]+)"),
+            f"{without_cells['images']:,}",
+            *(
+                printed("06_attention_maps", rf"\n +{kept} +([\d.]+)%(?: +[\d.]+%){{3}}") + " %"
+                for kept in (1, 8)
+            ),
         ],
         "Why is the mean taken here and the sum there?": [
             f"{float(printed('03_token_learner', rf'{pooling} +tokens {what}')):.0f}"
@@ -285,6 +302,7 @@ def facts_of_answers(read, printed, costs):
             "224",
             million(learners[1]["multiply_adds"]),
             f"{at_224['average pooling', 6]['multiply_adds'] / 1e6:.1f}",
+            f"{100 * (with_maps['learned'] - with_maps['uniform']):.1f} points",
         ],
         "Where should TokenLearner stand?": [
             *(percent(share) for share in saved[:3]),
