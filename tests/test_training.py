@@ -3,6 +3,7 @@ import math
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -155,7 +156,7 @@ def train_on_noise(folder, epochs=4, callbacks=(), resume=True):
     history = train(
         model,
         random_dataset(),
-        Recipe.modern(epochs),
+        replace(Recipe.modern(epochs), batch_size=128),
         Path(folder) / "best.weights.h5",
         list(callbacks),
         resume=resume,

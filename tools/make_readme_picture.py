@@ -25,8 +25,8 @@ def main() -> None:
     for i, view in enumerate(seen_images(model, images[first])):
         predicted = probabilities[i].argmax()
         pictures += [enlarge(view, SIZE), *(overlay(view, each, size=SIZE) for each in maps[i])]
-        verdict = f"→ {CIFAR10_CLASSES[predicted]} {probabilities[i, predicted]:.0%}"
-        titles.append(f"{CLASSES[i]}\n{verdict}")
+        verdict = f"{CIFAR10_CLASSES[predicted]} {probabilities[i, predicted]:.0%}"
+        titles.append(f"{CLASSES[i]} →\n{verdict}")
         titles += [f"token {token + 1}" for token in range(maps.shape[1])]
     figure = image_grid(pictures, titles, columns=1 + maps.shape[1])
     path = ROOT / "docs" / "overlay.png"
