@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from tlvit_utils.callbacks import RecordMaps
 from tlvit_utils.cost import model_cost
@@ -96,7 +97,7 @@ def shown_command(program: str, arguments: list[str], place: str = "DIR") -> str
 
 def training_images_facts(dataset: Dataset) -> dict[str, str]:
     """Return the SHA-256 of the training images, and a note where they are a known copy."""
-    images_hash = hashlib.sha256(dataset.train.images.tobytes()).hexdigest()
+    images_hash = hashlib.sha256(np.ascontiguousarray(dataset.train.images)).hexdigest()  # no copy
     facts = {"train_images_sha256": images_hash}
     if note := KNOWN_COPIES.get(images_hash):
         facts["train_images_note"] = note

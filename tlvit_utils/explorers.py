@@ -315,11 +315,11 @@ def _heads_html(maps, place) -> str:
 # 03: pooling
 
 
-def draw_product(maps, pixels, tokens, unit: int = 5) -> np.ndarray:
-    """Return the matrix product `maps · pixels = tokens`, every number a square of grey.
+def draw_product(maps, grid, tokens, unit: int = 5) -> np.ndarray:
+    """Return the matrix product `maps · cells = tokens`, every number a square of grey.
 
     Args:
-        maps: `(num_tokens, cells)`; `pixels`: `(cells, dim)`; `tokens`: `(num_tokens, dim)`.
+        maps: `(num_tokens, cells)`; `grid`: `(cells, dim)`; `tokens`: `(num_tokens, dim)`.
         unit: side of each square in pixels.
 
     Returns:
@@ -327,7 +327,7 @@ def draw_product(maps, pixels, tokens, unit: int = 5) -> np.ndarray:
         highest, white; uint8.
     """
     font, gap, top = label_font(14), 40, 28
-    matrices = {"maps": maps, "pixels": pixels, "tokens": tokens}
+    matrices = {"maps": maps, "cells": grid, "tokens": tokens}
     height = unit * max(len(matrix) for matrix in matrices.values())
     width = unit * sum(matrix.shape[1] for matrix in matrices.values()) + 2 * gap
     canvas = Image.new("RGB", (width, top + height), "white")
@@ -396,8 +396,8 @@ class PoolingExplorer(Explorer):
             f"{cells} × {dim} make tokens of {count} × {dim}, with {count * cells * dim:,} "
             "multiply-adds, however it is written."
         )
-        pixels = self.grid[0].reshape(cells, dim)
-        picture = draw_product(maps[0].reshape(count, cells), pixels, tokens[0], unit=2)
+        grid = self.grid[0].reshape(cells, dim)
+        picture = draw_product(maps[0].reshape(count, cells), grid, tokens[0], unit=2)
         return encode_png(picture), words, ways_html(results)
 
 
