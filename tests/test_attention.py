@@ -159,7 +159,11 @@ def test_a_map_is_described_by_its_place_and_its_concentration(cells, place):
     attention_map = np.zeros((8, 8))
     attention_map[tuple(zip(*cells, strict=True))] = 1
     words = describe_map(attention_map)
-    assert f"row {cells[0][0] + 1}, column {cells[0][1] + 1} of 8 × 8" in words
+    where = f"at row {cells[0][0] + 1}, column {cells[0][1] + 1}"
+    if len(cells) > 1:
+        where = f"on {len(cells)} cells alike,"
+    assert f"strongest {where} of 8 × 8" in words
+    assert ("(entropy 0% of" in words) == (len(cells) == 1)
     assert place in words
     assert f"on {len(cells) // 2 or 1} of 64 cells" in words
 

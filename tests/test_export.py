@@ -82,13 +82,13 @@ def test_what_is_known_of_the_images_is_in_the_page(views, maps):
             labels=np.array([1, 0, 1], "uint8"),
             probabilities=np.array([[0.25, 0.75], [1, 0], [0.5, 0.5]], "float32"),
             class_names=NAMES,
-            val_accuracy=[0.5, 0.75],
+            val_accuracy=np.array([0.5, 0.8205], "float32"),
         )
     ).data
     assert facts["labels"] == [1, 0, 1]
     assert facts["probabilities"] == [[0.25, 0.75], [1, 0], [0.5, 0.5]]
     assert facts["classes"] == NAMES
-    assert facts["accuracy"] == [0.5, 0.75]
+    assert facts["accuracy"] == [0.5, float(np.float32(0.8205))]  # so "82.1%", as in Python
     unknown = Page(to_html(views, maps)).data
     assert unknown["labels"] is unknown["probabilities"] is unknown["accuracy"] is None
 

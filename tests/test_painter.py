@@ -94,6 +94,7 @@ def test_the_pen_paints_where_the_keyboard_leads_it(painting):
     expected = EMPTY.copy()
     expected[1, 0], expected[1, 1], expected[2, 1] = 1, 0.5, 0.5
     np.testing.assert_array_equal(painting.painted, expected)
+    assert isinstance(controls["pen"], widgets.ToggleButtons)  # a slider passes pens, and paints
     controls["pen"].value = "erases"
     controls["row"].value = 2
     assert painting.painted[2, 1] == 0 and painting.painted[1, 1] == 0.5

@@ -289,6 +289,17 @@ def test_next_wrong_says_when_there_is_none(tiny_model, images):
     assert not plain.note.value
 
 
+def test_next_wrong_says_when_there_is_no_other(tiny_model, images):
+    labels = predict_with_maps(tiny_model, images)[0].argmax(axis=1)
+    labels[2] = (labels[2] + 1) % len(NAMES)
+    plain = AttentionViewer(tiny_model, images, labels, class_names=NAMES)
+    plain.next_wrong()
+    assert plain.image_index == 2 and not plain.note.value
+    plain.next_wrong()
+    assert plain.image_index == 2
+    assert "This is the only one of these images" in text_of(plain.note)
+
+
 # the pictures
 
 

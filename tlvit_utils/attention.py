@@ -464,15 +464,19 @@ def describe_map(attention_map) -> str:
     """Say in words where a map `(rows, columns)` looks and how concentrated it is."""
     rows, columns = attention_map.shape
     weights = attention_map / max(attention_map.sum(), 1e-12)
-    row, column = np.unravel_index(weights.argmax(), weights.shape)
+    strongest = np.argwhere(np.isclose(weights, weights.max(), atol=0))
+    row, column = strongest[0] + 1
+    where = f"at row {row}, column {column}"
+    if len(strongest) > 1:
+        where = f"on {len(strongest)} cells alike,"
     centre_row = (weights.sum(axis=1) * (np.arange(rows) + 0.5)).sum() / rows
     centre_column = (weights.sum(axis=0) * (np.arange(columns) + 0.5)).sum() / columns
     needed = int((np.cumsum(np.sort(weights, axis=None)[::-1]) < 0.5).sum()) + 1
-    entropy = -(weights * np.log(weights + 1e-12)).sum() / np.log(weights.size)
+    entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum() / np.log(weights.size)
     return (
-        f"strongest at row {row + 1}, column {column + 1} of {rows} × {columns}; on the whole "
+        f"strongest {where} of {rows} × {columns}; on the whole "
         f"{_place(centre_row, centre_column)}; half of its weight lies on {needed} of "
-        f"{weights.size} cells (entropy {entropy:.0%} of a uniform map's)"
+        f"{weights.size} cells (entropy {abs(entropy):.0%} of a uniform map's)"
     )
 
 

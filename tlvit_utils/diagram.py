@@ -307,7 +307,7 @@ def _draw_tokens(pen):
     pen.text(_centre("tokens"), SHAPES, "(B, S, C)")
     pen.text(
         (PARTS["maps"][0] + PARTS["tokens"][1]) / 2,
-        NAMES + 0.16,
+        NAMES + 0.2,
         "TokenLearner",
         va="baseline",
         weight="bold",

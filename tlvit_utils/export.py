@@ -70,7 +70,7 @@ def to_html(
         "classes": list(class_names),
         "labels": None if labels is None else np.asarray(labels).tolist(),
         "probabilities": None if probabilities is None else _rounded(probabilities),
-        "accuracy": None if val_accuracy is None else _rounded(val_accuracy),
+        "accuracy": None if val_accuracy is None else np.asarray(val_accuracy, "float64").tolist(),
     }
     # In a script element only "<" could end it, and JSON has "<" in strings only.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -31,11 +31,11 @@ class TokenPainter(StaticView, widgets.VBox):
     """Paint the map of one token, or of all, and watch the prediction.
 
     With the mouse, a click on a cell of the picture takes its weight from 0 to ½, to 1 and back.
-    With the keyboard, two sliders move a cursor and the pen paints where it goes. A painted map is
-    scaled to the sum of the learned one that it replaces, so that only its shape counts. Beside
-    the picture stands the probability of the true class (the predicted one, where no labels are
-    given) with the painted, the learned, a uniform and random maps; the random ones hold the
-    learned map's values in random order.
+    With the keyboard, two sliders move a cursor, and the pen paints where it stands and goes. A
+    painted map is scaled to the sum of the learned one that it replaces, so that only its shape
+    counts. Beside the picture stands the probability of the true class (the predicted one, where no
+    labels are given) with the painted, the learned, a uniform and random maps; the random ones hold
+    the learned map's values in random order.
 
     The traits can be set from code: `image_index`; `token` (0, 1, … or "all"); `painted`, an array
     `(rows, columns)` with values 0..1 that is read-only; `row` and `column`, the cursor's, from 0;
@@ -146,8 +146,11 @@ class TokenPainter(StaticView, widgets.VBox):
             "column": widgets.SelectionSlider(
                 options=_counted(columns), description="Column", style=style
             ),
-            # not a drop-down, on which JupyterLab takes the arrow keys for the notebook
-            "pen": widgets.SelectionSlider(options=list(PENS), description="Pen", style=style),
+            # no slider, which would paint with the pens that it passes; and no drop-down, on which
+            # JupyterLab takes the arrow keys for the notebook
+            "pen": widgets.ToggleButtons(
+                options=list(PENS), description="Pen", style={**style, "button_width": "80px"}
+            ),
         }
         for trait, control in self.controls.items():
             traitlets.link((control, "value"), (self, trait))

@@ -74,12 +74,16 @@ def paragraph(text: str) -> str:
     return f"<div>{escape(text)}</div>"
 
 
-def live_html(parts, width: int) -> str:
-    """Return pieces of HTML as one region that a screen reader reads out when it changes."""
-    return (
-        f"<div role='status' aria-live='polite' style='max-width:{width}px;line-height:1.5'>"
-        f"{''.join(parts)}</div>"
-    )
+def live_html(parts, width: int, live: bool = True) -> str:
+    """Return pieces of HTML as one region that a screen reader reads out when it changes.
+
+    Args:
+        parts: the pieces.
+        width: at most, in pixels.
+        live: False for a region of the same look that is not read out.
+    """
+    role = "role='status' aria-live='polite' " if live else ""
+    return f"<div {role}style='max-width:{width}px;line-height:1.5'>{''.join(parts)}</div>"
 
 
 def probability_rows(probabilities, class_names, count: int = 5) -> list[tuple]:
@@ -141,7 +145,7 @@ def effects_html(effects: TokenEffects, class_names) -> str:
             f"token {i + 1}",
             sizes[i] / max(sizes.max(), 1e-12),
             f"{effects.probabilities[i, effects.label]:.1%}",
-            f"{-100 * effects.effects[i]:+.1f}",
+            _signed(-100 * effects.effects[i]),
             f"{effects.effect_ranks[i]}",
             f"{effects.mass_ranks[i]}",
             f"{effects.mass[i]:.1%}",
@@ -157,6 +161,12 @@ def effects_html(effects: TokenEffects, class_names) -> str:
         "share of all attention",
     )
     return paragraph(words) + bars_html(rows, header)
+
+
+def _signed(number) -> str:
+    """Return a number with its sign and one digit; 0.0 has no sign."""
+    text = f"{number:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def token_names(tokens) -> str:

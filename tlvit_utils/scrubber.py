@@ -213,9 +213,7 @@ class EpochScrubber(StaticView, widgets.VBox):
         )
         lines = map(paragraph, (epoch, words, f"The colours go from {scale}."))
         parts = [accuracy_curve(accuracy, self.epoch), *lines]
-        if self.play.value:  # not read out at every step
-            return "".join(parts)
-        return live_html(parts, 460)
+        return live_html(parts, 460, live=not self.play.value)  # not read out at every step
 
     def to_html(self, path) -> None:
         """Write the maps of all epochs as one HTML file that works without a kernel.

@@ -263,8 +263,10 @@ class AttentionViewer(StaticView, widgets.VBox):
             raise ValueError("There are no labels, so no answer is known to be wrong.")
         labels, predicted = self.predictor.labels, self.predictions.probabilities.argmax(axis=1)
         wrong = [i for i in self.indices if labels[i] not in (UNKNOWN, predicted[i])]
-        if not wrong:
+        if set(wrong) <= {self.image_index}:
             words = "None of these images is answered wrongly."
+            if wrong:
+                words = "This is the only one of these images that is answered wrongly."
             self.note.value = live_html([paragraph(words)], 400)
             return
         later = (i for i in wrong if i > self.image_index)
@@ -359,7 +361,10 @@ class AttentionViewer(StaticView, widgets.VBox):
         if self.predictor.labels is not None:
             top.append(self.next_button)
             panels = {"one class": [controls["class_filter"]], **panels}
-        self.panels = {name: widgets.VBox(children) for name, children in panels.items()}
+        self.panels = {
+            name: widgets.VBox([widgets.HTML(f"<b>{name.capitalize()}</b>"), *children])
+            for name, children in panels.items()
+        }
         self.sections = {name: _check_box(name) for name in panels}
         for section in self.sections.values():
             section.observe(self._update, "value")
@@ -720,5 +725,7 @@ def _number_field(kind, name, most=1, step=1):
 def _buttons(options):
     """Return buttons of which one is pressed."""
     style = {"description_width": "initial", "button_width": "auto"}
-    layout = widgets.Layout(width="max-content", max_width="100%", margin="2px 32px 2px 2px")
+    layout = widgets.Layout(
+        width="max-content", max_width="calc(100% - 34px)", margin="2px 32px 2px 2px"
+    )
     return widgets.ToggleButtons(options=options, style=style, layout=layout)
