@@ -31,11 +31,11 @@ from tlvit_utils.attention import (
     predict_with_maps,
     removal_accuracy,
 )
-from tlvit_utils.data import load_cifar10, load_shapes10
+from tlvit_utils.experiment import DATASETS
 from tlvit_utils.interventions import accuracy_with_maps, randomised, split_network
 from tlvit_utils.pretrained import model_card
 
-LOADERS = {"CIFAR-10": load_cifar10, "shapes10": load_shapes10}
+LOADERS = {"CIFAR-10": DATASETS["cifar10"], "shapes10": DATASETS["shapes10"]}  # or an error
 IMAGES = 5000
 REMOVAL_IMAGES = 2000
 REMOVED = (0, 2, 4, 8, 16, 24, 32, 48)

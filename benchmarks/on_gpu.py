@@ -173,6 +173,8 @@ def main():
     dataset = DATASETS[options.dataset]()
     compute = choose_compute()
     print(compute, flush=True)
+    if compute.dtype_policy == "mixed_float16":
+        sys.exit("Float16 needs a scaled loss, which this program does not have; use the command.")
     keras.config.set_dtype_policy(compute.dtype_policy)
     training = DeviceTraining(config, recipe, dataset)
     exact = build_exact(config)

@@ -142,3 +142,6 @@ def test_maps_are_kept_for_every_epoch_and_image(tiny_config, randomise, shapes,
     with np.load(tmp_path / "maps.npz") as kept:
         assert kept["val_accuracy"].tolist() == [0.25, 0.75]
         np.testing.assert_array_equal(kept["maps"], np.float16([expected[0], expected[2]]))
+    for recorder in (record, RecordMaps(tmp_path / "none.npz", shapes)):
+        with pytest.raises(ValueError, match=r"epochs, but 3 were trained"):
+            recorder.on_epoch_begin(3)

@@ -91,6 +91,11 @@ def test_other_wrong_answers_are_described(answer, message):
         checks.check_weighted_mean(answer)
 
 
+def test_wrong_truth_values_are_described():
+    with pytest.raises(CheckError, match=r"at \[\d+\] stands 1 in place of 0"):
+        checks.check_on_the_front(lambda costs, accuracies: np.ones(len(costs), bool))
+
+
 def test_counts_must_be_exact(monkeypatch):
     right, *_ = compared_by(checks.check_block_macs, monkeypatch)
     with pytest.raises(CheckError, match=r"Your answer is \d+, but it must be \d+\."):

@@ -15,7 +15,7 @@ import pytest
 from misbehaving_server import MisbehavingServer
 from small_cifar10 import COUNT, expected_images, make_archive, make_batch, make_folder
 
-from tlvit_utils import cifar10
+from tlvit_utils import cifar10, files
 from tlvit_utils.cifar10 import find_folder, load, read_archive, read_batch
 from tlvit_utils.download import RemoteFile
 
@@ -349,9 +349,12 @@ def test_a_disk_that_fills_up_with_the_download_is_named(serve, cache, tmp_path)
 
 
 @needs_dev_full
-def test_a_disk_that_fills_up_with_the_cache_costs_only_the_cache(serve, cache, tmp_path, capsys):
+def test_a_disk_that_fills_up_with_the_cache_costs_only_the_cache(
+    serve, cache, tmp_path, capsys, monkeypatch
+):
     serve("fine")
-    temporary = tmp_path / "cache" / f"{os.getpid()}.cifar10.npy"
+    monkeypatch.setattr(files, "uuid4", lambda: SimpleNamespace(hex="0"))
+    temporary = tmp_path / "cache" / "0.cifar10.npy"
     temporary.parent.mkdir()
     temporary.symlink_to("/dev/full")
     assert_complete(load())
@@ -363,7 +366,7 @@ def test_a_disk_that_fills_up_with_the_cache_costs_only_the_cache(serve, cache, 
 
 CHILD = """
 import sys
-from tlvit_utils import cifar10
+from tlvit_utils import cifar10, files
 from tlvit_utils.download import RemoteFile
 url, size, sha256, count = sys.argv[1:]
 cifar10.ARCHIVE = RemoteFile((url,), int(size), sha256)

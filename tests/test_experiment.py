@@ -171,3 +171,10 @@ def test_the_command_refuses_before_it_writes(small, tmp_path):
     with pytest.raises(ValueError, match="num_tokens is 0"):
         main(["--config", "light", "--num-tokens", "0", "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("asked", [["--maps"], ["--kind", "v1.1"]])
+def test_what_needs_a_token_learner_is_refused_without_one(asked, capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments([*asked, "--out", "unused"])
+    assert "give its --num-tokens" in capsys.readouterr().err

@@ -131,6 +131,8 @@ def test_a_batch_that_is_not_there():
 def test_the_pipeline_checks_its_images():
     with pytest.raises(ValueError, match="multiply by 255"):
         make_pipeline(IMAGES / 255, LABELS, 30)
+    with pytest.raises(ValueError, match="100 images and 50 labels"):
+        make_pipeline(IMAGES, LABELS[:50], 30)
 
 
 @pytest.mark.parametrize("count, buffer", [(100, 1000), (100, 100), (100, 30), (7, 1), (0, 5)])

@@ -119,8 +119,8 @@ def test_weights_that_do_not_fit_are_refused(shelf, tiny_config):
 def test_an_interrupted_save_leaves_the_file_before(shelf, tiny_model, monkeypatch):
     (shelf / "tiny.npz").write_bytes(b"before")
 
-    def interrupted(path, *weights):
-        path.write_bytes(b"half")
+    def interrupted(file, *weights):
+        file.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(np, "savez_compressed", interrupted)

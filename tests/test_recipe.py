@@ -10,7 +10,7 @@ from tlvit_utils.recipe import Recipe, SmoothedCrossentropy
 
 
 def learning_rates(recipe, steps_per_epoch, steps):
-    optimizer = recipe.optimizer(steps_per_epoch)
+    optimizer = recipe.optimizer(steps_per_epoch, [])
     rates = []
     for step in steps:
         optimizer.iterations.assign(step)
@@ -20,7 +20,7 @@ def learning_rates(recipe, steps_per_epoch, steps):
 
 def test_the_published_learning_rate_is_constant():
     assert learning_rates(Recipe.published(), 10, [0, 100, 200]) == pytest.approx([1e-3] * 3)
-    optimizer = Recipe.published().optimizer(10)
+    optimizer = Recipe.published().optimizer(10, [])
     assert isinstance(optimizer, keras.optimizers.AdamW)
     assert optimizer.weight_decay == 1e-4
 

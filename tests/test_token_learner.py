@@ -10,6 +10,12 @@ from numpy_reference import token_learner
 
 from tlvit_utils import TokenLearner
 
+
+def test_a_count_may_be_numpys():
+    layer = TokenLearner(np.int64(3))
+    assert type(layer.get_config()["num_tokens"]) is int
+
+
 CONVOLUTIONS = tuple(f"Conv_{i}/kernel" for i in range(4))
 
 

@@ -106,6 +106,68 @@ def test_interrupting_the_first_epoch_interrupts(tiny_config, shapes, tmp_path):
     assert (tmp_path / "best.weights.h5").read_bytes() == b"from another training"
 
 
+def test_interrupting_the_first_checkpoint_interrupts(tiny_config, shapes, tmp_path, monkeypatch):
+    checkpoint = tmp_path / "best.weights.h5"
+    checkpoint.write_bytes(b"from another training")
+    model = build_vit(tiny_config)
+    monkeypatch.setattr(model, "save_weights", lambda path: interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        train(model, shapes, Recipe(batch_size=128), checkpoint, [])
+    assert checkpoint.read_bytes() == b"from another training"
+
+
+def test_without_validation_images_no_epoch_is_begun(tiny_model, shapes, tmp_path):
+    empty = replace(shapes, validation=Split(*(part[:0] for part in shapes.validation)))
+    with pytest.raises(ValueError, match="no validation images"):
+        train(tiny_model, empty, Recipe(batch_size=128), tmp_path / "best.weights.h5")
+
+
+def test_images_of_another_size_are_trained_on(tiny_config, shapes, tmp_path):
+    def enlarged(split):
+        return Split(split.images.repeat(2, 1).repeat(2, 2), split.labels)
+
+    large = replace(shapes, train=enlarged(shapes.train), validation=enlarged(shapes.validation))
+    model = build_vit(tiny_config.replace(image_size=64))
+    recipe = Recipe(epochs=1, batch_size=128)
+    history = train(model, large, recipe, tmp_path / "best.weights.h5", [])
+    top1 = evaluate(model, *large.validation)["top1"]
+    assert top1 == pytest.approx(history["val_accuracy"][0])
+
+
+def test_a_training_in_float16_goes_on_where_it_stopped(tiny_config, shapes, tmp_path):
+    """Its optimiser scales the loss, and has variables for that."""
+
+    def run(folder, callbacks=()):
+        keras.utils.set_random_seed(0)
+        model = build_vit(tiny_config)
+        recipe = Recipe(epochs=3, batch_size=128)
+        file = tmp_path / folder / "best.weights.h5"
+        return train(model, shapes, recipe, file, list(callbacks), resume=True), model
+
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        whole, expected = run("whole")
+        stopped, _ = run("parts", [At(2, 1, interrupt)])
+        resumed, model = run("parts")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert len(stopped["loss"]) == 2
+    assert resumed["loss"] == whole["loss"]
+    for weights, others in zip(expected.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, others)
+
+
+def test_a_file_to_resume_from_goes_with_its_checkpoint(tiny_config, shapes, tmp_path):
+    checkpoint = tmp_path / "best.weights.h5"
+    recipe = Recipe(epochs=1, batch_size=128)
+    train(build_vit(tiny_config), shapes, recipe, checkpoint, [], resume=True)
+    renamed = replace(shapes, name="other pictures")
+    with pytest.raises(ValueError, match="another recipe, model or data set"):
+        train(build_vit(tiny_config), renamed, recipe, checkpoint, [], resume=True)
+    train(build_vit(tiny_config), shapes, recipe, checkpoint, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["best.weights.h5"]
+
+
 @pytest.mark.parametrize("epoch, kept", [(0, "no weights were kept"), (1, "best epoch before")])
 def test_a_loss_that_is_no_number_stops_the_training(epoch, kept, tiny_config, shapes, tmp_path):
     model = build_vit(tiny_config)
@@ -247,6 +309,12 @@ def test_top_k_accuracy_equals_numpy(k):
     labels = rng.integers(0, 10, 200).astype("uint8")
     expected = numpy_top_k(probabilities, labels, k)
     assert top_k_accuracy(probabilities, labels, k) == pytest.approx(expected)
+
+
+def test_of_equal_probabilities_the_first_counts():
+    probabilities = np.full((10, 10), 0.1, "float32")
+    assert top_k_accuracy(probabilities, np.arange(10), 1) == 0.1
+    assert top_k_accuracy(probabilities, np.arange(10), 5) == 0.5
 
 
 def test_evaluate_counts_every_image_once(tiny_model, shapes):

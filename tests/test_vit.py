@@ -113,6 +113,7 @@ SAVED = {
     "published": ViTConfig.published(),
     "no TokenLearner": ViTConfig.published(num_tokens=None),
     "light": ViTConfig.light(),
+    "modern": ViTConfig.modern(),
     "v1.1": ViTConfig.light().replace(kind="v1.1"),
     "grouped": ViTConfig.light().replace(kind="grouped"),
     "mixed_bfloat16": ViTConfig.light(),
@@ -208,6 +209,11 @@ def test_a_config_survives_json(config):
         ({"mlp_units": (256, 64)}, r"mlp_units is \(256, 64\).*projection_dim = 128"),
         ({"mlp_units": ()}, r"mlp_units is \(\)"),
         ({"dropout_rate": 1}, "dropout_rate is 1"),
+        ({"num_heads": 0}, "num_heads is 0"),
+        ({"crop_size": 0}, "crop_size is 0"),
+        ({"resized_size": 40}, "crop_size is 48.*only 40 pixels"),
+        ({"pooling": "max"}, "pooling is 'max'"),
+        ({"kind": "grouped", "num_groups": 3}, "num_groups is 3.*projection_dim = 128"),
     ],
 )
 def test_facts_that_do_not_fit_together_are_refused(changes, message):
@@ -219,9 +225,16 @@ def test_without_token_learner_its_place_does_not_matter():
     assert ViTConfig(num_layers=1, num_tokens=None).token_learner_after == 2
 
 
-def test_a_crop_larger_than_the_image_is_refused():
-    with pytest.raises(ValueError, match="crop_size is 48"):
-        build_vit(ViTConfig(resized_size=40))
+def test_the_networks_do_not_depend_on_the_sessions_data_format(images):
+    config = ViTConfig.modern()
+    expected = build_vit(config)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = build_vit(config)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    model.set_weights(expected.get_weights())
+    np.testing.assert_array_equal(predict(model, images), predict(expected, images))
 
 
 def test_standardised_images_have_mean_0_and_deviation_1():

@@ -59,8 +59,9 @@ def predict_with_maps(
     """Return probabilities and attention maps from one and the same forward pass.
 
     Args:
-        model: from `build_vit`, or any functional model with a TokenLearner.
-        images: `(N, 32, 32, 3)`, 0..255, uint8 or float.
+        model: from `build_vit`, or any functional model of square images, 0..255, with a
+            TokenLearner among its own layers.
+        images: `(N, image_size, image_size, 3)`, 0..255, uint8 or float.
         layer: name of the TokenLearner, where the model has several.
 
     Returns:
@@ -472,7 +473,7 @@ def describe_map(attention_map) -> str:
     centre_row = (weights.sum(axis=1) * (np.arange(rows) + 0.5)).sum() / rows
     centre_column = (weights.sum(axis=0) * (np.arange(columns) + 0.5)).sum() / columns
     needed = int((np.cumsum(np.sort(weights, axis=None)[::-1]) < 0.5).sum()) + 1
-    entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum() / np.log(weights.size)
+    entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum() / np.log(max(weights.size, 2))
     return (
         f"strongest {where} of {rows} × {columns}; on the whole "
         f"{_place(centre_row, centre_column)}; half of its weight lies on {needed} of "

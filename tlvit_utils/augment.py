@@ -85,7 +85,7 @@ class RandomCropFlip(keras.layers.Layer):
 
     def build(self, input_shape):
         _, height, width, _ = input_shape
-        if height != width:
+        if height is None or height != width:
             raise ValueError(
                 f"The images are {height} × {width} pixels, but this layer crops square images; "
                 "crop or pad them to a square first."

@@ -50,7 +50,7 @@ def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
             try:
                 return load_arrays(path)
             except ValueError:
-                path.unlink()
+                pass
         arrays = make()
         try:
             save_arrays(path, arrays)

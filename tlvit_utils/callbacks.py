@@ -138,7 +138,7 @@ class ResumeFile(keras.callbacks.Callback):
             values = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
         if facts["run"] != self.run or [v.shape for v in values] != [v.shape for v in variables]:
             raise ValueError(
-                f"{self.path} belongs to a run with another recipe, model or number of images; "
+                f"{self.path} belongs to a run with another recipe, model or data set; "
                 "delete it to start anew, or choose another checkpoint."
             )
         for variable, value in zip(variables, values, strict=True):
@@ -147,13 +147,14 @@ class ResumeFile(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         facts = json.dumps({"run": self.run, "history": self.history})
-        with replacing(self.path) as temporary:
-            np.savez(temporary, *map(ops.convert_to_numpy, _state(self.model)), facts=facts)
+        with replacing(self.path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, *map(ops.convert_to_numpy, _state(self.model)), facts=facts)
 
 
 def _state(model):
     """Return all variables of a compiled model, always in the same order."""
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # a LossScaleOptimizer would make its variables again
+        model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
 
 
@@ -165,6 +166,9 @@ class RecordMaps(keras.callbacks.Callback):
         dataset: where the images come from.
         split: "train", "validation" or "test".
         image_indices: which images of the split.
+
+    Raises:
+        ValueError: a training that goes on, but not all maps of its epochs before.
     """
 
     def __init__(self, path, dataset: Dataset, split="test", image_indices=range(24)):
@@ -175,11 +179,11 @@ class RecordMaps(keras.callbacks.Callback):
         self.image_indices = np.array(image_indices)
         self.images = getattr(dataset, split).images[self.image_indices]
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before(epoch)  # what is missing is missed now, not after an epoch
+
     def on_epoch_end(self, epoch, logs=None):
-        maps, accuracies = [], []
-        if epoch:
-            with np.load(self.path, allow_pickle=False) as arrays:
-                maps, accuracies = arrays["maps"][:epoch], arrays["val_accuracy"][:epoch]
+        maps, accuracies = self._before(epoch)
         epoch_maps = EpochMaps(
             dataset=self.dataset,
             split=self.split,
@@ -188,3 +192,18 @@ class RecordMaps(keras.callbacks.Callback):
             val_accuracy=[*accuracies, logs["val_accuracy"]],
         )
         save_epoch_maps(epoch_maps, self.path)
+
+    def _before(self, epoch):
+        """Return the maps and the accuracies of the epochs before this one, from the file."""
+        if not epoch:
+            return [], []
+        maps = accuracies = ()
+        if self.path.exists():
+            with np.load(self.path, allow_pickle=False) as arrays:
+                maps, accuracies = arrays["maps"][:epoch], arrays["val_accuracy"][:epoch]
+        if len(maps) < epoch:
+            raise ValueError(
+                f"{self.path} has the maps of {len(maps)} epochs, but {epoch} were trained; train "
+                "again from the first epoch, or without these maps."
+            )
+        return maps, accuracies

@@ -60,7 +60,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--maps", action="store_true", help="keep the maps of 24 test images at every epoch"
     )
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for its logs")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.num_tokens is None and (options.maps or options.kind != "v1"):
+        parser.error("--maps and --kind ask for a TokenLearner; give its --num-tokens too.")
+    return options
 
 
 def run_name(options: argparse.Namespace) -> str:
@@ -105,7 +108,7 @@ def training_images_facts(dataset: Dataset) -> dict[str, str]:
 
 
 def build_exact(config: ViTConfig) -> keras.Model:
-    """Build the network in float32, as `load_pretrained` does: its accuracy is the published one.
+    """Build the network in float32, in which the accuracy of weights is published.
 
     The session's dtype policy is float32 from then on.
     """

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 if sys.platform == "win32":
     import msvcrt
@@ -21,7 +22,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{os.getpid()}.{path.name}")
+    temporary = path.with_name(f"{uuid4().hex}.{path.name}")  # of this writer alone
     try:
         yield temporary
         os.replace(temporary, path)

@@ -85,7 +85,13 @@ def convolutional_tokenizer(images, convolutions):
     x = images
     for i, (filters, stride) in enumerate(convolutions):
         x = layers.Conv2D(
-            filters, stride + 2, stride, padding="same", use_bias=False, name=f"convolution_{i}"
+            filters,
+            stride + 2,
+            stride,
+            padding="same",
+            data_format="channels_last",
+            use_bias=False,
+            name=f"convolution_{i}",
         )(x)
         x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"convolution_{i}_norm")(x)
         x = layers.ReLU(name=f"convolution_{i}_relu")(x)

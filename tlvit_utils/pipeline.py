@@ -37,7 +37,13 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
 
 
 def make_pipeline(
-    images, labels, batch_size: int, *, shuffle_seed: int | None = None, first_epoch: int = 0
+    images,
+    labels,
+    batch_size: int,
+    *,
+    shuffle_seed: int | None = None,
+    first_epoch: int = 0,
+    image_size: int = 32,
 ):
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
 
@@ -49,17 +55,24 @@ def make_pipeline(
     compiles once; without one the images come in order, and all of them.
 
     Args:
-        images: `(N, 32, 32, 3)`, 0..255; they stay uint8 until the model casts them.
+        images: `(N, image_size, image_size, 3)`, 0..255; they stay uint8 until the model casts
+            them.
         labels: `(N,)`, integers.
         batch_size: images per batch.
         shuffle_seed: seed of the shuffling, 0 or more, for training.
         first_epoch: the epoch that the first pass is, so that a training which goes on after an
             interruption sees the images as if there had been none.
+        image_size: side of the images in pixels.
 
     Raises:
         TypeError, ValueError: as `check_images`.
+        ValueError: not one label per image.
     """
-    images, labels = check_images(images), np.asarray(labels)
+    images, labels = check_images(images, image_size), np.asarray(labels)
+    if len(images) != len(labels):
+        raise ValueError(
+            f"There are {len(images)} images and {len(labels)} labels; give one label per image."
+        )
     batches = Batches(images, labels, batch_size, shuffle_seed, first_epoch)
     if keras.backend.backend() != "tensorflow":
         return batches

@@ -44,6 +44,8 @@ def model_card(name: str) -> dict:
 def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
     """Build the model `name` and load the weights that ship with the package.
 
+    Its card was measured in float32, which is Keras's dtype policy unless a session changes it.
+
     Raises:
         ValueError: no weights of this name ship with the package.
     """
@@ -69,8 +71,8 @@ def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
     weights = [
         ops.convert_to_numpy(v).astype("float16" if v.trainable else v.dtype) for v in model.weights
     ]
-    with replacing(path) as temporary:
-        np.savez_compressed(temporary, *weights)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, *weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,5 +132,5 @@ def load_epoch_maps(name: str = PRETRAINED_FOR["CIFAR-10"]) -> EpochMaps:
 
 def save_epoch_maps(epoch_maps: EpochMaps, path: str | os.PathLike) -> None:
     """Write the maps as compressed `.npz`, complete or not at all."""
-    with replacing(path) as temporary:
-        np.savez_compressed(temporary, **asdict(epoch_maps))
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **asdict(epoch_maps))

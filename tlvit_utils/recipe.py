@@ -97,8 +97,11 @@ class Recipe:
             warmup_steps=warmup,
         )
 
-    def optimizer(self, steps_per_epoch: int, variables=()) -> keras.optimizers.Optimizer:
+    def optimizer(self, steps_per_epoch: int, variables) -> keras.optimizers.Optimizer:
         """Return AdamW with this recipe's learning rate for each of its steps.
+
+        Keras does not save which variables the decay leaves out: a model that was saved with its
+        optimiser and loaded again decays them all. `train` resumes from a file of its own.
 
         Args:
             steps_per_epoch: full batches in the training images.

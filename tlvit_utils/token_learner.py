@@ -2,6 +2,7 @@
 
 from functools import partial
 from math import isqrt
+from numbers import Integral
 
 import keras
 from keras import layers, ops
@@ -11,7 +12,7 @@ from tlvit_utils.blocks import LAYER_NORM_EPSILON
 
 def check_count(name, count, advice=""):
     """Raise a ValueError unless `count`, called `name` in the message, is an int of at least 1."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
         raise ValueError(
             f"{name} is {count!r}, but it must be a whole number of at least 1{advice}."
         )
@@ -62,7 +63,7 @@ def to_grid(x):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class TokenLearner(layers.Layer):
-    """TokenLearner v1: each learned token is a weighted mean of the whole grid.
+    """TokenLearner v1: each learned token is a weighted sum over the whole grid.
 
     LayerNorm, then four 3×3 "same" convolutions without bias and with as many filters as tokens
     (GELU after three, sigmoid after the last) give one spatial map per token. Each map weights
@@ -96,7 +97,7 @@ class TokenLearner(layers.Layer):
         check_num_tokens(num_tokens)
         if pooling not in ("mean", "sum"):
             raise ValueError(f"pooling is {pooling!r}, but it must be 'mean' or 'sum'.")
-        self.num_tokens = num_tokens
+        self.num_tokens = int(num_tokens)
         self.pooling = pooling
         self.approximate_gelu = approximate_gelu
         gelu = partial(ops.gelu, approximate=approximate_gelu)
@@ -104,7 +105,13 @@ class TokenLearner(layers.Layer):
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.convs = [
             layers.Conv2D(
-                num_tokens, 3, padding="same", use_bias=False, activation=activation, dtype=policy
+                self.num_tokens,
+                3,
+                padding="same",
+                data_format="channels_last",
+                use_bias=False,
+                activation=activation,
+                dtype=policy,
             )
             for activation in (gelu, gelu, gelu, "sigmoid")
         ]

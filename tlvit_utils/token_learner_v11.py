@@ -65,13 +65,13 @@ class TokenLearnerV11(layers.Layer):
         check_num_tokens(num_tokens)
         check_count("bottleneck_dim", bottleneck_dim)
         check_rate(dropout_rate)
-        self.num_tokens = num_tokens
-        self.bottleneck_dim = bottleneck_dim
+        self.num_tokens = int(num_tokens)
+        self.bottleneck_dim = int(bottleneck_dim)
         self.dropout_rate = dropout_rate
         policy = self.dtype_policy
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.mlp = MLP(
-            (bottleneck_dim, num_tokens), dropout_rate, activate_last=False, dtype=policy
+            (self.bottleneck_dim, self.num_tokens), dropout_rate, activate_last=False, dtype=policy
         )
 
     def build(self, input_shape):
@@ -98,8 +98,9 @@ class TokenLearnerV11(layers.Layer):
 class GroupedPointwiseConv2D(layers.Conv2D):
     """A 1×1 convolution in groups, computed as one matrix product per group.
 
-    Same weights and same result as `Conv2D(filters, 1, groups=...)`, whose gradient on a CPU
-    takes TensorFlow several times as long.
+    Same weights and same result as `Conv2D(filters, 1, groups=..., use_bias=False)`, whose gradient
+    on a CPU takes TensorFlow several times as long. Only for `GroupedTokenLearner`: it knows no
+    other kernel size or stride, no bias and no activation.
     """
 
     def call(self, x):
@@ -148,8 +149,8 @@ class GroupedTokenLearner(layers.Layer):
         super().__init__(**kwargs)
         check_num_tokens(num_tokens)
         check_count("num_groups", num_groups)
-        self.num_tokens = num_tokens
-        self.num_groups = num_groups
+        self.num_tokens = int(num_tokens)
+        self.num_groups = int(num_groups)
 
     def build(self, input_shape):
         shape = (None, *grid_shape(input_shape))
@@ -160,7 +161,11 @@ class GroupedTokenLearner(layers.Layer):
                 "choose a divisor."
             )
         # Made here, where the width is known; Keras lists weights in the order of assignment.
-        options = {"use_bias": False, "dtype": self.dtype_policy}
+        options = {
+            "use_bias": False,
+            "data_format": "channels_last",
+            "dtype": self.dtype_policy,
+        }
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype_policy)
         self.mixing = GroupedPointwiseConv2D(dim, 1, groups=self.num_groups, **options)
         self.to_logits = layers.Conv2D(self.num_tokens, 1, **options)

@@ -10,7 +10,6 @@ from importlib.util import find_spec
 
 import keras
 import numpy as np
-from keras import ops
 
 from tlvit_utils.callbacks import BestCheckpoint, DivergedError, EpochLog, ResumeFile, StopAtNaN
 from tlvit_utils.data import Dataset, check_images, make_pipeline
@@ -57,8 +56,9 @@ def train(
         (wall clock of the epoch, compilation and validation included) one number per epoch.
 
     Raises:
-        ValueError: fewer training images than one batch, images of the wrong shape or range, or
-            a file to resume from that belongs to another run.
+        ValueError: fewer training images than one batch, no validation images, images of the
+            wrong shape or range, or a file to resume from that belongs to another run (which
+            shows in the recipe, the data set's name and size, and the shapes of the weights).
         ModuleNotFoundError: `tensorboard` is asked for, but not installed.
         DivergedError: the loss became NaN or infinite. The best checkpoint is kept, and the model
             has its weights.
@@ -70,6 +70,8 @@ def train(
             f"There are {len(labels)} training images, fewer than one batch of "
             f"{recipe.batch_size}; take more images or a smaller batch_size."
         )
+    if not len(dataset.validation.labels):
+        raise ValueError("There are no validation images, by which the best epoch is chosen.")
     if tensorboard is not None and find_spec("tensorboard") is None:
         raise ModuleNotFoundError(
             "TensorBoard is not installed; run `pip install tensorboard`, or train without it."
@@ -79,12 +81,14 @@ def train(
     best = BestCheckpoint(checkpoint)
     resume_file = ResumeFile(
         best.path.with_name(best.path.name.removesuffix(".weights.h5") + ".resume.npz"),
-        run={"recipe": asdict(recipe), "train_images": len(labels)},
+        run={"recipe": asdict(recipe), "dataset": dataset.name, "train_images": len(labels)},
         history=history,
     )
     if resume and resume_file.path.exists() and best.path.exists():
         resume_file.restore(model)
         best.best = max(history["val_accuracy"])
+    elif not resume:
+        resume_file.path.unlink(missing_ok=True)  # of another run, whose checkpoint goes now
     first_epoch = len(history.get("loss", ()))
 
     if callbacks is None:
@@ -93,8 +97,8 @@ def train(
         callbacks = [*callbacks, keras.callbacks.TensorBoard(tensorboard)]
     callbacks = [
         StopAtNaN(recipe.schedule(steps_per_epoch), steps_per_epoch),
+        best,  # before the log: where an epoch is logged, there are weights
         EpochLog(history),
-        best,
         *callbacks,
         *([resume_file] if resume else []),  # the last: now the epoch is finished
     ]
@@ -107,8 +111,11 @@ def train(
                     recipe.batch_size,
                     shuffle_seed=recipe.seed,
                     first_epoch=first_epoch,
+                    image_size=model.input_shape[1],
                 ),
-                validation_data=make_pipeline(*dataset.validation, recipe.batch_size),
+                validation_data=make_pipeline(
+                    *dataset.validation, recipe.batch_size, image_size=model.input_shape[1]
+                ),
                 initial_epoch=first_epoch,
                 epochs=recipe.epochs,
                 shuffle=False,  # the pipeline shuffles
@@ -150,7 +157,7 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
     """Measure a classifier in one pass over the images.
 
     Args:
-        images: `(N, 32, 32, 3)`, 0..255.
+        images: `(N, image_size, image_size, 3)`, 0..255.
         labels: `(N,)`, integers.
 
     Returns:
@@ -159,7 +166,8 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
         each class (row) were taken for each class (column); and `per_class`, `(classes,)`, the
         share of each class's images that were taken for it, NaN for a class without images.
     """
-    probabilities = model.predict(check_images(images), batch_size=batch_size, verbose=0)
+    images = check_images(images, model.input_shape[1])
+    probabilities = model.predict(images, batch_size=batch_size, verbose=0)
     classes = probabilities.shape[1]
     confusion = np.zeros((classes, classes), "int64")
     np.add.at(confusion, (np.asarray(labels), probabilities.argmax(axis=1)), 1)
@@ -173,8 +181,12 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
 
 
 def top_k_accuracy(probabilities, labels, k: int) -> float:
-    """Return the share of rows of `probabilities` whose label is among the `k` highest."""
-    return float(np.mean(ops.in_top_k(labels, probabilities, k)))
+    """Return the share of rows of `probabilities` whose label is among the `k` highest.
+
+    Of equal ones the first counts as the higher, as for `argmax`.
+    """
+    best = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
+    return float((best == np.asarray(labels)[:, None]).any(axis=1).mean())
 
 
 if __name__ == "__main__":

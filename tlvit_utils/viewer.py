@@ -693,7 +693,7 @@ class AttentionViewer(StaticView, widgets.VBox):
             path,
             seen.views[shown],
             maps,
-            labels=None if self.predictor.names or labels is None else labels[shown],
+            labels=None if labels is None or UNKNOWN in labels[shown] else labels[shown],
             probabilities=seen.probabilities[shown],
             class_names=self.class_names,
             val_accuracy=accuracy,

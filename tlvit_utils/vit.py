@@ -14,6 +14,17 @@ from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of red, green and blue, 0..1, over the 50,000 images
 CIFAR10_DEVIATION = (0.2470, 0.2435, 0.2616)
+SIZES = (  # the facts of a ViTConfig that are at least 1
+    "image_size",
+    "resized_size",
+    "crop_size",
+    "patch_size",
+    "projection_dim",
+    "num_layers",
+    "num_heads",
+    "key_dim",
+    "num_classes",
+)
 KINDS = {
     "v1": lambda config: TokenLearner(config.num_tokens, config.pooling, name="token_learner"),
     "v1.1": lambda config: TokenLearnerV11(config.num_tokens, name="token_learner"),
@@ -81,9 +92,14 @@ class ViTConfig:
     def __post_init__(self):
         object.__setattr__(self, "mlp_units", tuple(self.mlp_units))  # a list, after JSON
         object.__setattr__(self, "convolutions", tuple(map(tuple, self.convolutions)))
-        for name in ("image_size", "patch_size", "num_layers", "num_classes"):
+        for name in SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be at least 1.")
+        if self.crop_size > self.resized_size + 2 * self.padding:
+            raise ValueError(
+                f"crop_size is {self.crop_size}, but the padded image has only "
+                f"{self.resized_size + 2 * self.padding} pixels."
+            )
         if self.crop_size % self.patch_size:
             raise ValueError(
                 f"patch_size is {self.patch_size}, which does not divide the {self.crop_size}-"
@@ -103,6 +119,13 @@ class ViTConfig:
         if self.kind not in KINDS:
             raise ValueError(
                 f"kind is {self.kind!r}, but it must be one of {', '.join(map(repr, KINDS))}."
+            )
+        if self.pooling not in ("mean", "sum"):
+            raise ValueError(f"pooling is {self.pooling!r}, but it must be 'mean' or 'sum'.")
+        if self.kind == "grouped" and self.projection_dim % self.num_groups:
+            raise ValueError(
+                f"num_groups is {self.num_groups}, which does not divide projection_dim = "
+                f"{self.projection_dim}; choose a divisor."
             )
         if not 0 <= self.token_learner_after < self.num_layers:
             raise ValueError(
@@ -216,7 +239,11 @@ def build_vit(config: ViTConfig) -> keras.Model:
         x = convolutional_tokenizer(x, config.convolutions)
     else:
         x = layers.Conv2D(
-            config.projection_dim, config.patch_size, config.patch_size, name="patch_projection"
+            config.projection_dim,
+            config.patch_size,
+            config.patch_size,
+            data_format="channels_last",
+            name="patch_projection",
         )(x)
     # (batch, grid_size, grid_size, dim)
     x = layers.Reshape((config.num_patches, config.projection_dim), name="to_sequence")(x)
@@ -235,7 +262,7 @@ def build_vit(config: ViTConfig) -> keras.Model:
             token_learner = KINDS[config.kind](config)
             x, _ = token_learner(x, return_attention_maps=True)
     x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
-    x = layers.GlobalAveragePooling1D(name="mean_over_tokens")(x)
+    x = layers.GlobalAveragePooling1D("channels_last", name="mean_over_tokens")(x)
     x = layers.Dense(config.num_classes, activation="softmax", dtype="float32", name="classes")(x)
     return keras.Model(images, x, name="vit")
 

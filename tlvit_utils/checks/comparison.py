@@ -120,7 +120,7 @@ def _difference(got, right):
         return f"Your answer has shape {got.shape}, but it must have shape {right.shape}."
     if not right.shape:
         return f"Your answer is {got}, but it must be {right}."
-    place = np.unravel_index(np.argmax(np.abs(got - right)), right.shape)
+    place = np.unravel_index(np.argmax(np.abs(got.astype(float) - right)), right.shape)
     at = ", ".join(map(str, place))
     return (
         f"The shape of your answer is right, but the numbers are not: at [{at}] stands "
