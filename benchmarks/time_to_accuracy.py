@@ -4,8 +4,8 @@ The published time is computed: the epochs' images over the rates of training an
 are measured here (medians), in the example's own form. The time of modern() is one run's wall
 clock, from before the model is built until the end of the first epoch, validation included, after
 which the accuracy is reached; compilation is part of it. Its schedule is made for the time that it
-gets, by default one epoch: twice as many steps as usual, of half the batch, at twice the
-learning rate.
+gets, by default one epoch: four times as many steps as usual, of a quarter of
+the batch, at the usual learning rate.
 
     python benchmarks/time_to_accuracy.py    # writes assets/results/time_to_accuracy.json
 
