@@ -10,12 +10,6 @@ from numpy_reference import token_learner
 
 from tlvit_utils import TokenLearner
 
-
-def test_a_count_may_be_numpys():
-    layer = TokenLearner(np.int64(3))
-    assert type(layer.get_config()["num_tokens"]) is int
-
-
 CONVOLUTIONS = tuple(f"Conv_{i}/kernel" for i in range(4))
 
 
@@ -24,6 +18,11 @@ def layer(request, randomise):
     layer = TokenLearner(3, pooling=request.param)
     layer.build((None, 4, 6, 5))
     return randomise(layer)
+
+
+def test_a_count_may_be_numpys():
+    layer = TokenLearner(np.int64(3))
+    assert type(layer.get_config()["num_tokens"]) is int
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,8 @@ class TokenFuser(layers.Layer):
 
     def __init__(self, bottleneck_dim=64, use_normalization=True, dropout_rate=0.0, **kwargs):
         super().__init__(**kwargs)
-        check_count("bottleneck_dim", bottleneck_dim)
         check_rate(dropout_rate)
-        self.bottleneck_dim = bottleneck_dim
+        self.bottleneck_dim = check_count("bottleneck_dim", bottleneck_dim)
         self.use_normalization = use_normalization
         self.dropout_rate = dropout_rate
 

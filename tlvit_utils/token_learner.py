@@ -11,17 +11,28 @@ from tlvit_utils.blocks import LAYER_NORM_EPSILON
 
 
 def check_count(name, count, advice=""):
-    """Raise a ValueError unless `count`, called `name` in the message, is an int of at least 1."""
+    """Return `count`, called `name` in the message, as an int.
+
+    Raises:
+        ValueError: it is no whole number of at least 1.
+    """
     if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
         raise ValueError(
             f"{name} is {count!r}, but it must be a whole number of at least 1{advice}."
         )
+    return int(count)
 
 
 def check_num_tokens(num_tokens):
-    """Raise a ValueError unless `num_tokens` is an int of at least 1."""
+    """Return `num_tokens` as an int, as `check_count` does."""
     advice = "; for a network without TokenLearner use ViTConfig(num_tokens=None)"
-    check_count("num_tokens", num_tokens, advice)
+    return check_count("num_tokens", num_tokens, advice)
+
+
+def check_pooling(pooling):
+    """Raise a ValueError unless `pooling` is "mean" or "sum"."""
+    if pooling not in ("mean", "sum"):
+        raise ValueError(f"pooling is {pooling!r}, but it must be 'mean' or 'sum'.")
 
 
 def grid_shape(shape):
@@ -94,10 +105,8 @@ class TokenLearner(layers.Layer):
 
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):
         super().__init__(**kwargs)
-        check_num_tokens(num_tokens)
-        if pooling not in ("mean", "sum"):
-            raise ValueError(f"pooling is {pooling!r}, but it must be 'mean' or 'sum'.")
-        self.num_tokens = int(num_tokens)
+        check_pooling(pooling)
+        self.num_tokens = check_num_tokens(num_tokens)
         self.pooling = pooling
         self.approximate_gelu = approximate_gelu
         gelu = partial(ops.gelu, approximate=approximate_gelu)

@@ -62,11 +62,9 @@ class TokenLearnerV11(layers.Layer):
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):
         super().__init__(**kwargs)
-        check_num_tokens(num_tokens)
-        check_count("bottleneck_dim", bottleneck_dim)
         check_rate(dropout_rate)
-        self.num_tokens = int(num_tokens)
-        self.bottleneck_dim = int(bottleneck_dim)
+        self.num_tokens = check_num_tokens(num_tokens)
+        self.bottleneck_dim = check_count("bottleneck_dim", bottleneck_dim)
         self.dropout_rate = dropout_rate
         policy = self.dtype_policy
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
@@ -147,10 +145,8 @@ class GroupedTokenLearner(layers.Layer):
 
     def __init__(self, num_tokens, num_groups, **kwargs):
         super().__init__(**kwargs)
-        check_num_tokens(num_tokens)
-        check_count("num_groups", num_groups)
-        self.num_tokens = int(num_tokens)
-        self.num_groups = int(num_groups)
+        self.num_tokens = check_num_tokens(num_tokens)
+        self.num_groups = check_count("num_groups", num_groups)
 
     def build(self, input_shape):
         shape = (None, *grid_shape(input_shape))

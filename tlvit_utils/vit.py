@@ -9,7 +9,7 @@ from keras import layers
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock, check_rate
 from tlvit_utils.patches import PatchEncoder, convolutional_tokenizer
-from tlvit_utils.token_learner import TokenLearner, check_num_tokens
+from tlvit_utils.token_learner import TokenLearner, check_num_tokens, check_pooling
 from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of red, green and blue, 0..1, over the 50,000 images
@@ -115,13 +115,12 @@ class ViTConfig:
         check_rate(self.dropout_rate)
         if self.num_tokens is None:
             return
-        check_num_tokens(self.num_tokens)
+        object.__setattr__(self, "num_tokens", check_num_tokens(self.num_tokens))
         if self.kind not in KINDS:
             raise ValueError(
                 f"kind is {self.kind!r}, but it must be one of {', '.join(map(repr, KINDS))}."
             )
-        if self.pooling not in ("mean", "sum"):
-            raise ValueError(f"pooling is {self.pooling!r}, but it must be 'mean' or 'sum'.")
+        check_pooling(self.pooling)
         if self.kind == "grouped" and self.projection_dim % self.num_groups:
             raise ValueError(
                 f"num_groups is {self.num_groups}, which does not divide projection_dim = "
