@@ -17,7 +17,9 @@ test accuracy of the weights may differ in the fourth digit.)
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -40,7 +42,7 @@ from tlvit_utils.experiment import (
 from tlvit_utils.machine import choose_compute
 from tlvit_utils.pipeline import shuffled_order
 from tlvit_utils.recipe import Recipe
-from tlvit_utils.vit import ViTConfig, build_vit
+from tlvit_utils.vit import build_vit
 
 VALIDATION_BATCH = 1000
 
@@ -49,15 +51,15 @@ class DeviceTraining:
     """The training of one network with one recipe, compiled once for all seeds.
 
     Args:
-        config: the network.
+        build_model: builds the network, with other weights each time.
         recipe: the training; its seed does not count.
         dataset: its training images must be at least one batch, its validation images a multiple
             of `VALIDATION_BATCH`.
     """
 
-    def __init__(self, config: ViTConfig, recipe: Recipe, dataset: Dataset):
-        self.config, self.recipe = config, recipe
-        self.model = build_vit(config)
+    def __init__(self, build_model: Callable[[], keras.Model], recipe: Recipe, dataset: Dataset):
+        self.build_model, self.recipe = build_model, recipe
+        self.model = build_model()
         self.variables = (self.model.trainable_variables, self.model.non_trainable_variables)
         self.num_images = len(dataset.train.labels)
         self.steps = self.num_images // recipe.batch_size
@@ -121,7 +123,7 @@ class DeviceTraining:
             FloatingPointError: the loss became NaN or infinite.
         """
         keras.utils.set_random_seed(seed)
-        fresh = build_vit(self.config)
+        fresh = self.build_model()
         weights = (fresh.trainable_variables, fresh.non_trainable_variables)
         state = tuple(
             [variable.value for variable in variables]
@@ -176,7 +178,7 @@ def main():
     if compute.dtype_policy == "mixed_float16":
         sys.exit("Float16 needs a scaled loss, which this program does not have; use the command.")
     keras.config.set_dtype_policy(compute.dtype_policy)
-    training = DeviceTraining(config, recipe, dataset)
+    training = DeviceTraining(partial(build_vit, config), recipe, dataset)
     exact = build_exact(config)
     for seed, path in runs.items():
         keras.config.set_dtype_policy(compute.dtype_policy)

@@ -74,13 +74,18 @@ class RandomCropFlip(keras.layers.Layer):
     def num_offsets(self):
         return self.resized_size + 2 * self.padding - self.crop_size + 1
 
+    @property
+    def test_offset(self):
+        """Row and column, in pixels of the padded image, at which the test view begins."""
+        return (self.num_offsets - 1) // 2
+
     def visible_extent(self, image_size):
         """Return `(first, last)`: the part of each side, in pixels of the image, that is seen.
 
         The centre view of the published model is `(1.23, 30.77)`: 29.5 of 32 pixels.
         """
         scale = image_size / self.resized_size
-        first = (self.num_offsets - 1) // 2 - self.padding
+        first = self.test_offset - self.padding
         return first * scale, (first + self.crop_size) * scale
 
     def build(self, input_shape):
@@ -98,15 +103,19 @@ class RandomCropFlip(keras.layers.Layer):
         self.crops = np.stack([crops, crops[:, ::-1]])
         self.built = True
 
+    def draw_offsets(self, batch):
+        """Return the rows and columns, `(2, batch)`, at which the crops of a batch begin."""
+        return keras.random.randint(
+            (2, batch), 0, self.num_offsets, dtype="int32", seed=self.seed_generator
+        )
+
     def call(self, images, training=False):
         crops = ops.convert_to_tensor(self.crops, dtype=self.compute_dtype)
         if not training:
-            centre = crops[0, (self.num_offsets - 1) // 2]  # (crop_size, image size)
+            centre = crops[0, self.test_offset]  # (crop_size, image size)
             return ops.einsum("ih,bhwc,jw->bijc", centre, images, centre)
         batch = ops.shape(images)[0]
-        offsets = keras.random.randint(
-            (2, batch), 0, self.num_offsets, dtype="int32", seed=self.seed_generator
-        )
+        offsets = self.draw_offsets(batch)
         mirror = keras.random.randint((batch,), 0, 2, dtype="int32", seed=self.seed_generator)
         rows = ops.take(crops[0], offsets[0], axis=0)  # (batch, crop_size, image size)
         both = ops.reshape(crops, (2 * self.num_offsets, *self.crops.shape[2:]))

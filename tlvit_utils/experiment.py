@@ -44,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-layers", type=int, help="blocks; TokenLearner stands after the middle, as published"
     )
+    parser.add_argument("--weight-decay", type=float, help="another than the recipe's")
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="cifar10")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument(
@@ -76,11 +77,13 @@ def run_name(options: argparse.Namespace) -> str:
     else:
         groups = f"_{options.num_groups}" if options.kind == "grouped" else ""
         parts.append(f"{options.num_tokens}_tokens_{options.kind}{groups}")
+    if options.weight_decay is not None:
+        parts.append(f"decay_{options.weight_decay:g}")
     return "_".join([*parts, options.dataset, f"{options.epochs}_epochs_seed_{options.seed}"])
 
 
 def configure(options: argparse.Namespace) -> tuple[ViTConfig, Recipe]:
-    """Return the model and the recipe that the options ask for."""
+    """Return the model and the recipe that the options ask for, but for the recipe's seed."""
     config = getattr(ViTConfig, options.config)(options.num_tokens)
     if options.num_tokens is not None:
         config = config.replace(kind=options.kind, num_groups=options.num_groups)
@@ -89,7 +92,9 @@ def configure(options: argparse.Namespace) -> tuple[ViTConfig, Recipe]:
             num_layers=options.num_layers, token_learner_after=options.num_layers // 2
         )
     recipe = getattr(Recipe, options.config)(options.epochs)
-    return config, replace(recipe, seed=options.seed)
+    if options.weight_decay is not None:
+        recipe = replace(recipe, weight_decay=options.weight_decay)
+    return config, recipe
 
 
 def shown_command(program: str, arguments: list[str], place: str = "DIR") -> str:
@@ -168,6 +173,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{options.out} already holds {name}; delete its files to train it again.")
         return
     config, recipe = configure(options)
+    recipe = replace(recipe, seed=options.seed)
     dataset = DATASETS[options.dataset]()
     num_images = len(dataset.train.labels)
     compute = choose_compute()

@@ -1,0 +1,108 @@
+"""What published() does otherwise than the example: its crops in training, its view of test images.
+
+The example draws one crop for a whole batch, published() one for each image; and the example's test
+images are the top-left 48 of 52 pixels, those of published() the centre. Here the example's network
+is trained with either kind of crop, by the published recipe in float32, and then tested in either
+view. Validation, which picks the epoch, is seen as the crops' own form sees it.
+
+    KERAS_BACKEND=jax python benchmarks/crops_and_views.py    # on a GPU
+
+It writes assets/results/crops_and_views.json after each training; what is there is not trained
+again. Needs CIFAR-10, and JAX for `on_gpu.py`.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import keras
+from keras import layers, ops
+from on_gpu import DeviceTraining
+from published_example import build_example
+from results import save_rows
+
+import tlvit_utils
+from tlvit_utils.augment import RandomCropFlip
+from tlvit_utils.data import load_cifar10
+from tlvit_utils.experiment import training_images_facts
+from tlvit_utils.recipe import Recipe
+from tlvit_utils.training import evaluate
+
+RESULT = Path(tlvit_utils.__file__).parent / "assets" / "results" / "crops_and_views.json"
+NUM_TOKENS = 8
+
+
+class ExampleCropFlip(RandomCropFlip):
+    """The example's augmentation, which Keras's own `RandomCrop` cannot do in compiled JAX."""
+
+    test_offset = 0  # the top-left corner
+
+    def draw_offsets(self, batch):
+        return ops.repeat(super().draw_offsets(1), batch, axis=1)
+
+
+CROPS = {"one per image": RandomCropFlip, "one per batch": ExampleCropFlip}
+VIEWS = {"centre": RandomCropFlip, "top-left corner": ExampleCropFlip}  # of the test images
+
+
+def build_classifier(core, augmentation):
+    """Return `core`, which takes views of 48 pixels, behind `augmentation`, which makes them."""
+    images = keras.Input((32, 32, 3))
+    view = augmentation(52, 48)(layers.Rescaling(1 / 255)(images))
+    return keras.Model(images, core(view))
+
+
+def build_model(augmentation):
+    return build_classifier(build_example(NUM_TOKENS, with_augmentation=False), augmentation)
+
+
+def train_and_test(crops, recipe, dataset, seeds):
+    """Yield one row per seed and view of the test images."""
+    training = DeviceTraining(partial(build_model, CROPS[crops]), recipe, dataset)
+    core = training.model.layers[-1]
+    classifiers = {view: build_classifier(core, layer) for view, layer in VIEWS.items()}
+    for seed in seeds:
+        history = training.run(seed)
+        for view, classifier in classifiers.items():
+            test = evaluate(classifier, *dataset.test)
+            yield {
+                "crops": crops,
+                "view": view,
+                "seed": seed,
+                "top1": test["top1"],
+                "top5": test["top5"],
+                "val_accuracy": max(history["val_accuracy"]),
+                "seconds": sum(history["seconds"]),
+            }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    options = parser.parse_args()
+    recipe = Recipe.published(options.epochs)
+    dataset = load_cifar10(source="cifar10")
+    rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
+    for crops in CROPS:
+        done = [row["seed"] for row in rows if row["crops"] == crops]
+        seeds = [seed for seed in options.seeds if done.count(seed) < len(VIEWS)]
+        rows = [row for row in rows if row["crops"] != crops or row["seed"] not in seeds]
+        if not seeds:
+            continue
+        for row in train_and_test(crops, recipe, dataset, seeds):
+            print(row, flush=True)
+            rows.append(row)
+            save_rows(
+                RESULT.stem,
+                rows,
+                num_tokens=NUM_TOKENS,
+                recipe=replace(recipe, seed=None),
+                **training_images_facts(dataset),
+            )
+
+
+if __name__ == "__main__":
+    main()
