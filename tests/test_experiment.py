@@ -36,6 +36,7 @@ def test_runs_that_differ_have_different_names():
         ["--num-tokens", "8", "--kind", "grouped"],
         ["--num-tokens", "8", "--kind", "grouped", "--num-groups", "8"],
         ["--num-layers", "8"],
+        ["--weight-decay", "0.1"],
         ["--dataset", "shapes10"],
         ["--epochs", "100"],
         ["--seed", "1"],
@@ -58,6 +59,11 @@ def test_eight_layers_are_those_of_the_published_table():
     config, recipe = configure(options("--config", "published", "--num-layers", "8"))
     assert config == ViTConfig.published(None, num_layers=8)
     assert recipe == Recipe.published(20)
+
+
+def test_another_weight_decay_than_the_recipes():
+    assert configure(options("--weight-decay", "0"))[1].weight_decay == 0
+    assert configure(options())[1].weight_decay == Recipe.modern().weight_decay
 
 
 def test_the_grouped_kind_gets_its_groups():

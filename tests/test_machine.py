@@ -62,6 +62,11 @@ def test_gpus_have_names_and_capabilities():
         assert gpu.capability is None or gpu.capability > 1
 
 
+@pytest.mark.parametrize("text, number", [("9.0", 9.0), ("gfx942", None), (None, None)])
+def test_amds_chips_have_no_cuda_capability(text, number):
+    assert machine.cuda_capability(text) == number
+
+
 def test_the_facts_name_the_backend_and_the_gpus(monkeypatch):
     monkeypatch.setattr(machine, "find_gpus", lambda: [Gpu("NVIDIA H200", 9.0)])
     facts = session_facts()

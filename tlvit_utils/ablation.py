@@ -148,6 +148,7 @@ def _alternatives() -> tuple[Step, ...]:
         other("TokenLearner after the 2nd block", token_learner_after=1),
         other("TokenLearner after the 3rd block", token_learner_after=2),
         other("tokens are means again", pooling="mean"),
+        other("the MLP ends with GELU again", activate_last=True),
         other("three blocks, not four", num_layers=3),
         other("six convolutions, not four", convolutions=deeper),
         other("dropout 0.1 again", dropout_rate=0.1),

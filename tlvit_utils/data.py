@@ -30,7 +30,7 @@ SPLIT_SIZES = (40_000, 10_000, 10_000)
 NOT_CIFAR10 = "shapes10, not CIFAR-10"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images with their labels; unpacked and indexed as the pair `(images, labels)`.
 
@@ -56,7 +56,7 @@ class Split:
         return Split(self.images[:count], self.labels[:count], masks)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images and labels in three splits.
 

@@ -62,10 +62,9 @@ def find_gpus() -> list[Gpu]:
         import jax
 
         gpus = [device for device in jax.devices() if device.platform == "gpu"]
-        capabilities = [getattr(gpu, "compute_capability", None) for gpu in gpus]
         return [
-            Gpu(gpu.device_kind, float(capability) if capability else None)
-            for gpu, capability in zip(gpus, capabilities, strict=True)
+            Gpu(gpu.device_kind, cuda_capability(getattr(gpu, "compute_capability", None)))
+            for gpu in gpus
         ]
     if backend == "torch":
         import torch
@@ -78,6 +77,14 @@ def find_gpus() -> list[Gpu]:
             for i in range(torch.cuda.device_count())
         ]
     return []
+
+
+def cuda_capability(text: str | None) -> float | None:
+    """Return "9.0" as a number; None for None and for AMD's, which name a chip ("gfx942")."""
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
 
 
 def cpu_has_bfloat16() -> bool:
