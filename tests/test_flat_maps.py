@@ -1,0 +1,41 @@
+import json
+
+import flat_maps
+import pytest
+
+from tlvit_utils.pretrained import save_pretrained
+from tlvit_utils.results import save_result
+from tlvit_utils.training import evaluate
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_model, tiny_config):
+    save_pretrained(tiny_model, tmp_path / "tiny_seed_4.npz")
+    save_result(tmp_path / "tiny_seed_4.json", config=tiny_config, recipe={"seed": 4})
+    save_result(tmp_path / "no_weights_seed_4.json", config=tiny_config, recipe={"seed": 4})
+    return tmp_path
+
+
+def test_each_training_with_weights_gets_a_row(
+    folder, shapes, tiny_model, tiny_config, monkeypatch
+):
+    saved = {}
+    monkeypatch.setattr(flat_maps, "load_cifar10", lambda source: shapes)
+    monkeypatch.setattr(flat_maps, "save_rows", lambda name, rows, **facts: saved.update(rows=rows))
+    monkeypatch.setattr("sys.argv", ["flat_maps.py", str(folder)])
+    flat_maps.main()
+    (row,) = saved["rows"]
+    num_tokens = tiny_config.num_tokens
+    assert (row["run"], row["seed"], row["num_tokens"]) == ("tiny", 4, num_tokens)
+    assert len(row["map_means"]) == len(row["map_spreads"]) == num_tokens
+    assert row["accuracy"]["learned"] == pytest.approx(
+        evaluate(tiny_model, *shapes.test)["top1"], abs=1.5 / len(shapes.test.labels)
+    )
+    json.dumps(row)  # nothing of NumPy's in it
+
+
+def test_a_folder_without_weights_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["flat_maps.py", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        flat_maps.main()
+    assert "no training with its weights" in capsys.readouterr().err
