@@ -304,7 +304,8 @@ def test_curves_of_two_runs():
         [getattr(line, f"get_{what}")() for line in loss.lines] for what in ("linestyle", "marker")
     )
     assert len(set(zip(dash, marker, strict=True))) == 4  # each is known without its colour
-    assert loss.get_legend() is not None
+    (legend,) = figure.legends  # below both, where it covers no curve
+    assert [text.get_text() for text in legend.texts] == list(by_name)
 
 
 def test_ablation_shows_accuracy_with_its_error_and_cost_in_order():

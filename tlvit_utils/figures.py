@@ -375,7 +375,7 @@ def curves_figure(histories: dict[str, dict[str, list]], title: str | None = Non
     Args:
         histories: for each run's name, what `training.train` returns.
     """
-    figure, axes = new_figure(9, 3.6, 1, 2, title)
+    figure, axes = new_figure(9, 4.0, 1, 2, title)
     for ax, quantity, label in zip(
         axes.flat, ("loss", "accuracy"), ("loss", "accuracy, %"), strict=True
     ):
@@ -396,5 +396,8 @@ def curves_figure(histories: dict[str, dict[str, list]], title: str | None = Non
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
-    axes[0, 0].legend(fontsize=FONT_SIZE - 2)
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        *handles, loc="outside lower center", ncols=len(histories), fontsize=FONT_SIZE - 2
+    )
     return figure
