@@ -80,10 +80,9 @@ def train_and_test(crops, recipe, dataset, seeds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     options = parser.parse_args()
-    recipe = Recipe.published(options.epochs)
+    recipe = Recipe.published()
     dataset = load_cifar10(source="cifar10")
     rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
     for crops in CROPS:
