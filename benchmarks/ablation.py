@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import keras
+from results import result_path
 
 from tlvit_utils.ablation import (
     ALTERNATIVES,
@@ -30,7 +31,7 @@ from tlvit_utils.machine import choose_compute, session_facts
 from tlvit_utils.progress import ProgressLine
 from tlvit_utils.results import save_result
 
-RESULT = Path(__file__).parents[1] / "tlvit_utils" / "assets" / "results" / "ablation.json"
+RESULT = result_path("ablation")
 
 
 def main():

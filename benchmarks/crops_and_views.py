@@ -3,34 +3,33 @@
 The example draws one crop for a whole batch, published() one for each image; and the example's test
 images are the top-left 48 of 52 pixels, those of published() the centre. Here the example's network
 is trained with either kind of crop, by the published recipe in float32, and then tested in either
-view. Validation, which picks the epoch, is seen as the crops' own form sees it.
+view. Validation, which picks the epoch, sees the centre where crops are drawn for each image, and
+the top-left part where they are drawn for a batch.
 
     KERAS_BACKEND=jax python benchmarks/crops_and_views.py    # on a GPU
 
-It writes assets/results/crops_and_views.json after each training; what is there is not trained
-again. Needs CIFAR-10, and JAX for `on_gpu.py`.
+It writes assets/results/crops_and_views.json after each test; a training that is there in both
+views is not made again. Needs CIFAR-10, and JAX for `on_gpu.py`.
 """
 
 import argparse
 import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import keras
 from keras import layers, ops
 from on_gpu import DeviceTraining
 from published_example import build_example
-from results import save_rows
+from results import result_path, save_rows
 
-import tlvit_utils
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.experiment import training_images_facts
 from tlvit_utils.recipe import Recipe
 from tlvit_utils.training import evaluate
 
-RESULT = Path(tlvit_utils.__file__).parent / "assets" / "results" / "crops_and_views.json"
+RESULT = result_path("crops_and_views")
 NUM_TOKENS = 8
 
 

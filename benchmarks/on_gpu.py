@@ -51,7 +51,7 @@ class DeviceTraining:
     """The training of one network with one recipe, compiled once for all seeds.
 
     Args:
-        build_model: builds the network, with other weights each time.
+        build_model: builds the network, with fresh weights, which follow from Keras's seed.
         recipe: the training; its seed does not count.
         dataset: its training images must be at least one batch, its validation images a multiple
             of `VALIDATION_BATCH`.

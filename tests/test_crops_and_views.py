@@ -1,16 +1,11 @@
 """`benchmarks/crops_and_views.py` does as the example does; with JAX, on the CPU."""
 
 import json
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
 
 import pytest
+from on_jax import needs_jax, run_on_jax
 
-pytestmark = pytest.mark.skipif(
-    find_spec("jax") is None, reason="JAX is not installed (.ci/run does that, later)"
-)
+pytestmark = needs_jax
 
 SCRIPT = """
 import json
@@ -55,16 +50,9 @@ print(json.dumps({"difference": float(difference), "crops": len(np.unique(rows.r
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crops")
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": ""}
-    printed = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder)],
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
+    printed = run_on_jax(SCRIPT, folder)
     rows = json.loads((folder / "crops_and_views.json").read_text())["rows"]
-    return {**json.loads(printed.splitlines()[-1]), "rows": rows}
+    return {**json.loads(printed[-1]), "rows": rows}
 
 
 def test_its_augmentation_is_the_examples(result):

@@ -1,17 +1,12 @@
 """The trainings of `benchmarks/on_gpu.py` are those of `training.train`; with JAX, on the CPU."""
 
 import json
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from on_jax import needs_jax, run_on_jax
 
-pytestmark = pytest.mark.skipif(
-    find_spec("jax") is None, reason="JAX is not installed (.ci/run does that, later)"
-)
+pytestmark = needs_jax
 
 BOTH = """
 import json
@@ -61,14 +56,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def printed(folder):
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(
-        [sys.executable, "-c", BOTH, str(folder)],
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout.splitlines()
+    return run_on_jax(BOTH, folder)
 
 
 def test_it_trains_as_train_does(printed):

@@ -396,6 +396,12 @@ def curves_figure(histories: dict[str, dict[str, list]], title: str | None = Non
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
-    handles = axes[0, 0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower left", ncols=len(histories), fontsize=FONT_SIZE - 2)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower left",
+        ncols=len(histories),
+        fontsize=FONT_SIZE - 2,
+    )
     return figure

@@ -100,7 +100,8 @@ class TokenLearner(layers.Layer):
         with values in (0, 1).
 
     Raises:
-        ValueError: `num_tokens` below 1, an unknown pooling, or an input that is no grid.
+        ValueError: `num_tokens` that is no whole number of at least 1, an unknown pooling, or an
+            input that is no grid.
     """
 
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):
