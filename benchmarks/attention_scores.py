@@ -21,19 +21,21 @@ import numpy as np
 from results import save_rows
 
 from tlvit_utils import PRETRAINED, load_pretrained
-from tlvit_utils.attention import (
+from tlvit_utils.analysis import (
+    accuracy_with_maps,
     attention_maps,
     diversity,
     fixed_share,
     localisation,
     mask_shares,
-    mosaics,
     predict_with_maps,
+    randomised,
     removal_accuracy,
+    split_network,
 )
-from tlvit_utils.experiment import DATASETS
-from tlvit_utils.interventions import accuracy_with_maps, randomised, split_network
+from tlvit_utils.data import mosaics
 from tlvit_utils.pretrained import model_card
+from tlvit_utils.training.runs import DATASETS
 
 LOADERS = {"CIFAR-10": DATASETS["cifar10"], "shapes10": DATASETS["shapes10"]}  # or an error
 IMAGES = 5000

@@ -23,11 +23,10 @@ from on_gpu import DeviceTraining
 from published_example import build_example
 from results import result_path, save_rows
 
-from tlvit_utils.augment import RandomCropFlip
+from tlvit_utils import RandomCropFlip
 from tlvit_utils.data import load_cifar10
-from tlvit_utils.experiment import training_images_facts
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.training import evaluate
+from tlvit_utils.training import Recipe, evaluate
+from tlvit_utils.training.runs import training_images_fields
 
 RESULT = result_path("crops_and_views")
 NUM_TOKENS = 8
@@ -98,7 +97,7 @@ def main():
                 rows,
                 num_tokens=NUM_TOKENS,
                 recipe=replace(recipe, seed=None),
-                **training_images_facts(dataset),
+                **training_images_fields(dataset),
             )
 
 

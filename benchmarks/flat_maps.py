@@ -1,6 +1,6 @@
 """What the learned maps of trained networks are worth: the accuracy with others in their place.
 
-It reads weights and results as `on_gpu.py` or `python -m tlvit_utils.training` left them in a
+It reads weights and results as `on_gpu.py` or `python -m tlvit_utils` left them in a
 folder, and measures on all test images of CIFAR-10 what notebook 08 measures on some.
 
     python benchmarks/flat_maps.py runs    # writes assets/results/flat_maps.json
@@ -21,11 +21,10 @@ from pathlib import Path
 import keras
 from results import save_rows
 
-from tlvit_utils.attention import attention_maps, fixed_share
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.analysis import accuracy_with_maps, attention_maps, fixed_share, split_network
 from tlvit_utils.data import load_cifar10
-from tlvit_utils.interventions import accuracy_with_maps, split_network
 from tlvit_utils.pretrained import restore_weights
-from tlvit_utils.vit import ViTConfig, build_vit
 
 SOME = 500  # images whose maps are described
 

@@ -1,4 +1,4 @@
-"""Train a network on one GPU from several seeds, as `python -m tlvit_utils.training` would, sooner.
+"""Train a network on one GPU from several seeds, as `python -m tlvit_utils` would, sooner.
 
 The networks are so small that with `fit` a GPU mostly waits for Python. Here all images lie on the
 device, and an epoch, validation included, is one compiled program; JAX is needed. Network, recipe,
@@ -28,9 +28,11 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
-from tlvit_utils.callbacks import RecordMaps
-from tlvit_utils.data import Dataset
-from tlvit_utils.experiment import (
+from tlvit_utils import build_vit
+from tlvit_utils.data import Dataset, shuffled_order
+from tlvit_utils.session import choose_compute
+from tlvit_utils.training import Recipe, RecordMaps
+from tlvit_utils.training.runs import (
     DATASETS,
     add_options,
     build_exact,
@@ -39,10 +41,6 @@ from tlvit_utils.experiment import (
     save_run,
     shown_command,
 )
-from tlvit_utils.machine import choose_compute
-from tlvit_utils.pipeline import shuffled_order
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.vit import build_vit
 
 VALIDATION_BATCH = 1000
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import tlvit_utils
-from tlvit_utils.machine import session_facts
-from tlvit_utils.results import save_result
+from tlvit_utils._files import save_result
+from tlvit_utils.session import session_fields
 
 
 def result_path(name: str) -> Path:
@@ -18,6 +18,6 @@ def save_rows(name: str, rows: list[dict], **facts) -> None:
     Facts that are given replace those that are known here: the command, the machine, the versions.
     """
     path = result_path(name)
-    known = {"command": f"python benchmarks/{name}.py", **session_facts()}
+    known = {"command": f"python benchmarks/{name}.py", **session_fields()}
     save_result(path, **{**known, **facts}, rows=rows)
     print(f"Wrote {path.name}.")

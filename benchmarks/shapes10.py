@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers
 from results import save_rows
 
-from tlvit_utils.shapes10 import make_shapes10
+from tlvit_utils.data.shapes10 import make_shapes10
 
 TRAIN, TEST = 40_000, 10_000
 PENALTIES = 10.0 ** np.arange(1, 7)

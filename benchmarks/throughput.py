@@ -29,12 +29,11 @@ from published_example import build_example, compile_example
 from results import save_rows
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.cost import model_cost
+from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import make_pipeline
-from tlvit_utils.experiment import shown_command
-from tlvit_utils.machine import choose_compute, session_facts
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.training import compile_model
+from tlvit_utils.session import choose_compute, session_fields
+from tlvit_utils.training import Recipe, compile_model
+from tlvit_utils.training.runs import shown_command
 
 BACKENDS = ("tensorflow", "jax", "torch")
 MATRIX_SIZE = 2048
@@ -160,7 +159,7 @@ def main():
         parser.error("--images must be at least two batches, 512: the first does not count.")
     if options.here:
         rows = measure(options.repeats, options.images)
-        print(json.dumps({"rows": rows, "facts": session_facts()}))
+        print(json.dumps({"rows": rows, "facts": session_fields()}))
         return
     rows, versions = [], {}
     print(

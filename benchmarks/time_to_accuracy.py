@@ -26,12 +26,11 @@ from results import save_rows
 from throughput import inference_rate, training_rate
 
 from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils._progress import ProgressLine, format_seconds
 from tlvit_utils.data import load_cifar10
-from tlvit_utils.experiment import shown_command
-from tlvit_utils.machine import choose_compute
-from tlvit_utils.progress import ProgressLine, format_seconds
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.training import train
+from tlvit_utils.session import choose_compute
+from tlvit_utils.training import Recipe, train
+from tlvit_utils.training.runs import shown_command
 
 TARGET = 0.565
 PUBLISHED_EPOCHS = 20

@@ -22,7 +22,7 @@ from keras import layers
 from results import save_rows
 
 from tlvit_utils import PatchEncoder, TokenLearner, TransformerBlock
-from tlvit_utils.cost import model_cost
+from tlvit_utils.analysis import model_cost
 
 TOKENS, PLACES = (8, 16, 32), (3, 6, 9)  # number of tokens; of blocks before them
 BATCH_SIZE = 8

@@ -16,8 +16,8 @@ from results import save_rows
 
 from tlvit_utils import load_pretrained
 from tlvit_utils.data import load_shapes10
-from tlvit_utils.overlay import STYLES
-from tlvit_utils.viewer import ALL_TOKENS, AttentionViewer
+from tlvit_utils.figures.overlay import STYLES
+from tlvit_utils.widgets.viewer import ALL_TOKENS, AttentionViewer
 
 NUM_IMAGES = 60
 CHANGES = 120

@@ -9,7 +9,7 @@ import pytest
 
 from run_notebooks import read_notebook
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.data import load_shapes10
+from tlvit_utils.data.datasets import load_shapes10
 
 matplotlib.use("agg")  # here and not in the environment, which notebook kernels would inherit
 

@@ -6,7 +6,7 @@ import tarfile
 
 import numpy as np
 
-from tlvit_utils.cifar10 import FILES
+from tlvit_utils.data.cifar10 import FILES
 
 COUNT = 20  # images in each file
 

@@ -3,20 +3,18 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import RandomCropFlip, TokenLearner, ViTConfig, attention, build_vit
-from tlvit_utils.attention import (
+from tlvit_utils import RandomCropFlip, TokenLearner, ViTConfig, build_vit
+from tlvit_utils.analysis import maps as attention
+from tlvit_utils.analysis.maps import (
     attention_maps,
     describe_map,
-    diversity,
     find_augmentation,
-    fixed_share,
-    localisation,
     mask_shares,
-    mosaics,
     predict_with_maps,
-    removal_accuracy,
     seen_images,
 )
+from tlvit_utils.analysis.scores import diversity, fixed_share, localisation, removal_accuracy
+from tlvit_utils.data.mosaics import mosaics
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.attention import predict_with_maps
+from tlvit_utils.analysis.maps import predict_with_maps
 
 GEOMETRIES = {"published": ViTConfig.published(), "light": ViTConfig.light()}
 
@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.attention import predict_with_maps
+from tlvit_utils.analysis.maps import predict_with_maps
 
 folder = sys.argv[1]
 images = np.load(f"{folder}/images.npy")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlvit_utils.attention import describe_map
-from tlvit_utils.export import write_html
-from tlvit_utils.overlay import COLORMAPS, render
+from tlvit_utils.analysis.maps import describe_map
+from tlvit_utils.figures.overlay import COLORMAPS, render
+from tlvit_utils.widgets.export import write_html
 
 EPOCHS, IMAGES, TOKENS, SIDE = 3, 2, 3, 4
 NAMES = ["cat", "<b>dog</b>"]

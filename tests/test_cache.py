@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlvit_utils.cache import cache_dir, cached, load_arrays, save_arrays
-from tlvit_utils.files import locked
+from tlvit_utils._files import locked
+from tlvit_utils.data.cache import cache_dir, cached, load_arrays, save_arrays
 
 ARRAYS = {
     "images": np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3)).astype("uint8"),

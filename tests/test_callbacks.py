@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tlvit_utils import build_vit
-from tlvit_utils.attention import attention_maps
-from tlvit_utils.callbacks import (
+from tlvit_utils.analysis.maps import attention_maps
+from tlvit_utils.training.callbacks import (
     BestCheckpoint,
     DivergedError,
     EpochLog,

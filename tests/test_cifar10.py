@@ -15,9 +15,10 @@ import pytest
 from misbehaving_server import MisbehavingServer
 from small_cifar10 import COUNT, expected_images, make_archive, make_batch, make_folder
 
-from tlvit_utils import cifar10, files
-from tlvit_utils.cifar10 import find_folder, load, read_archive, read_batch
-from tlvit_utils.download import RemoteFile
+from tlvit_utils import _files as files
+from tlvit_utils.data import cifar10
+from tlvit_utils.data.cifar10 import find_folder, load, read_archive, read_batch
+from tlvit_utils.data.download import RemoteFile
 
 LABELS = make_batch()[b"labels"]
 
@@ -366,8 +367,9 @@ def test_a_disk_that_fills_up_with_the_cache_costs_only_the_cache(
 
 CHILD = """
 import sys
-from tlvit_utils import cifar10, files
-from tlvit_utils.download import RemoteFile
+from tlvit_utils.data import cifar10
+from tlvit_utils import _files as files
+from tlvit_utils.data.download import RemoteFile
 url, size, sha256, count = sys.argv[1:]
 cifar10.ARCHIVE = RemoteFile((url,), int(size), sha256)
 cifar10.BATCH_IMAGES = int(count)

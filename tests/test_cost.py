@@ -22,7 +22,7 @@ from tlvit_utils import (
     ViTConfig,
     build_vit,
 )
-from tlvit_utils.cost import model_cost, work_of
+from tlvit_utils.analysis.cost import model_cost, work_of
 
 small = st.integers(1, 4)
 

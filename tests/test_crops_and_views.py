@@ -18,8 +18,8 @@ sys.path.insert(0, "benchmarks")
 import crops_and_views
 import on_gpu
 from published_example import augmentation
-from tlvit_utils.data import load_shapes10
-from tlvit_utils.recipe import Recipe
+from tlvit_utils.data.datasets import load_shapes10
+from tlvit_utils.training.recipe import Recipe
 
 on_gpu.VALIDATION_BATCH = 16
 dataset = load_shapes10(sizes=(32, 16, 16))

@@ -12,10 +12,12 @@ import pytest
 from small_cifar10 import COUNT, expected_images, make_batch, make_folder
 
 import tlvit_utils
-from tlvit_utils import cifar10, data, figures, shapes10
-from tlvit_utils.data import load_cifar10, load_course_data, load_shapes10
-from tlvit_utils.download import RemoteFile
-from tlvit_utils.profile import Profile
+from tlvit_utils.data import cifar10, shapes10
+from tlvit_utils.data import datasets as data
+from tlvit_utils.data.datasets import load_cifar10, load_course_data, load_shapes10
+from tlvit_utils.data.download import RemoteFile
+from tlvit_utils.figures import plots
+from tlvit_utils.session import Profile
 
 CIFAR10_DIR = os.environ.get("TLVIT_CIFAR10_DIR")  # each test unsets it
 NOTHING = "CIFAR-10 is not on this machine and may not be downloaded here"
@@ -32,7 +34,7 @@ def nothing_at_hand(monkeypatch, tmp_path):
     monkeypatch.setattr(cifar10, "ARCHIVE", RemoteFile((), 0, ""))
     monkeypatch.setattr(cifar10, "BATCH_IMAGES", COUNT)
     monkeypatch.setattr(data, "SPLIT_SIZES", (40, 10, 10))
-    monkeypatch.setattr(figures, "note", None)
+    monkeypatch.setattr(plots, "note", None)
 
 
 @pytest.fixture
@@ -136,13 +138,13 @@ def test_only_large_sets_are_cached(monkeypatch, tmp_path):
 
 def test_the_course_works_on_cifar10_where_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(make_folder(tmp_path / "here")))
-    figures.note = "what another data set left"
+    plots.note = "what another data set left"
     for name in ("smoke", "quick"):
         assert load_course_data(Profile(name)).name == "CIFAR-10"
-        assert figures.note is None
+        assert plots.note is None
     assert "┌" not in capsys.readouterr().out
     assert load_course_data(Profile("smoke"), "shapes10").name == "shapes10"
-    assert figures.note == "shapes10, not CIFAR-10"
+    assert plots.note == "shapes10, not CIFAR-10"
 
 
 @pytest.mark.parametrize("profile", ["smoke", "quick"])
@@ -153,7 +155,7 @@ def test_shapes10_by_choice(profile, by_argument, monkeypatch, printed):
     sizes = (1024, 256, 256) if profile == "smoke" else (40, 10, 10)
     splits = (dataset.train, dataset.validation, dataset.test)
     assert tuple(len(split.labels) for split in splits) == sizes
-    assert figures.note == "shapes10, not CIFAR-10"
+    assert plots.note == "shapes10, not CIFAR-10"
     text = printed()
     assert "They were chosen with TLVIT_DATA" in text
     assert text.endswith("images to train, validate and test")
@@ -161,7 +163,7 @@ def test_shapes10_by_choice(profile, by_argument, monkeypatch, printed):
 
 def test_shapes10_for_want_of_cifar10(printed):
     assert load_course_data(Profile("quick")).name == "shapes10"
-    assert figures.note == "shapes10, not CIFAR-10"
+    assert plots.note == "shapes10, not CIFAR-10"
     assert "CIFAR-10 could not be downloaded" in printed()
 
 
@@ -226,7 +228,8 @@ from pathlib import Path
 import keras, numpy as np
 if keras.backend.backend() == "tensorflow":
     import tensorflow
-from tlvit_utils.data import load_cifar10, make_pipeline
+from tlvit_utils.data.datasets import load_cifar10
+from tlvit_utils.data.batches import make_pipeline
 
 def kibibytes(name):
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -3,8 +3,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch
 
-from tlvit_utils import diagram, figures
-from tlvit_utils.diagram import PLACES, caption, network_diagram
+from tlvit_utils import figures
+from tlvit_utils.figures import diagram
+from tlvit_utils.figures.diagram import PLACES, caption, network_diagram
 
 IMAGE = ["image, augmented"]
 PATCHES = ["patches or convo- lutions", "64 tokens + positions"]

@@ -16,9 +16,9 @@ import keras
 import numpy as np
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.data import Dataset, Split
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.training import evaluate, train
+from tlvit_utils.data.datasets import Dataset, Split
+from tlvit_utils.training.recipe import Recipe
+from tlvit_utils.training.loop import evaluate, train
 
 scope = nullcontext()
 if keras.backend.backend() == "jax":

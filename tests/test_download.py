@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from misbehaving_server import MisbehavingServer
 
-from tlvit_utils.download import Patience, RemoteFile, download
+from tlvit_utils.data.download import Patience, RemoteFile, download
 
 CONTENT = np.random.default_rng(0).bytes(40_000)
 HALF = len(CONTENT) // 2
@@ -170,7 +170,7 @@ def test_a_mirror_that_sends_another_part_is_refused(fetch):
 CHILD = """
 import sys
 from pathlib import Path
-from tlvit_utils.download import RemoteFile, download
+from tlvit_utils.data.download import RemoteFile, download
 download(RemoteFile((sys.argv[1],), int(sys.argv[2]), sys.argv[3]), Path(sys.argv[4]))
 """
 

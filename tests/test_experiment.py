@@ -6,19 +6,20 @@ import sys
 import numpy as np
 import pytest
 
-from tlvit_utils import ViTConfig, build_vit, experiment
-from tlvit_utils.callbacks import RecordMaps
-from tlvit_utils.cost import model_cost
-from tlvit_utils.experiment import configure, main, parse_arguments, run_name, shown_command
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.pretrained import restore_weights
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.training import evaluate
+from tlvit_utils.training import runs as experiment
+from tlvit_utils.training.callbacks import RecordMaps
+from tlvit_utils.training.loop import evaluate
+from tlvit_utils.training.recipe import Recipe
+from tlvit_utils.training.runs import configure, main, parse_arguments, run_name, shown_command
 
 
 def test_the_command_explains_itself():
-    command = [sys.executable, "-m", "tlvit_utils.training", "--help"]
+    command = [sys.executable, "-m", "tlvit_utils.training.loop", "--help"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "usage: tlvit_utils.training" in printed
+    assert "usage: tlvit_utils.training.loop" in printed
     assert "--num-tokens" in printed
 
 
@@ -32,9 +33,9 @@ def test_runs_that_differ_have_different_names():
         ["--config", "light"],
         ["--num-tokens", "8"],
         ["--num-tokens", "4"],
-        ["--num-tokens", "8", "--kind", "v1.1"],
-        ["--num-tokens", "8", "--kind", "grouped"],
-        ["--num-tokens", "8", "--kind", "grouped", "--num-groups", "8"],
+        ["--num-tokens", "8", "--variant", "v1.1"],
+        ["--num-tokens", "8", "--variant", "grouped"],
+        ["--num-tokens", "8", "--variant", "grouped", "--num-groups", "8"],
         ["--num-layers", "8"],
         ["--weight-decay", "0.1"],
         ["--dataset", "shapes10"],
@@ -50,9 +51,7 @@ def test_runs_that_differ_have_different_names():
 @pytest.mark.parametrize("out", [["--out", "out"], ["--out", "a b/c"], ["--out=out"]], ids=str)
 def test_the_published_command_names_no_folder(out):
     shown = shown_command("-m tlvit_utils.training", ["--epochs", "3", *out, "--seed", "1"])
-    assert shown.replace("=", " ") == (
-        "python -m tlvit_utils.training --epochs 3 --out DIR --seed 1"
-    )
+    assert shown.replace("=", " ") == ("python -m tlvit_utils --epochs 3 --out DIR --seed 1")
 
 
 def test_eight_layers_are_those_of_the_published_table():
@@ -67,10 +66,10 @@ def test_another_weight_decay_than_the_recipes():
 
 
 def test_the_grouped_kind_gets_its_groups():
-    grouped = options("--config", "published", "--num-tokens", "8", "--kind", "grouped")
+    grouped = options("--config", "published", "--num-tokens", "8", "--variant", "grouped")
     grouped.num_groups = 2
     config, _ = configure(grouped)
-    assert config == ViTConfig.published(8).replace(kind="grouped", num_groups=2)
+    assert config == ViTConfig.published(8).replace(variant="grouped", num_groups=2)
 
 
 @pytest.fixture
@@ -111,7 +110,7 @@ def test_the_command_writes_weights_results_and_maps(
     assert card["dataset"] == shapes.name
     assert card["train_images_sha256"] == images_hash
     assert card["train_images_note"] == "These pictures are made by code."
-    assert card["command"].startswith("python -m tlvit_utils.training --config light --num-tok")
+    assert card["command"].startswith("python -m tlvit_utils --config light --num-tok")
     assert card["seconds"] == pytest.approx(sum(card["history"]["seconds"]))
     assert {"machine", "versions"} <= set(card)
 
@@ -178,7 +177,7 @@ def test_the_command_refuses_before_it_writes(small, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("asked", [["--maps"], ["--kind", "v1.1"]])
+@pytest.mark.parametrize("asked", [["--maps"], ["--variant", "v1.1"]])
 def test_what_needs_a_token_learner_is_refused_without_one(asked, capsys):
     with pytest.raises(SystemExit):
         parse_arguments([*asked, "--out", "unused"])

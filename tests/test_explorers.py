@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
-from tlvit_utils import ViTConfig, build_vit, explorers
-from tlvit_utils.attention import describe_map
-from tlvit_utils.cost import model_cost
-from tlvit_utils.explorers import (
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.analysis.maps import describe_map
+from tlvit_utils.figures.overlay import captioned, draw_cell, enlarge, render
+from tlvit_utils.widgets import explorers
+from tlvit_utils.widgets.explorers import (
     AttentionExplorer,
     PatchExplorer,
     PlacementExplorer,
@@ -28,7 +30,6 @@ from tlvit_utils.explorers import (
     side_by_side,
     ways_html,
 )
-from tlvit_utils.overlay import captioned, draw_cell, enlarge, render
 
 rng = np.random.default_rng(0)
 PICTURE = rng.integers(0, 256, (24, 24, 3), dtype="uint8")
@@ -359,13 +360,13 @@ def test_pooling_explorer_shows_the_numbers():
 # where TokenLearner stands
 
 
-@pytest.mark.parametrize("kind", ["v1", "v1.1", "grouped"])
+@pytest.mark.parametrize("variant", ["v1", "v1.1", "grouped"])
 @pytest.mark.parametrize(
     "num_tokens, after, base",
     [(4, 0, ViTConfig.light), (8, 2, ViTConfig.light), (4, 1, ViTConfig.published)],
 )
-def test_the_cost_is_that_of_the_network_that_is_not_built(base, kind, num_tokens, after):
-    config = base(num_tokens).replace(**SMALL).replace(kind=kind, token_learner_after=after)
+def test_the_cost_is_that_of_the_network_that_is_not_built(base, variant, num_tokens, after):
+    config = base(num_tokens).replace(**SMALL).replace(variant=variant, token_learner_after=after)
     without = build_vit(config.replace(num_tokens=None))
     cost = cost_with_token_learner(without, model_cost(without), config)
     assert cost == model_cost(build_vit(config))

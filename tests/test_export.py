@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlvit_utils import export
-from tlvit_utils.attention import describe_map
-from tlvit_utils.export import to_html, write_html
+from tlvit_utils.analysis.maps import describe_map
+from tlvit_utils.widgets import export
+from tlvit_utils.widgets.export import to_html, write_html
 
 EPOCHS, IMAGES, TOKENS, ROWS, COLUMNS = SHAPE = (2, 3, 4, 5, 6)
 NAMES = ["cat", "dog"]

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tlvit_utils import figures
-from tlvit_utils.figures import enlarge, overlay
+from tlvit_utils.figures.overlay import enlarge
+from tlvit_utils.figures.plots import overlay
 
 PICTURE = np.random.default_rng(0).random((32, 32, 3))
 ROWS = [
@@ -47,14 +48,14 @@ def decode(png):
 def test_a_note_stands_in_every_title(monkeypatch):
     assert figures.image_grid([PICTURE], title="a cat").get_suptitle() == "a cat"
     assert figures.image_grid([PICTURE]).get_suptitle() == ""
-    monkeypatch.setattr(figures, "note", "not CIFAR-10")
+    monkeypatch.setattr(figures.plots, "note", "not CIFAR-10")
     assert figures.image_grid([PICTURE], title="a cat").get_suptitle() == "a cat · not CIFAR-10"
     for figure in (
         figures.bars_figure({"a": 1}, "b", title="c"),
         figures.lines_figure([0, 1], {"a": [0, 1]}, "x", "y"),
         figures.matrix_figure(np.eye(2), "ab", "cd", "e"),
         figures.curves_figure({"a": {"loss": [1]}}),
-        figures.ablation_figure(ROWS, [0.01, 0.02]),
+        figures.walk_figure(ROWS, [0.01, 0.02]),
         figures.token_maps_figure(PICTURE, MAPS),
     ):
         assert figure.get_suptitle() == "not CIFAR-10"
@@ -309,7 +310,7 @@ def test_curves_of_two_runs():
 
 
 def test_ablation_shows_accuracy_with_its_error_and_cost_in_order():
-    accuracy, cost = figures.ablation_figure(ROWS, [0.01, 0.02]).axes
+    accuracy, cost = figures.walk_figure(ROWS, [0.01, 0.02]).axes
     assert [label.get_text() for label in accuracy.get_yticklabels()] == [
         "0  published",
         "1  other heads",

@@ -3,9 +3,9 @@ import json
 import flat_maps
 import pytest
 
+from tlvit_utils._files import save_result
 from tlvit_utils.pretrained import save_pretrained
-from tlvit_utils.results import save_result
-from tlvit_utils.training import evaluate
+from tlvit_utils.training.loop import evaluate
 
 
 @pytest.fixture

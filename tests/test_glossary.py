@@ -9,8 +9,8 @@ import pytest
 from notebook_text import CODE, LINK, code_cells, markdown
 
 from tlvit_utils import MLP, TokenLearner, TokenLearnerV11, ViTConfig, build_vit
-from tlvit_utils.cost import model_cost
-from tlvit_utils.recipe import Recipe
+from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.training.recipe import Recipe
 
 TERMS = """Ablation, Attention, Attention map, Augmentation, Batch normalisation, Checkpoint,
 Class token, Confusion matrix, Dropout, Embedding, Epoch, Feature, FLOP, GELU, Grid, Head,

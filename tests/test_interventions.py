@@ -7,8 +7,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import TokenFuser, TokenLearner, build_vit
-from tlvit_utils.attention import predict_with_maps
-from tlvit_utils.interventions import (
+from tlvit_utils.analysis.interventions import (
     accuracy_with_maps,
     compare_maps,
     randomised,
@@ -17,12 +16,13 @@ from tlvit_utils.interventions import (
     split_network,
     token_effects,
 )
+from tlvit_utils.analysis.maps import predict_with_maps
 
 KINDS = {
-    "v1, sum": {"kind": "v1", "pooling": "sum"},
-    "v1, mean": {"kind": "v1", "pooling": "mean"},
-    "v1.1": {"kind": "v1.1"},
-    "grouped": {"kind": "grouped"},
+    "v1, sum": {"variant": "v1", "pooling": "sum"},
+    "v1, mean": {"variant": "v1", "pooling": "mean"},
+    "v1.1": {"variant": "v1.1"},
+    "grouped": {"variant": "grouped"},
 }
 
 
@@ -152,7 +152,7 @@ def test_splitting_leaves_the_network_as_it_was(tiny_config, randomise, images, 
 
 def test_more_images_than_a_batch(parts, images, monkeypatch):
     whole = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
-    monkeypatch.setattr("tlvit_utils.interventions.BATCH_SIZE", 2)
+    monkeypatch.setattr("tlvit_utils.analysis.interventions.BATCH_SIZE", 2)
     in_two = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
     np.testing.assert_allclose(in_two, whole, atol=1e-5)
 
@@ -185,7 +185,7 @@ def test_wrong_arrays_are_refused(parts, tiny_config, images):
             parts.tokens(grid, np.full((3, 2, 4, 4), wrong))
     with pytest.raises(ValueError, match=r"tokens have shape \(3, 0, 16\)"):
         parts.predict(np.ones((3, 0, 16)))
-    softmaxed = split_network(build_vit(tiny_config.replace(kind="v1.1")))
+    softmaxed = split_network(build_vit(tiny_config.replace(variant="v1.1")))
     with pytest.raises(ValueError, match="0 everywhere"):
         softmaxed.tokens(grid, np.zeros((3, 1, 4, 4)))
     assert not parts.tokens(grid, np.zeros((3, 1, 4, 4))).any()  # in v1 that is an empty token
@@ -277,7 +277,7 @@ def test_shuffled_cells_are_the_same_values_elsewhere():
 
 def test_accuracy_with_maps_by_hand(monkeypatch):
     """The prediction is the cell that the map marks, and the labels are these cells."""
-    monkeypatch.setattr("tlvit_utils.interventions.BATCH_SIZE", 2)
+    monkeypatch.setattr("tlvit_utils.analysis.interventions.BATCH_SIZE", 2)
     cells = np.array([0, 1, 1, 2, 1])
     parts = PlainParts(np.eye(4)[cells])
     result = accuracy_with_maps(parts, indexed_images(5), cells)

@@ -1,8 +1,8 @@
 import keras
 import pytest
 
-from tlvit_utils import machine
-from tlvit_utils.machine import Gpu, choose_compute, find_gpus, session_facts
+from tlvit_utils import session as machine
+from tlvit_utils.session import Gpu, choose_compute, find_gpus, session_fields
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_amds_chips_have_no_cuda_capability(text, number):
 
 def test_the_facts_name_the_backend_and_the_gpus(monkeypatch):
     monkeypatch.setattr(machine, "find_gpus", lambda: [Gpu("NVIDIA H200", 9.0)])
-    facts = session_facts()
+    facts = session_fields()
     assert set(facts) == {"machine", "versions"}
     assert set(facts["versions"]) == {"python", "keras", keras.backend.backend()}
     assert facts["versions"]["keras"] == keras.version()

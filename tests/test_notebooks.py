@@ -20,7 +20,7 @@ import tlvit_utils
 from bootstrap_cell import SOURCE, TAG
 from run_notebooks import MAX_BYTES, faults, with_measurements, with_minutes
 from sync_bootstrap import sync
-from tlvit_utils.data import NOT_CIFAR10
+from tlvit_utils.data.datasets import NOT_CIFAR10
 
 BUILT_IN_NOTEBOOKS = (
     "PatchEncoder",

@@ -17,9 +17,9 @@ import keras
 sys.path.insert(0, "benchmarks")
 import on_gpu
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.data import load_shapes10
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.training import train
+from tlvit_utils.data.datasets import load_shapes10
+from tlvit_utils.training.recipe import Recipe
+from tlvit_utils.training.loop import train
 
 folder = sys.argv[1]
 on_gpu.VALIDATION_BATCH = 16

@@ -6,7 +6,7 @@ from matplotlib import colormaps
 from PIL import Image
 
 from tlvit_utils import figures
-from tlvit_utils.overlay import (
+from tlvit_utils.figures.overlay import (
     COLORMAPS,
     CONTOUR_LEVELS,
     STYLES,

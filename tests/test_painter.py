@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
-from tlvit_utils import build_vit, painter
-from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
-from tlvit_utils.interventions import compare_maps, split_network
-from tlvit_utils.overlay import as_uint8, draw_cell, render
-from tlvit_utils.painter import PRESETS, TokenPainter
+from tlvit_utils import build_vit
+from tlvit_utils.analysis.interventions import compare_maps, split_network
+from tlvit_utils.analysis.maps import describe_map, predict_with_maps, seen_images
+from tlvit_utils.figures.overlay import as_uint8, draw_cell, render
+from tlvit_utils.widgets import painter
+from tlvit_utils.widgets.painter import PRESETS, TokenPainter
 
 NAMES = [f"class {i}" for i in range(10)]
 LABELS = [3, 1, 4]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlvit_utils import pictures
-from tlvit_utils.data import CIFAR10_CLASSES
-from tlvit_utils.pictures import GREY, PictureError, read_picture
+from tlvit_utils.data.datasets import CIFAR10_CLASSES
+from tlvit_utils.widgets import pictures
+from tlvit_utils.widgets.pictures import GREY, PictureError, read_picture
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from tlvit_utils import pipeline
-from tlvit_utils.pipeline import Batches, check_images, make_pipeline, shuffled_order
+from tlvit_utils.data import batches as pipeline
+from tlvit_utils.data.batches import Batches, check_images, make_pipeline, shuffled_order
 
 GOOD = np.full((2, 32, 32, 3), 200, dtype="uint8")
 
@@ -161,7 +161,7 @@ ORDER = """
 import sys
 sys.modules["tensorflow"] = None  # as if it were not installed
 import numpy as np
-from tlvit_utils.data import make_pipeline
+from tlvit_utils.data.batches import make_pipeline
 images = np.broadcast_to(np.arange(100, dtype="uint8")[:, None, None, None], (100, 32, 32, 3))
 batches = make_pipeline(images, images[:, 0, 0, 0], 30, shuffle_seed=5)
 print([[int(label) for _, labels in batches for label in labels] for _ in range(2)])

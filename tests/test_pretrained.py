@@ -15,7 +15,7 @@ from tlvit_utils import (
     load_pretrained,
     pretrained,
 )
-from tlvit_utils.data import load_cifar10, load_shapes10
+from tlvit_utils.data.datasets import load_cifar10, load_shapes10
 from tlvit_utils.pretrained import (
     WEIGHTS_DIR,
     load_epoch_maps,
@@ -23,7 +23,7 @@ from tlvit_utils.pretrained import (
     restore_weights,
     save_pretrained,
 )
-from tlvit_utils.training import evaluate
+from tlvit_utils.training.loop import evaluate
 
 
 def test_the_default_weights_ship():
@@ -44,7 +44,7 @@ def test_shipped_weights_are_small_and_load(name):
 def test_the_card_says_how_the_weights_were_made(name):
     card = model_card(name)
     assert build_vit(ViTConfig(**card["config"])).count_params() == card["parameters"]
-    commands = ("python -m tlvit_utils.training ", "python benchmarks/on_gpu.py ")
+    commands = ("python -m tlvit_utils ", "python benchmarks/on_gpu.py ")
     assert card["command"].startswith(commands)
     assert isinstance(card["recipe"]["seed"], int)
     assert len(bytes.fromhex(card["train_images_sha256"])) == 32

@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from tlvit_utils.profile import PROFILES, Profile, current_profile, describe_session
+from tlvit_utils.session import PROFILES, Profile, current_profile, describe_session
 
 
 @pytest.mark.parametrize("name, chosen", [("smoke", 1), ("quick", 3), ("full", 20)])

@@ -5,8 +5,8 @@ import IPython.display
 import pytest
 from matplotlib.figure import Figure
 
-from tlvit_utils import progress
-from tlvit_utils.progress import LiveCurves, ProgressLine, format_seconds
+from tlvit_utils import _progress as progress
+from tlvit_utils._progress import LiveCurves, ProgressLine, format_seconds
 
 LOGS = {"loss": 1.5, "accuracy": 0.25}
 

@@ -6,7 +6,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import build_vit
-from tlvit_utils.recipe import Recipe, SmoothedCrossentropy
+from tlvit_utils.training.recipe import Recipe, SmoothedCrossentropy
 
 
 def learning_rates(recipe, steps_per_epoch, steps):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tlvit_utils import ViTConfig
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.results import save_result
+from tlvit_utils._files import save_result
+from tlvit_utils.training.recipe import Recipe
 
 
 def test_a_result_that_cannot_be_written_leaves_the_one_before(tmp_path):

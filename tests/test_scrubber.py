@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
-from tlvit_utils import pretrained, scrubber
-from tlvit_utils.attention import describe_map
-from tlvit_utils.export import to_html
-from tlvit_utils.overlay import render, tile
+from tlvit_utils import pretrained
+from tlvit_utils.analysis.maps import describe_map
+from tlvit_utils.figures.overlay import render, tile
 from tlvit_utils.pretrained import EpochMaps, load_epoch_maps, save_epoch_maps
-from tlvit_utils.scrubber import EpochScrubber, accuracy_curve
+from tlvit_utils.widgets import scrubber
+from tlvit_utils.widgets.export import to_html
+from tlvit_utils.widgets.scrubber import EpochScrubber, accuracy_curve
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from tlvit_utils import shapes10
-from tlvit_utils.shapes10 import SHAPES10_CLASSES, make_shapes10
+from tlvit_utils.data import shapes10
+from tlvit_utils.data.shapes10 import SHAPES10_CLASSES, make_shapes10
 
 GOLDEN = {  # SHA-256 of images, labels and masks, one after the other
     (0, 0): "9a808a615e2e6b3a063774af3c6f15b18ba0c18ba7847762cca12f2ebe9e9f6d",

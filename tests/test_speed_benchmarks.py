@@ -10,8 +10,8 @@ pytest.importorskip("tensorflow")
 import throughput
 import time_to_accuracy
 
-from tlvit_utils.data import Dataset, Split
-from tlvit_utils.machine import Compute
+from tlvit_utils.data.datasets import Dataset, Split
+from tlvit_utils.session import Compute
 
 
 def test_the_first_step_does_not_count():

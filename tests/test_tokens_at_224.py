@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils.cost import model_cost
+from tlvit_utils.analysis.cost import model_cost
 
 pytest.importorskip("tensorflow")
 pytest.importorskip("resource", reason="Windows does not tell a process's peak memory so")

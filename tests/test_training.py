@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import ViTConfig, build_vit, training
-from tlvit_utils.callbacks import DivergedError
-from tlvit_utils.data import Dataset, Split
-from tlvit_utils.recipe import Recipe
-from tlvit_utils.training import evaluate, top_k_accuracy, train
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.data.datasets import Dataset, Split
+from tlvit_utils.training import loop as training
+from tlvit_utils.training.callbacks import DivergedError
+from tlvit_utils.training.loop import evaluate, top_k_accuracy, train
+from tlvit_utils.training.recipe import Recipe
 
 
 def numpy_top_k(probabilities, labels, k):

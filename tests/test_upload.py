@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
-from tlvit_utils import upload
-from tlvit_utils.overlay import enlarge
-from tlvit_utils.pictures import PictureError, read_picture
-from tlvit_utils.upload import SEEN_SIZE, PictureUpload
+from tlvit_utils.figures.overlay import enlarge
+from tlvit_utils.widgets import upload
+from tlvit_utils.widgets.pictures import PictureError, read_picture
+from tlvit_utils.widgets.upload import SEEN_SIZE, PictureUpload
 
 VERSION = int(ipywidgets.__version__.split(".")[0])
 

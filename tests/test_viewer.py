@@ -12,12 +12,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 from traitlets import TraitError
 
-from tlvit_utils import ViTConfig, build_vit, interventions, viewer
-from tlvit_utils.attention import describe_map, predict_with_maps, seen_images
-from tlvit_utils.overlay import COLORMAPS, STYLES, describe_scale, encode_png, enlarge, render
-from tlvit_utils.predictions import blocks_before
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.analysis import interventions
+from tlvit_utils.analysis.maps import describe_map, predict_with_maps, seen_images
+from tlvit_utils.analysis.predictions import blocks_before
+from tlvit_utils.figures.overlay import (
+    COLORMAPS,
+    STYLES,
+    describe_scale,
+    encode_png,
+    enlarge,
+    render,
+)
 from tlvit_utils.pretrained import EpochMaps
-from tlvit_utils.viewer import NOTHING, AttentionViewer, contact_sheet
+from tlvit_utils.widgets import viewer
+from tlvit_utils.widgets.viewer import NOTHING, AttentionViewer, contact_sheet
 
 NAMES = [f"class {i}" for i in range(10)]
 LABELS = np.array([3, 5, 3, 5])

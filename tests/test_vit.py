@@ -14,8 +14,8 @@ from tlvit_utils import (
     ViTConfig,
     build_vit,
 )
-from tlvit_utils.attention import predict_with_maps
-from tlvit_utils.cost import model_cost
+from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.analysis.maps import predict_with_maps
 
 GEOMETRIES = [ViTConfig.published(), ViTConfig.light(), ViTConfig.modern()]
 
@@ -34,10 +34,10 @@ def test_the_published_models_have_the_published_sizes(num_tokens, parameters):
     assert build_vit(ViTConfig.published(num_tokens)).count_params() == parameters
 
 
-@pytest.mark.parametrize("kind", ["v1", "v1.1", "grouped"])
-def test_the_modern_model_costs_no_more_than_the_published_one(kind):
+@pytest.mark.parametrize("variant", ["v1", "v1.1", "grouped"])
+def test_the_modern_model_costs_no_more_than_the_published_one(variant):
     published = model_cost(build_vit(ViTConfig.published()))
-    modern = model_cost(build_vit(ViTConfig.modern().replace(kind=kind)))
+    modern = model_cost(build_vit(ViTConfig.modern().replace(variant=variant)))
     assert modern.params <= published.params and modern.macs <= published.macs
 
 
@@ -114,8 +114,8 @@ SAVED = {
     "no TokenLearner": ViTConfig.published(num_tokens=None),
     "light": ViTConfig.light(),
     "modern": ViTConfig.modern(),
-    "v1.1": ViTConfig.light().replace(kind="v1.1"),
-    "grouped": ViTConfig.light().replace(kind="grouped"),
+    "v1.1": ViTConfig.light().replace(variant="v1.1"),
+    "grouped": ViTConfig.light().replace(variant="grouped"),
     "mixed_bfloat16": ViTConfig.light(),
 }
 LOAD = """
@@ -169,8 +169,8 @@ def test_a_model_without_token_learner_saves_and_loads(tiny_config, images, tmp_
     [
         ({"pooling": "mean"}, TokenLearner, {"pooling": "mean"}),
         ({"pooling": "sum"}, TokenLearner, {"pooling": "sum"}),
-        ({"kind": "v1.1"}, TokenLearnerV11, {}),
-        ({"kind": "grouped", "num_groups": 2}, GroupedTokenLearner, {"num_groups": 2}),
+        ({"variant": "v1.1"}, TokenLearnerV11, {}),
+        ({"variant": "grouped", "num_groups": 2}, GroupedTokenLearner, {"num_groups": 2}),
     ],
 )
 def test_every_kind_of_token_learner_saves_and_loads_with_its_maps(
@@ -203,7 +203,7 @@ def test_a_config_survives_json(config):
         ({"num_classes": 0}, "num_classes is 0"),
         ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
         ({"num_tokens": 2.5}, "num_tokens is 2.5"),
-        ({"kind": "v2"}, r"kind is 'v2'.*'v1', 'v1.1', 'grouped'"),
+        ({"variant": "v2"}, r"variant is 'v2'.*'v1', 'v1.1', 'grouped'"),
         ({"token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
         ({"token_learner_after": -1}, "token_learner_after is -1.*0 to 3"),
         ({"mlp_units": (256, 64)}, r"mlp_units is \(256, 64\).*projection_dim = 128"),
@@ -213,7 +213,7 @@ def test_a_config_survives_json(config):
         ({"crop_size": 0}, "crop_size is 0"),
         ({"resized_size": 40}, "crop_size is 48.*only 40 pixels"),
         ({"pooling": "max"}, "pooling is 'max'"),
-        ({"kind": "grouped", "num_groups": 3}, "num_groups is 3.*projection_dim = 128"),
+        ({"variant": "grouped", "num_groups": 3}, "num_groups is 3.*projection_dim = 128"),
     ],
 )
 def test_facts_that_do_not_fit_together_are_refused(changes, message):

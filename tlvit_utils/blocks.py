@@ -3,13 +3,9 @@
 import keras
 from keras import layers, ops
 
+from tlvit_utils._validation import check_rate
+
 LAYER_NORM_EPSILON = 1e-6
-
-
-def check_rate(dropout_rate):
-    """Raise a ValueError unless `dropout_rate` is at least 0 and below 1."""
-    if not 0 <= dropout_rate < 1:
-        raise ValueError(f"dropout_rate is {dropout_rate}, but it must be at least 0 and below 1.")
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")

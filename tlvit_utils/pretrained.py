@@ -1,4 +1,4 @@
-"""Weights that ship with the package; `python -m tlvit_utils.training` makes them.
+"""Weights that ship with the package; `python -m tlvit_utils` makes them.
 
 Each name stands for two files in `assets/weights`: `NAME.npz` (the weights in the model's
 order, float16) and `NAME.json` (the model card: configuration, recipe, curve, test
@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tlvit_utils.files import replacing
+from tlvit_utils._files import replacing
 from tlvit_utils.vit import ViTConfig, build_vit
 
 WEIGHTS_DIR = Path(__file__).parent / "assets" / "weights"

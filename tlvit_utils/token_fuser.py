@@ -3,8 +3,8 @@
 import keras
 from keras import layers, ops
 
-from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP, check_rate
-from tlvit_utils.token_learner import check_count
+from tlvit_utils._validation import check_count, check_rate
+from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")

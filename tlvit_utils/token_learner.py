@@ -1,38 +1,13 @@
-"""TokenLearner: a grid of tokens becomes a few learned ones (notebook 03)."""
+"""TokenLearner: a grid of tokens becomes a few learned ones (v1 in notebook 03, v1.1 in 07)."""
 
 from functools import partial
 from math import isqrt
-from numbers import Integral
 
 import keras
 from keras import layers, ops
 
-from tlvit_utils.blocks import LAYER_NORM_EPSILON
-
-
-def check_count(name, count, advice=""):
-    """Return `count`, called `name` in the message, as an int.
-
-    Raises:
-        ValueError: it is no whole number of at least 1.
-    """
-    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-        raise ValueError(
-            f"{name} is {count!r}, but it must be a whole number of at least 1{advice}."
-        )
-    return int(count)
-
-
-def check_num_tokens(num_tokens):
-    """Return `num_tokens` as an int, as `check_count` does."""
-    advice = "; for a network without TokenLearner use ViTConfig(num_tokens=None)"
-    return check_count("num_tokens", num_tokens, advice)
-
-
-def check_pooling(pooling):
-    """Raise a ValueError unless `pooling` is "mean" or "sum"."""
-    if pooling not in ("mean", "sum"):
-        raise ValueError(f"pooling is {pooling!r}, but it must be 'mean' or 'sum'.")
+from tlvit_utils._validation import check_count, check_num_tokens, check_pooling, check_rate
+from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
 
 def grid_shape(shape):
@@ -70,6 +45,28 @@ def grid_shape(shape):
 def to_grid(x):
     """Return `x` as `(batch, height, width, dim)`; see `grid_shape` for what `x` may be."""
     return ops.reshape(x, (-1, *grid_shape(x.shape)))
+
+
+def softmax_pooling(logits, values):
+    """Pool a grid into tokens with maps that are a softmax over the grid.
+
+    The pooling is one matrix product: the product of every map with every channel is never in
+    memory.
+
+    Args:
+        logits: `(batch, height, width, num_tokens)`, float.
+        values: `(batch, height, width, dim)`, the same dtype.
+
+    Returns:
+        Tokens `(batch, num_tokens, dim)` and maps `(batch, num_tokens, height, width)`, each map
+        with the sum 1.
+    """
+    _, height, width, num_tokens = logits.shape
+    logits = ops.reshape(logits, (-1, height * width, num_tokens))
+    maps = ops.softmax(ops.transpose(logits, (0, 2, 1)))  # (batch, num_tokens, height * width)
+    cells = ops.reshape(values, (-1, height * width, values.shape[-1]))
+    tokens = ops.matmul(maps, cells)  # (batch, num_tokens, dim)
+    return tokens, ops.reshape(maps, (-1, num_tokens, height, width))
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
@@ -156,4 +153,68 @@ class TokenLearner(layers.Layer):
             "num_tokens": self.num_tokens,
             "pooling": self.pooling,
             "approximate_gelu": self.approximate_gelu,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class TokenLearnerV11(layers.Layer):
+    """TokenLearner v1.1: each learned token is a softmax-weighted mean of the whole grid.
+
+    LayerNorm, then an MLP (a bottleneck with GELU, tanh form, and one output per token) applied
+    to each cell alone, then a softmax over the grid: every map sums to 1. Each map weights the
+    raw, not the normalised, grid.
+
+    The MLP's last bias adds one number to a whole map, which the softmax undoes: it never learns.
+    It is here because the source has it.
+
+    Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. An earlier
+    version of it, ported to Keras by the published example's authors, is `GroupedTokenLearner`.
+
+    Args:
+        num_tokens: number of learned tokens S, at least 1.
+        bottleneck_dim: width of the MLP's hidden layer, at least 1.
+        dropout_rate: dropout after each of the MLP's layers in training, in [0, 1).
+
+    Call arguments:
+        x: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number of
+            tokens.
+        return_attention_maps: whether to return the maps too.
+
+    Returns:
+        Tokens `(batch, num_tokens, dim)`, or these and maps `(batch, num_tokens, height, width)`.
+
+    Raises:
+        ValueError: a size below 1, a rate outside [0, 1), or an input that is no grid.
+    """
+
+    def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):
+        super().__init__(**kwargs)
+        check_rate(dropout_rate)
+        self.num_tokens = check_num_tokens(num_tokens)
+        self.bottleneck_dim = check_count("bottleneck_dim", bottleneck_dim)
+        self.dropout_rate = dropout_rate
+        policy = self.dtype_policy
+        self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+        self.mlp = MLP(
+            (self.bottleneck_dim, self.num_tokens), dropout_rate, activate_last=False, dtype=policy
+        )
+
+    def build(self, input_shape):
+        shape = (None, *grid_shape(input_shape))
+        self.norm.build(shape)
+        self.mlp.build(shape)
+        self.built = True
+
+    def call(self, x, return_attention_maps=False, training=None):
+        grid = to_grid(x)
+        logits = self.mlp(self.norm(grid), training=training)  # (batch, height, width, num_tokens)
+        tokens, maps = softmax_pooling(logits, grid)
+        return (tokens, maps) if return_attention_maps else tokens
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_tokens": self.num_tokens,
+            "bottleneck_dim": self.bottleneck_dim,
+            "dropout_rate": self.dropout_rate,
         }

@@ -6,14 +6,15 @@ from math import prod
 import keras
 from keras import layers
 
+from tlvit_utils._validation import check_num_tokens, check_pooling, check_rate
 from tlvit_utils.augment import RandomCropFlip
-from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock, check_rate
+from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock
 from tlvit_utils.patches import PatchEncoder, convolutional_tokenizer
-from tlvit_utils.token_learner import TokenLearner, check_num_tokens, check_pooling
-from tlvit_utils.token_learner_v11 import GroupedTokenLearner, TokenLearnerV11
+from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of red, green and blue, 0..1, over the 50,000 images
-CIFAR10_DEVIATION = (0.2470, 0.2435, 0.2616)
+CIFAR10_STD = (0.2470, 0.2435, 0.2616)
 SIZES = (  # the facts of a ViTConfig that are at least 1
     "image_size",
     "resized_size",
@@ -25,7 +26,7 @@ SIZES = (  # the facts of a ViTConfig that are at least 1
     "key_dim",
     "num_classes",
 )
-KINDS = {
+VARIANTS = {
     "v1": lambda config: TokenLearner(config.num_tokens, config.pooling, name="token_learner"),
     "v1.1": lambda config: TokenLearnerV11(config.num_tokens, name="token_learner"),
     "grouped": lambda config: GroupedTokenLearner(
@@ -57,10 +58,10 @@ class ViTConfig:
         activate_last: whether the MLP's last layer is followed by GELU.
         dropout_rate: dropout after the patch encoder, in attention and in the MLPs.
         num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
-        kind: which TokenLearner: "v1" (`TokenLearner`), "v1.1" (`TokenLearnerV11`) or "grouped"
+        variant: which TokenLearner: "v1" (`TokenLearner`), "v1.1" (`TokenLearnerV11`) or "grouped"
             (`GroupedTokenLearner`).
         pooling: "mean" or "sum", how v1 pools the weighted grid; the others know only one way.
-        num_groups: groups of the grouped kind.
+        num_groups: groups of the grouped variant.
         token_learner_after: index (from 0) of the block after which TokenLearner stands.
         num_classes: width of the softmax.
 
@@ -83,7 +84,7 @@ class ViTConfig:
     activate_last: bool = True
     dropout_rate: float = 0.1
     num_tokens: int | None = 4
-    kind: str = "v1"
+    variant: str = "v1"
     pooling: str = "mean"
     num_groups: int = 4
     token_learner_after: int = 2
@@ -116,12 +117,13 @@ class ViTConfig:
         if self.num_tokens is None:
             return
         object.__setattr__(self, "num_tokens", check_num_tokens(self.num_tokens))
-        if self.kind not in KINDS:
+        if self.variant not in VARIANTS:
             raise ValueError(
-                f"kind is {self.kind!r}, but it must be one of {', '.join(map(repr, KINDS))}."
+                f"variant is {self.variant!r}, but it must be one of "
+                f"{', '.join(map(repr, VARIANTS))}."
             )
         check_pooling(self.pooling)
-        if self.kind == "grouped" and self.projection_dim % self.num_groups:
+        if self.variant == "grouped" and self.projection_dim % self.num_groups:
             raise ValueError(
                 f"num_groups is {self.num_groups}, which does not divide projection_dim = "
                 f"{self.projection_dim}; choose a divisor."
@@ -258,7 +260,7 @@ def build_vit(config: ViTConfig) -> keras.Model:
             name=f"block_{i}",
         )(x)  # (batch, tokens, dim)
         if config.num_tokens is not None and i == config.token_learner_after:
-            token_learner = KINDS[config.kind](config)
+            token_learner = VARIANTS[config.variant](config)
             x, _ = token_learner(x, return_attention_maps=True)
     x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
     x = layers.GlobalAveragePooling1D("channels_last", name="mean_over_tokens")(x)
@@ -270,7 +272,7 @@ def _rescaling(standardize):
     """Return the layer that turns 0..255 into numbers that a network learns from easily."""
     scale, offset = 1 / 255, 0.0
     if standardize:
-        colours = list(zip(CIFAR10_MEAN, CIFAR10_DEVIATION, strict=True))
+        colours = list(zip(CIFAR10_MEAN, CIFAR10_STD, strict=True))
         scale = [1 / (255 * deviation) for _, deviation in colours]
         offset = [-mean / deviation for mean, deviation in colours]
     return layers.Rescaling(scale, offset, name="rescaling")

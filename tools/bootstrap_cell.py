@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 stderr, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
 os.dup2(silence, 2)  # TensorFlow greets with log lines, and looks for GPUs with more
 try:
-    from tlvit_utils.profile import current_profile, describe_session
+    from tlvit_utils.session import current_profile, describe_session
 
     session = describe_session()
 finally:

@@ -8,9 +8,10 @@ import numpy as np
 
 from run_notebooks import ROOT
 from tlvit_utils import load_pretrained
-from tlvit_utils.attention import predict_with_maps, seen_images
+from tlvit_utils.analysis import predict_with_maps, seen_images
 from tlvit_utils.data import CIFAR10_CLASSES, load_cifar10
-from tlvit_utils.figures import enlarge, image_grid, overlay, to_png
+from tlvit_utils.figures import image_grid, overlay, to_png
+from tlvit_utils.figures.overlay import enlarge
 
 CLASSES = ("horse", "ship", "frog", "airplane")
 SIZE = 128

@@ -20,8 +20,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from tlvit_utils.files import replacing
-from tlvit_utils.machine import session_facts
+from tlvit_utils._files import replacing
+from tlvit_utils.session import session_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -124,7 +124,7 @@ def save_measurement(notebook: str, profile: str, measured: dict[str, float]) ->
     results.setdefault(notebook, {})[profile] = {
         **measured,
         "command": f"python tools/run_notebooks.py --profile {profile}",
-        **session_facts(),
+        **session_fields(),
     }
     write_text(RESULTS, json.dumps(results, indent=1, sort_keys=True) + "\n")
     return results

@@ -10,12 +10,12 @@ differ, so that no exchanged axes go unnoticed, and
 Inputs are NumPy arrays. Answers may be NumPy arrays, tensors of Keras's backend, lists or numbers.
 """
 
-from tlvit_utils.checks.ablation import check_images_needed, check_paired_difference
 from tlvit_utils.checks.attention import (
     check_effects_of_tokens,
     check_occlude,
     check_pointing_game,
 )
+from tlvit_utils.checks.better_training import check_images_needed, check_paired_difference
 from tlvit_utils.checks.blocks import (
     check_attention_with_heads,
     check_dropout,

@@ -1,0 +1,155 @@
+"""The walk from the published network to modern(), on a few images."""
+
+import json
+import sys
+from dataclasses import asdict
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import walk as screening
+from keras import layers
+
+from tlvit_utils.data.datasets import load_shapes10
+from tlvit_utils.training import walk
+from tlvit_utils.training.recipe import Recipe
+from tlvit_utils.training.walk import ALTERNATIVES, WALK, Step, run_step
+from tlvit_utils.vit import ViTConfig, build_vit
+
+TINY = ViTConfig.modern(2).replace(
+    convolutions=((8, 4), (8, 2)), patch_size=8, projection_dim=8, num_layers=2, mlp_units=(8, 8)
+)
+
+
+def facts(step):
+    return {**asdict(step.config), **asdict(step.recipe), "adapt": step.adapt}
+
+
+def different(one, other):
+    return {name for name, value in facts(one).items() if value != facts(other)[name]}
+
+
+def test_the_walk_leads_from_the_published_form_to_modern():
+    assert facts(WALK[0]) == facts(Step("", ViTConfig.published(8), Recipe.published(5)))
+    assert facts(WALK[-1]) == facts(Step("", ViTConfig.modern(8), Recipe.modern(5)))
+
+
+def test_each_step_changes_something_and_undoes_nothing():
+    begin, end, changed = facts(WALK[0]), facts(WALK[-1]), set()
+    for before, after in pairwise(WALK):
+        new = different(before, after)
+        assert new and not new & (changed - {"adapt"})
+        changed |= new
+    assert changed - {"adapt"} == {name for name in begin if begin[name] != end[name]}
+
+
+def test_each_alternative_differs_from_modern_in_one_thing():
+    assert all(len(different(step, WALK[-1])) == 1 for step in ALTERNATIVES)
+
+
+def test_changes_have_names_of_their_own():
+    assert len({step.change for step in WALK + ALTERNATIVES}) == len(WALK + ALTERNATIVES)
+
+
+def kinds_of(model):
+    return [type(layer) for layer in model.layers]
+
+
+def test_without_batch_norm_nothing_else_is_missing():
+    model = build_vit(TINY)
+    copy = walk.without_batch_norm(model)
+    assert kinds_of(model).count(layers.BatchNormalization) == 2
+    assert layers.BatchNormalization not in kinds_of(copy)
+    assert copy.count_params() == model.count_params() - 2 * 4 * 8
+    assert copy(np.zeros((1, 32, 32, 3))).shape == (1, 10)
+
+
+def positions_of(model):
+    return np.asarray(model.get_layer("patch_encoder").position_embedding.embeddings)
+
+
+def test_small_normal_positions():
+    positions = positions_of(walk.small_normal_positions(build_vit(ViTConfig.light())))
+    assert abs(positions.std() - 0.02) < 0.001 and np.abs(positions).max() > 0.05
+
+
+def test_sin_cos_positions_tell_row_and_column_apart_and_stay():
+    model = walk.sin_cos_positions(build_vit(ViTConfig.light()))
+    grid = positions_of(model).reshape(8, 8, 4, 32)
+    assert (grid[:, :1, :2] == grid[:, :, :2]).all()  # sine and cosine of the row
+    assert (grid[:1, :, 2:] == grid[:, :, 2:]).all()  # and of the column
+    assert np.allclose(grid[3, 5, :, 0], [np.sin(3), np.cos(3), np.sin(5), np.cos(5)])
+    assert len(model.trainable_variables) == len(model.variables) - 1 - len(
+        [v for v in model.variables if "seed" in v.name]
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_shapes10(sizes=(64, 32, 16))
+
+
+def test_run_step_trains_on_the_first_images_with_the_given_seed(dataset):
+    step = Step("tiny", TINY, Recipe.modern(5))
+    options = {"train_images": 256, "validation_images": 16, "epochs": 1}
+    with pytest.raises(ValueError, match="fewer than one batch"):
+        run_step(step, dataset, **options)
+    step = Step("tiny", TINY, Recipe(5, batch_size=16))
+    options = {"train_images": 48, "validation_images": 16, "epochs": 2}
+    row = run_step(step, dataset, **options)
+    other = run_step(step, dataset, **options, seed=1)
+    assert len(row["history"]["loss"]) == 2
+    assert row["val_accuracy"] == row["history"]["val_accuracy"][-1]
+    assert row["val_accuracy"] * 16 % 1 == 0
+    assert row["parameters"] == build_vit(TINY).count_params()
+    assert row["history"]["loss"] != other["history"]["loss"]
+
+
+@pytest.fixture
+def trained(dataset, monkeypatch):
+    """Two steps whose training is made up; the list of those that were trained."""
+    steps = tuple(Step(f"tiny {i}", TINY, Recipe(5, batch_size=16)) for i in range(2))
+    monkeypatch.setattr(screening, "WALK", steps[:1])
+    monkeypatch.setattr(screening, "ALTERNATIVES", steps[1:])
+    monkeypatch.setattr(screening, "load_cifar10", lambda source: dataset)
+    trained = []
+
+    def run(step, dataset, *, train_images, **options):
+        trained.append((step.change, train_images, options["seed"]))
+        return {"change": step.change, "val_accuracy": 0.5}
+
+    monkeypatch.setattr(screening, "run_step", run)
+    return trained
+
+
+def screen(monkeypatch, out, *options):
+    monkeypatch.setattr(sys, "argv", ["walk.py", "--out", str(out), *options])
+    screening.main()
+    return json.loads(out.read_text())
+
+
+def test_the_screening_goes_on_where_it_was_broken_off(trained, monkeypatch, tmp_path):
+    out = tmp_path / "rows.json"
+    found = screen(monkeypatch, out, "--images", "32")
+    rows = found["rows"]
+    assert [(row["part"], row["change"], row["seed"]) for row in rows] == [
+        ("walk", "tiny 0", 0),
+        ("seeds", "tiny 0", 1),
+        ("seeds", "tiny 0", 2),
+        ("alternatives", "tiny 1", 0),
+    ]
+    assert found["settings"]["train_images"] == 32
+    assert found["command"] == "python benchmarks/walk.py --out FILE.json --images 32"
+    out.write_text(json.dumps({**found, "rows": rows[:2]}))
+    assert screen(monkeypatch, out, "--images", "32")["rows"] == rows
+    missing = [("tiny 0", 32, 2), ("tiny 1", 32, 0)]
+    assert trained == [("tiny 0", 32, 0), ("tiny 0", 32, 1), *missing, *missing]
+
+
+def test_rows_of_other_settings_are_not_mixed(trained, monkeypatch, tmp_path, capsys):
+    out = tmp_path / "rows.json"
+    found = screen(monkeypatch, out)
+    with pytest.raises(SystemExit):
+        screen(monkeypatch, out, "--epochs", "2")
+    assert "other settings" in capsys.readouterr().err
+    assert json.loads(out.read_text()) == found

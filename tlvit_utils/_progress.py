@@ -1,0 +1,153 @@
+"""What a learner sees while a model trains: one line of progress, and curves that grow."""
+
+import math
+import shutil
+import sys
+import time
+
+import keras
+
+BAR_LENGTH = 12
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return hasattr(shell, "kernel")
+
+
+def _in_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+class _Output:
+    """One output of a notebook's cell, replaced in place."""
+
+    def __init__(self):
+        self.handle = None
+
+    def show(self, data, metadata=None):
+        """Show a MIME bundle, in place of the one before."""
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display(data, metadata=metadata, raw=True, display_id=True)
+        else:
+            self.handle.update(data, metadata=metadata, raw=True)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration as a learner says it: `45 s`, `3 min 20 s`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+class ProgressLine(keras.callbacks.Callback):
+    """One line with a bar: epoch, images per second, time left, loss and accuracy, live.
+
+    In a notebook the line is replaced in place. In a terminal too, and each epoch's last line
+    stays; in a file (`… > log.txt`) there is nothing but these.
+
+    Args:
+        name: what is trained, to begin the line with.
+        num_images: images per epoch.
+        batch_size: images per step.
+        every: seconds between two updates.
+    """
+
+    def __init__(self, name, num_images, batch_size, every=0.5):
+        super().__init__()
+        self.name = name
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.every = every
+        self.output = _Output()
+        self.train_seconds, self.train_images = 0.0, 0
+
+    def write(self, text, keep=False):
+        """Show `text` in place of the text before; outside notebooks it can be kept."""
+        if _in_notebook():
+            self.output.show({"text/plain": text})
+        elif keep and not _in_terminal():
+            print(text, flush=True)
+        elif _in_terminal():
+            width = shutil.get_terminal_size().columns - 1
+            shown = text if keep else text[:width]  # a line that wraps could not be replaced
+            print(f"\r{shown:<{width}}", end="\n" if keep else "", flush=True)
+
+    def on_train_begin(self, logs=None):
+        self.epochs = self.params["epochs"]
+        self.train_seconds, self.train_images = 0.0, 0
+        self.validation_seconds = 0.0
+        self.shown = 0.0
+        self.write(f"{self.name}: compiling the training step …", keep=not _in_terminal())
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.batch_end = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.perf_counter()
+        if self.batch_end is not None:  # the first batch of an epoch also compiles or refills
+            self.train_seconds += now - self.batch_end
+            self.train_images += self.batch_size
+        self.batch_end = now
+        if now - self.shown > self.every and self.train_images:
+            self.shown = now
+            self.write(self._line((batch + 1) * self.batch_size, logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.validation_seconds = time.perf_counter() - self.batch_end
+        text = self._line(self.num_images, logs)
+        if "val_accuracy" in logs:
+            text += f" · validation accuracy {logs['val_accuracy']:.1%}"
+        self.write(text, keep=True)
+
+    @property
+    def images_per_second(self):
+        """Training images per second so far, without compilation and validation; or None."""
+        return self.train_images / self.train_seconds if self.train_images else None
+
+    def _line(self, done, logs):
+        speed = ""  # unknown while each epoch has had one batch only
+        if self.train_images:
+            rate = self.images_per_second
+            epochs_left = self.epochs - self.epoch - 1
+            left = (self.num_images - done + epochs_left * self.num_images) / rate
+            left += epochs_left * self.validation_seconds
+            speed = f"{rate:,.0f} images/s · {format_seconds(left)} left · "
+        full = BAR_LENGTH * done // self.num_images
+        bar = "█" * full + "░" * (BAR_LENGTH - full)
+        return (
+            f"{self.name}: epoch {self.epoch + 1} of {self.epochs} {bar} {speed}"
+            f"loss {logs['loss']:.3f} · accuracy {logs['accuracy']:.1%}"
+        )
+
+
+class LiveCurves(keras.callbacks.Callback):
+    """Curves of loss and accuracy that are drawn anew after every epoch, in a notebook.
+
+    The epochs before a training that is resumed are left empty.
+
+    Args:
+        draw: function from the history so far (a dict of lists) to a matplotlib figure.
+    """
+
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+        self.output = _Output()
+
+    def on_train_begin(self, logs=None):
+        self.history = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            self.history.setdefault(name, [math.nan] * epoch).append(float(value))
+        if not _in_notebook():
+            return
+        from tlvit_utils.figures.plots import mime_bundle
+
+        epochs = len(self.history["loss"])
+        caption = f"Curves of loss and accuracy after {epochs} epochs."
+        self.output.show(*mime_bundle(self.draw(self.history), caption))

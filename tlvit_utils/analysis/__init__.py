@@ -1,0 +1,45 @@
+"""What a trained network looks at, what that is worth, and what it costs."""
+
+from tlvit_utils.analysis.cost import ModelCost, model_cost, work_of
+from tlvit_utils.analysis.interventions import (
+    accuracy_with_maps,
+    randomised,
+    split_network,
+    token_effects,
+)
+from tlvit_utils.analysis.maps import (
+    attention_maps,
+    describe_map,
+    find_token_learner,
+    mask_shares,
+    predict_with_maps,
+    seen_images,
+)
+from tlvit_utils.analysis.scores import (
+    Localisation,
+    diversity,
+    fixed_share,
+    localisation,
+    removal_accuracy,
+)
+
+__all__ = [
+    "Localisation",
+    "ModelCost",
+    "accuracy_with_maps",
+    "attention_maps",
+    "describe_map",
+    "diversity",
+    "find_token_learner",
+    "fixed_share",
+    "localisation",
+    "mask_shares",
+    "model_cost",
+    "predict_with_maps",
+    "randomised",
+    "removal_accuracy",
+    "seen_images",
+    "split_network",
+    "token_effects",
+    "work_of",
+]

@@ -1,0 +1,365 @@
+"""What a model costs: parameters, multiply-adds and FLOPs, layer by layer (notebooks 04 and 08).
+
+Everything is arithmetic on the shapes in the model's graph: nothing is run and nothing profiled, so
+the numbers are exact, immediate and the same on every backend. `work_of` has one rule per type of
+layer; a layer of your own needs a rule, too:
+
+    @work_of.register(MyLayer)
+    def _(layer, shape):  # the shape of each input, (batch, ...)
+        return work_of(layer.dense, shape)
+
+What counts: every product of a matrix or a convolution, attention's included. What does not:
+element-wise arithmetic (norms, GELU, softmax, biases: about 1 % of the published model), as is the
+custom; and `RandomCropFlip`, which prepares the data rather than classify it. (Its matrices are
+nearly all zeros; as full products they would add 0.4 % to the published model.)
+"""
+
+from dataclasses import dataclass
+from functools import singledispatch
+from html import escape
+from math import prod
+
+import keras
+from keras import layers
+
+from tlvit_utils.blocks import MLP, TransformerBlock
+from tlvit_utils.patches import PatchEncoder
+from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.token_fuser import TokenFuser
+from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11, grid_shape
+
+# Operations per element in the published count; GELU is the published example's, with erf
+ELEMENTWISE = {"gelu": 3, "softmax": 5}
+
+# Operations without weights that are products all the same, and have no rule here
+UNKNOWN_PRODUCTS = {
+    *("AdditiveAttention", "Attention", "Dot"),  # layers; `ops.dot` too
+    *("Conv", "DotProductAttention", "Einsum", "Matmul", "Tensordot"),
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """The operations of one layer for one image.
+
+    Attributes:
+        products: multiply-adds of Dense layers and convolutions.
+        einsums: multiply-adds that the published count leaves out: those of `einsum`.
+        elementwise: element-wise operations that the published count includes.
+    """
+
+    products: int = 0
+    einsums: int = 0
+    elementwise: int = 0
+
+    def __add__(self, other):
+        return Work(
+            self.products + other.products,
+            self.einsums + other.einsums,
+            self.elementwise + other.elementwise,
+        )
+
+    def __mul__(self, times):
+        return Work(self.products * times, self.einsums * times, self.elementwise * times)
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one call of one layer costs, per image.
+
+    Attributes:
+        name: the layer's name.
+        output_shape: shape of its (first) output, without the batch axis.
+        params: its parameters, or 0 where an earlier row has counted them.
+        macs: its multiply-adds.
+        published_macs: its share of the published count; see `ModelCost.published_gflops`.
+    """
+
+    name: str
+    output_shape: tuple[int, ...]
+    params: int
+    macs: int
+    published_macs: float
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model costs, per image: one row per layer, and the totals."""
+
+    layers: tuple[LayerCost, ...]
+
+    @property
+    def params(self) -> int:
+        """All parameters, as `model.count_params()` has them."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all matrix products and convolutions."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: two, a product and a sum, per multiply-add."""
+        return 2 * self.macs
+
+    @property
+    def published_gflops(self) -> float:
+        """What the published Keras example would call this model's GFLOPs, to compare with it.
+
+        Its table (0.0184 without TokenLearner, 0.0153 with 8 tokens, 0.0147 with 4, 0.0359 with 8
+        layers) is half of what TensorFlow's profiler counted in December 2021, with Keras 2. So it
+        is in billions of multiply-adds rather than of operations, and it leaves out all of
+        attention, projections included, because the profiler knows no `einsum`: 83 % of the
+        multiply-adds of the model without TokenLearner. It does include half of the element-wise
+        operations that the profiler knew: products, means and differences (so LayerNorm takes 8
+        per number), biases of Dense layers and convolutions, GELU's 3 and softmax's 5, but no
+        other additions and no resizing. This gives the table's numbers to all of their digits.
+        Today's profiler, with Keras 3, gives others: it counts additions and most of attention.
+        """
+        return sum(layer.published_macs for layer in self.layers) / 1e9
+
+    def table(self) -> str:
+        """Return a table as plain text: a line per layer, then the totals."""
+        rows = self._rows()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if column > 1 else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head, *body = ([escape(cell) for cell in row] for row in self._rows())
+        columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+        rows = "".join(
+            f'<tr><th scope="row">{name}</th><td>{"</td><td>".join(cells)}</td></tr>'
+            for name, *cells in body
+        )
+        return (
+            "<table><caption>Cost per image</caption>"
+            f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """Return the table's cells: the head, a row per layer, the totals."""
+        total = self.macs
+
+        def cells(name, shape, params, macs):
+            shape = " × ".join(map(str, shape))
+            return name, shape, f"{params:,}", f"{macs:,}", f"{macs / max(total, 1):.1%}"
+
+        return [
+            ("Layer", "Output shape", "Parameters", "Multiply-adds", "Share"),
+            *(cells(row.name, row.output_shape, row.params, row.macs) for row in self.layers),
+            cells("Total", (), self.params, total),
+        ]
+
+
+def model_cost(model: keras.Model) -> ModelCost:
+    """Count a model's parameters and multiply-adds per image, layer by layer.
+
+    Args:
+        model: a functional or sequential model with fixed input shapes: from `build_vit`, or any
+            composition of this package's layers and the usual ones of Keras. A layer that is
+            called several times has a row for each. After an `ops.reshape` that folds an axis
+            into the batch (the frames of a video), a row counts all that belongs to one image.
+
+    Raises:
+        TypeError: a layer without a rule that has weights or multiplies matrices (named in the
+            message), or a model without a graph.
+        ValueError: a layer whose output shape is not fixed; the message names it.
+    """
+    rows, counted = [], set()
+    for operation, output_shape, work in _calls(model):
+        new = isinstance(operation, keras.Layer) and id(operation) not in counted
+        counted.add(id(operation))
+        rows.append(
+            LayerCost(
+                name=operation.name,
+                output_shape=tuple(output_shape[1:]),
+                params=operation.count_params() if new else 0,
+                macs=work.products + work.einsums,
+                published_macs=work.products + work.elementwise / 2,
+            )
+        )
+    return ModelCost(tuple(rows))
+
+
+def _calls(model):
+    """Yield operation, shape of the (first) output and work of every call in the model's graph."""
+    if not getattr(model, "inputs", None):
+        raise TypeError(
+            f"The model {model.name!r} has no graph to read shapes from; make it a functional "
+            "model, or a Sequential one with an Input."
+        )
+    nodes_by_depth = keras.Function(model.inputs, model.outputs)._nodes_by_depth
+    copies = {}  # of each tensor per image: more than 1 where an axis was folded into the batch
+    for depth in sorted(nodes_by_depth, reverse=True):
+        for node in nodes_by_depth[depth]:
+            operation, outputs = node.operation, node.output_tensors
+            shapes = [tensor.shape for tensor in node.input_tensors]
+            if any(None in tensor.shape[1:] for tensor in outputs):
+                raise ValueError(
+                    f"{operation.name!r} has the output shape {outputs[0].shape}, which is not "
+                    "fixed; give the model's Input a size for every axis."
+                )
+            times = max((copies[id(tensor)] for tensor in node.input_tensors), default=1)
+            yield operation, outputs[0].shape, work_of(operation, *shapes) * times
+            if type(operation).__name__ == "Reshape":  # the layer of that name keeps the batch
+                times = times * prod(shapes[0][1:]) // prod(outputs[0].shape[1:])
+            copies.update((id(tensor), times) for tensor in outputs)
+
+
+@singledispatch
+def work_of(operation, *shapes) -> Work:
+    """Return what `operation` does for one image, given the shapes `(batch, ...)` of its inputs.
+
+    Without a rule of its own, an operation does nothing that counts.
+
+    Raises:
+        TypeError: no rule, but weights, or a product by its name.
+    """
+    kind = type(operation).__name__
+    if getattr(operation, "weights", ()) or kind in UNKNOWN_PRODUCTS:
+        raise TypeError(
+            f"There is no rule for the cost of {operation.name!r}, a {kind}; write one and "
+            f"register it with @work_of.register({kind})."
+        )
+    return Work()
+
+
+@work_of.register(keras.Model)
+def _(model, *shapes):
+    return sum((work for _, _, work in _calls(model)), Work())
+
+
+@work_of.register(PatchEncoder)
+@work_of.register(layers.Embedding)
+@work_of.register(layers.BatchNormalization)  # at inference one product and one sum per number
+@work_of.register(layers.Normalization)
+def _(layer, *shapes):
+    return Work()
+
+
+@work_of.register(layers.Rescaling)
+@work_of.register(layers.GlobalAveragePooling1D)
+@work_of.register(layers.GlobalAveragePooling2D)
+def _(layer, shape):
+    return Work(elementwise=prod(shape[1:]))
+
+
+@work_of.register(layers.LayerNormalization)
+def _(layer, shape):
+    # 2 means, a squared difference (counted twice), 3 products, a difference; rsqrt twice a row
+    return Work(elementwise=8 * prod(shape[1:]) + 2 * prod(shape[1:-1]))
+
+
+@work_of.register(layers.Dense)
+def _(layer, shape):
+    outputs = prod(shape[1:-1]) * layer.units
+    return Work(products=shape[-1] * outputs) + _bias_and_activation(layer, outputs)
+
+
+@work_of.register(layers.Conv1D)
+@work_of.register(layers.Conv2D)
+@work_of.register(layers.Conv3D)
+def _(layer, shape):
+    outputs = prod(layer.compute_output_shape(shape)[1:])
+    per_output = prod(layer.kernel.shape[:-1])  # window × input channels of one group
+    return Work(products=per_output * outputs) + _bias_and_activation(layer, outputs)
+
+
+def _bias_and_activation(layer, outputs):
+    function = getattr(layer.activation, "func", layer.activation)  # inside a functools.partial
+    activation = ELEMENTWISE.get(getattr(function, "__name__", None), 0)
+    return Work(elementwise=(layer.use_bias + activation) * outputs)
+
+
+@work_of.register(layers.MultiHeadAttention)
+def _(layer, query, value, *others):  # a key is as long as its value
+    queries, values = prod(query[1:-1]), prod(value[1:-1])
+    read = prod(value[axis] for axis in layer.attention_axes)  # by each query
+    kernels = sum(prod(weight.shape) for weight in layer.weights if weight.name == "kernel")
+    read_kernels = prod(layer.key_dense.kernel.shape) + prod(layer.value_dense.kernel.shape)
+    scores = layer.num_heads * queries * read
+    return Work(
+        einsums=queries * (kernels - read_kernels)  # queries and output
+        + values * read_kernels
+        + scores * (layer.key_dim + layer.value_dim),  # the two products, Q Kᵀ and scores V
+        elementwise=ELEMENTWISE["softmax"] * scores + queries * layer.num_heads * layer.key_dim,
+    )
+
+
+@work_of.register(MLP)
+def _(layer, shape):
+    work = Work()
+    for dense in layer.dense_layers:
+        work += work_of(dense, shape)
+        shape = dense.compute_output_shape(shape)
+        if layer.activate_last or dense is not layer.dense_layers[-1]:
+            work += Work(elementwise=ELEMENTWISE["gelu"] * prod(shape[1:]))
+    return work
+
+
+@work_of.register(TransformerBlock)
+def _(layer, shape):
+    attention = work_of(layer.attention, shape, shape)
+    return attention + work_of(layer.norm1, shape) * 2 + work_of(layer.mlp, shape)
+
+
+@work_of.register(TokenLearner)
+def _(layer, shape):
+    height, width, dim = grid_shape(shape)
+    work = work_of(layer.norm, (None, height, width, dim))
+    channels = dim
+    for conv in layer.convs:
+        work += work_of(conv, (None, height, width, channels))
+        channels = layer.num_tokens
+    # The pooling. The published example multiplies element by element and takes the mean, two
+    # operations where a matrix product has one multiply-add: half of them is the same number.
+    return work + Work(products=layer.num_tokens * height * width * dim)
+
+
+@work_of.register(TokenLearnerV11)
+def _(layer, shape):
+    shape = (None, *grid_shape(shape))
+    return (
+        work_of(layer.norm, shape)
+        + work_of(layer.mlp, shape)
+        + _softmax_pooling(layer.num_tokens, shape)
+    )
+
+
+@work_of.register(GroupedTokenLearner)
+def _(layer, shape):
+    shape = (None, *grid_shape(shape))
+    convs = (layer.mixing, layer.to_logits, layer.to_values)  # mixing keeps the shape
+    return sum(
+        (work_of(conv, shape) for conv in convs),
+        work_of(layer.norm, shape) + _softmax_pooling(layer.num_tokens, shape),
+    )
+
+
+def _softmax_pooling(num_tokens, shape):
+    """Return the work of `softmax_pooling`; the published one is an einsum."""
+    _, height, width, dim = shape
+    weights = num_tokens * height * width
+    return Work(einsums=weights * dim, elementwise=ELEMENTWISE["softmax"] * weights)
+
+
+@work_of.register(TokenFuser)
+def _(layer, tokens, grid):
+    _, num_tokens, dim = tokens
+    norms = work_of(layer.grid_norm, grid)
+    if layer.use_normalization:
+        norms += work_of(layer.tokens_norm1, tokens) * 2
+    return (
+        norms
+        + work_of(layer.token_mixing, (None, dim, num_tokens))
+        + work_of(layer.mask_mlp, grid)
+        + Work(einsums=prod(grid[1:]) * num_tokens)  # every pixel's mixture of the tokens
+    )

@@ -1,0 +1,240 @@
+"""Scores of attention maps (notebook 06).
+
+They ask whether maps find the object, how much they differ from each other and from image to image,
+and whether what they mark matters to the prediction. No such number means anything alone: chance
+and the maps of other images are scored beside, and `interventions.randomised` makes the network
+with random weights to compare with.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tlvit_utils.analysis.maps import attention_maps, cells_of_views, find_augmentation, in_batches
+from tlvit_utils.data.batches import check_images
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """How well maps find the object: means over images, all from 0 to 1.
+
+    Attributes:
+        hits: `(num_tokens,)`, the pointing game of each token: the share of images in which its
+            map's highest cell lies at least half inside the mask.
+        any_hit: the share of images in which at least one token hits.
+        mean_map_hit: the pointing game of the mean of all tokens' maps.
+        mass: `(num_tokens,)`, the share of each map's sum that lies inside the mask.
+        mean_map_mass: the same of the mean of all tokens' maps.
+    """
+
+    hits: np.ndarray
+    any_hit: float
+    mean_map_hit: float
+    mass: np.ndarray
+    mean_map_mass: float
+
+
+def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[str, Localisation]:
+    """Score maps by masks of the objects, beside two levels of chance.
+
+    TokenLearner's maps belong to no class: a hit says that a token reads the object, and nothing
+    of why. Where several cells are equally high, each counts for its part, so that a flat map
+    scores what chance scores.
+
+    Source: the pointing game is Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
+    without their margin of 15 pixels around the object.
+
+    Args:
+        maps: `(N, num_tokens, height, width)`, at least 0.
+        shares: `(N, height, width)`, from `mask_shares`.
+        num_shuffles: to how many other images' masks each map is held, at least 1.
+        seed: seed of the choice of other images.
+
+    Returns:
+        "own": the maps held to their own images' masks.
+        "other": the same maps held to other images' masks. What lies near "own" here is a
+            matter of place: the maps look where objects tend to be, whatever the image.
+        "chance": a random cell and a uniform map, which score the masks' area; for `any_hit` as
+            many random cells as there are tokens.
+
+    Raises:
+        ValueError: maps and shares that do not fit each other, fewer than two images, wrong
+            values in the maps, or no shuffles.
+    """
+    maps, shares = _check_maps(maps), np.asarray(shares, dtype=float)
+    count, num_tokens, height, width = maps.shape
+    if shares.shape != (count, height, width) or count < 2:
+        raise ValueError(
+            f"The maps have shape {maps.shape} and the shares {shares.shape}; expected (N, "
+            "num_tokens, height, width) and (N, height, width) with at least two images."
+        )
+    if num_shuffles < 1:
+        raise ValueError(f"num_shuffles is {num_shuffles}, but it must be at least 1.")
+    maps = np.concatenate([maps, maps.mean(axis=1, keepdims=True)], axis=1)
+    weights = maps / maps.sum((2, 3), keepdims=True)
+    peaks = maps == maps.max((2, 3), keepdims=True)
+    peaks = peaks / peaks.sum((2, 3), keepdims=True)
+    inside = (shares >= 0.5).astype(float)
+
+    def score(images):
+        hits = np.einsum("nshw,nhw->ns", peaks, inside[images])
+        mass = np.einsum("nshw,nhw->ns", weights, shares[images]).mean(axis=0)
+        any_hit = 1 - np.prod(1 - hits[:, :-1], axis=1)
+        hits = hits.mean(axis=0)
+        return Localisation(
+            hits[:-1], float(any_hit.mean()), float(hits[-1]), mass[:-1], float(mass[-1])
+        )
+
+    others = [vars(score(images)) for images in _other_images(count, num_shuffles, seed)]
+    hit, mass = inside.mean((1, 2)), float(shares.mean())
+    return {
+        "own": score(np.arange(count)),
+        "other": Localisation(
+            **{name: np.mean([other[name] for other in others], axis=0) for name in others[0]}
+        ),
+        "chance": Localisation(
+            hits=np.full(num_tokens, hit.mean()),
+            any_hit=float((1 - (1 - hit) ** num_tokens).mean()),
+            mean_map_hit=float(hit.mean()),
+            mass=np.full(num_tokens, mass),
+            mean_map_mass=mass,
+        ),
+    }
+
+
+def _other_images(count, num_shuffles, seed):
+    """Yield `(count,)` indices, up to `num_shuffles` times, of which none is at its own place."""
+    order = np.random.default_rng(seed).permutation(count)
+    for shift in range(1, min(num_shuffles, count - 1) + 1):
+        others = np.empty_like(order)
+        others[order] = np.roll(order, shift)
+        yield others
+
+
+def _check_maps(maps) -> np.ndarray:
+    maps = np.asarray(maps, dtype="float32")
+    if maps.ndim != 4 or 0 in maps.shape:
+        raise ValueError(
+            f"The maps have shape {maps.shape}; expected (N, num_tokens, height, width)."
+        )
+    if not ((maps >= 0) & (maps < np.inf)).all():  # also refuses NaN
+        raise ValueError("The maps hold values that are negative or not finite.")
+    if not maps.any((2, 3)).all():
+        raise ValueError("A map is 0 everywhere, so it has no highest cell and no shares.")
+    return maps
+
+
+def diversity(maps) -> float:
+    """Return 1 minus the mean cosine between two tokens' maps of one image.
+
+    0 where all tokens look at the same places, 1 where no two of them share a cell.
+
+    Args:
+        maps: `(N, num_tokens, height, width)`, at least 0, at least two tokens.
+
+    Raises:
+        ValueError: wrong maps, or only one token.
+    """
+    maps = _check_maps(maps)
+    count, num_tokens = maps.shape[:2]
+    if num_tokens == 1:
+        raise ValueError("There is only one token; diversity compares at least two.")
+    maps = maps.reshape(count, num_tokens, -1)
+    maps = maps / np.linalg.norm(maps, axis=2, keepdims=True)
+    cosines = maps @ maps.transpose(0, 2, 1)  # (N, num_tokens, num_tokens), 1 on the diagonal
+    return float(1 - (cosines.sum() / count - num_tokens) / (num_tokens * (num_tokens - 1)))
+
+
+def fixed_share(maps) -> float:
+    """Return the share of the maps' variance that is the same in every image.
+
+    Each token's values vary over images and cells; what its mean map over all images has of this
+    is a matter of place. 1 where a token's map is the same whatever the image.
+
+    Args:
+        maps: `(N, num_tokens, height, width)`, at least 0.
+
+    Raises:
+        ValueError: wrong maps, or maps without variance, every one uniform.
+    """
+    maps = _check_maps(maps)
+    centred = maps - maps.mean((0, 2, 3), keepdims=True)
+    total = np.square(centred).mean()
+    if total == 0:
+        raise ValueError("Every map is uniform, so there is no variance to share out.")
+    return float(np.square(centred.mean(axis=0)).mean() / total)
+
+
+def removal_accuracy(
+    model: keras.Model,
+    images,
+    labels,
+    counts=(0, 4, 8, 16, 32, 48),
+    seed: int = 0,
+    layer: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Return the accuracy when patches are removed: the most attended, and others to compare.
+
+    If maps mark what the prediction rests on, removing the cells that they mark hurts more than
+    removing as many others. A removed cell takes the mean colour of the whole view. No network
+    was trained on such pictures, so compare the accuracies with each other. The cells' order is
+    that of the mean of all tokens' maps of the whole image; ties fall at random.
+
+    Args:
+        model: from `build_vit`, with a TokenLearner.
+        images: `(N, 32, 32, 3)`, 0..255, at least two.
+        labels: `(N,)`, integers.
+        counts: how many cells to remove, one accuracy for each.
+        seed: seed of the random cells and of the choice of other images.
+        layer: name of the TokenLearner, where the model has several.
+
+    Returns:
+        Accuracies `(len(counts),)` without the "most attended" cells, without those that are the
+        most attended in an "other image", without "random" cells, and without the "least
+        attended".
+
+    Raises:
+        TypeError, ValueError: wrong images, or a model without a (single) TokenLearner or
+            without a cropping layer.
+        ValueError: fewer than two images, not one label per image, or counts outside the grid.
+    """
+    images, labels = check_images(images, model.input_shape[1]), np.asarray(labels)
+    if len(images) < 2 or labels.shape != (len(images),):
+        raise ValueError(
+            f"There are {len(images)} images and labels of shape {labels.shape}; expected at least "
+            "two images and one label per image."
+        )
+    attention = attention_maps(model, images, layer).mean(axis=1)
+    rows, columns = attention.shape[1:]
+    attention = attention.reshape(len(images), -1)
+    if not all(0 <= count <= rows * columns for count in counts):
+        raise ValueError(f"counts is {counts}, but the grid has {rows * columns} cells.")
+    random = np.random.default_rng(seed).random(attention.shape)
+    attended = np.lexsort((random, -attention))  # cells by falling attention
+    (others,) = _other_images(len(images), 1, seed)
+    orders = {
+        "most attended": attended,
+        "other image": attended[others],
+        "random": random.argsort(axis=1),
+        "least attended": attended[:, ::-1],
+    }
+    view = find_augmentation(model).output
+    before, after = keras.Model(model.input, view), keras.Model(view, model.output)
+    (views,) = in_batches(lambda batch: [before(batch)], images)
+    means = views.mean((1, 2), keepdims=True)
+
+    def accuracy(order, count):
+        removed = np.zeros(order.shape, bool)
+        np.put_along_axis(removed, order[:, :count], True, axis=1)
+        removed = removed.reshape(-1, rows, 1, columns, 1, 1)
+        pictures = np.where(
+            removed, means[:, :, None, :, None], cells_of_views(views, rows, columns)
+        )
+        (probabilities,) = in_batches(lambda batch: [after(batch)], pictures.reshape(views.shape))
+        return np.mean(probabilities.argmax(axis=1) == labels)
+
+    return {
+        name: np.array([accuracy(order, count) for count in counts])
+        for name, order in orders.items()
+    }

@@ -1,0 +1,36 @@
+"""The data sets, as uint8 arrays in three splits, and how they become batches."""
+
+from tlvit_utils.data.batches import (
+    SHUFFLE_BUFFER,
+    Batches,
+    check_images,
+    make_pipeline,
+    shuffled_order,
+)
+from tlvit_utils.data.datasets import (
+    CIFAR10_CLASSES,
+    NOT_CIFAR10,
+    Dataset,
+    Split,
+    load_cifar10,
+    load_course_data,
+    load_shapes10,
+)
+from tlvit_utils.data.mosaics import Mosaics, mosaics
+
+__all__ = [
+    "CIFAR10_CLASSES",
+    "NOT_CIFAR10",
+    "SHUFFLE_BUFFER",
+    "Batches",
+    "Dataset",
+    "Mosaics",
+    "Split",
+    "check_images",
+    "load_cifar10",
+    "load_course_data",
+    "load_shapes10",
+    "make_pipeline",
+    "mosaics",
+    "shuffled_order",
+]

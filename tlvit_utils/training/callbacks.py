@@ -1,0 +1,209 @@
+"""What happens after every epoch, and when the loss is no number any more."""
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from tlvit_utils._files import replacing
+from tlvit_utils.analysis.maps import attention_maps
+from tlvit_utils.data.datasets import Dataset
+from tlvit_utils.pretrained import EpochMaps, save_epoch_maps
+
+
+class DivergedError(RuntimeError):
+    """The loss became NaN or infinite, so that training on would be in vain."""
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Raise a `DivergedError` at the first step whose loss is NaN or infinite.
+
+    Args:
+        schedule: the learning rate, or the function of the step that gives it.
+        steps_per_epoch: full batches in the training images.
+    """
+
+    def __init__(self, schedule, steps_per_epoch):
+        super().__init__()
+        self.schedule = schedule
+        self.steps_per_epoch = steps_per_epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._check("loss", logs["loss"], batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in ("loss", "val_loss"):
+            self._check(name, logs[name], self.steps_per_epoch - 1)
+
+    def _check(self, name, value, batch):
+        if math.isfinite(value):
+            return
+        step = self.epoch * self.steps_per_epoch + batch
+        rate = self.schedule(step) if callable(self.schedule) else self.schedule
+        kept = (
+            "The checkpoint and the model have the weights of the best epoch before."
+            if self.epoch
+            else "No epoch was finished, so no weights were kept."
+        )
+        raise DivergedError(
+            f"The {name} is {value} at step {batch + 1} of epoch {self.epoch + 1}, with a learning "
+            f"rate of {float(rate):.3g}. Train again from fresh weights with a lower learning_rate "
+            f"or more warmup_epochs. {kept}"
+        )
+
+
+class EpochLog(keras.callbacks.Callback):
+    """The history of a training: for each of Keras's logs one number per epoch, and its seconds.
+
+    Args:
+        history: the epochs before this session, which this continues.
+    """
+
+    def __init__(self, history: dict[str, list[float]]):
+        super().__init__()
+        self.history = history
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self.start
+        for name, value in {**logs, "seconds": seconds}.items():
+            self.history.setdefault(name, []).append(float(value))
+
+
+class BestCheckpoint(keras.callbacks.Callback):
+    """Keep the weights of the epoch with the highest validation accuracy in a file.
+
+    The file is written under a temporary name and renamed, so that an interruption leaves the
+    last complete one.
+
+    Args:
+        path: where to keep the weights; the name must end with `.weights.h5`.
+        best: validation accuracy of the weights that the file holds already.
+    """
+
+    def __init__(self, path: str | os.PathLike, best: float = -1.0):
+        super().__init__()
+        self.path = Path(path)
+        if not self.path.name.endswith(".weights.h5"):
+            raise ValueError(f"The checkpoint is called {path}, but must end with .weights.h5.")
+        self.best = best
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["val_accuracy"] <= self.best:
+            return
+        self.best = logs["val_accuracy"]
+        with replacing(self.path) as temporary:
+            self.model.save_weights(temporary)
+
+
+class ResumeFile(keras.callbacks.Callback):
+    """Keep, after every epoch, all that the next epoch depends on, in one file.
+
+    That is the model's variables (with the states of its random generators), the optimiser's, and
+    the history. The order of the images depends on the recipe's seed and the epoch alone. Keras's
+    own `BackupAndRestore` keeps no states of random generators and leaves half a file when it is
+    killed while it writes.
+
+    Args:
+        path: where to keep it, `….npz`.
+        run: facts that tell this run from others, as JSON can hold them.
+        history: the dict that `EpochLog` fills.
+    """
+
+    def __init__(self, path: str | os.PathLike, run: dict, history: dict[str, list[float]]):
+        super().__init__()
+        self.path = Path(path)
+        self.run = run
+        self.history = history
+
+    def restore(self, model: keras.Model) -> None:
+        """Give the compiled model, and the history, the state that the file holds.
+
+        Raises:
+            ValueError: the file belongs to another run.
+        """
+        variables = _state(model)
+        with np.load(self.path, allow_pickle=False) as arrays:
+            facts = json.loads(str(arrays["facts"]))
+            values = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
+        if facts["run"] != self.run or [v.shape for v in values] != [v.shape for v in variables]:
+            raise ValueError(
+                f"{self.path} belongs to a run with another recipe, model or data set; "
+                "delete it to start anew, or choose another checkpoint."
+            )
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        self.history.update(facts["history"])
+
+    def on_epoch_end(self, epoch, logs=None):
+        facts = json.dumps({"run": self.run, "history": self.history})
+        with replacing(self.path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, *map(ops.convert_to_numpy, _state(self.model)), facts=facts)
+
+
+def _state(model):
+    """Return all variables of a compiled model, always in the same order."""
+    if not model.optimizer.built:  # a LossScaleOptimizer would make its variables again
+        model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+class RecordMaps(keras.callbacks.Callback):
+    """Keep the attention maps of a few fixed images after every epoch, as `EpochMaps`.
+
+    Args:
+        path: file for the maps, `….npz`; a training that is resumed continues it.
+        dataset: where the images come from.
+        split: "train", "validation" or "test".
+        image_indices: which images of the split.
+
+    Raises:
+        ValueError: a training that goes on, but not all maps of its epochs before.
+    """
+
+    def __init__(self, path, dataset: Dataset, split="test", image_indices=range(24)):
+        super().__init__()
+        self.path = Path(path)
+        self.dataset = dataset.name
+        self.split = split
+        self.image_indices = np.array(image_indices)
+        self.images = getattr(dataset, split).images[self.image_indices]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before(epoch)  # what is missing is missed now, not after an epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        maps, accuracies = self._before(epoch)
+        epoch_maps = EpochMaps(
+            dataset=self.dataset,
+            split=self.split,
+            image_indices=self.image_indices,
+            maps=np.array([*maps, attention_maps(self.model, self.images)]),
+            val_accuracy=[*accuracies, logs["val_accuracy"]],
+        )
+        save_epoch_maps(epoch_maps, self.path)
+
+    def _before(self, epoch):
+        """Return the maps and the accuracies of the epochs before this one, from the file."""
+        if not epoch:
+            return [], []
+        maps = accuracies = ()
+        if self.path.exists():
+            with np.load(self.path, allow_pickle=False) as arrays:
+                maps, accuracies = arrays["maps"][:epoch], arrays["val_accuracy"][:epoch]
+        if len(maps) < epoch:
+            raise ValueError(
+                f"{self.path} has the maps of {len(maps)} epochs, but {epoch} were trained; train "
+                "again from the first epoch, or without these maps."
+            )
+        return maps, accuracies

@@ -1,0 +1,196 @@
+"""Training and evaluation: a thin layer over `model.fit` (notebook 05).
+
+From a shell, `python -m tlvit_utils --help` explains the command for long runs; it is in
+`experiment`.
+"""
+
+import os
+from dataclasses import asdict
+from importlib.util import find_spec
+
+import keras
+import numpy as np
+
+from tlvit_utils._progress import ProgressLine
+from tlvit_utils.data.batches import check_images, make_pipeline
+from tlvit_utils.data.datasets import Dataset
+from tlvit_utils.session import choose_compute
+from tlvit_utils.training.callbacks import (
+    BestCheckpoint,
+    DivergedError,
+    EpochLog,
+    ResumeFile,
+    StopAtNaN,
+)
+from tlvit_utils.training.recipe import Recipe
+
+
+def train(
+    model: keras.Model,
+    dataset: Dataset,
+    recipe: Recipe,
+    checkpoint: str | os.PathLike,
+    callbacks: list[keras.callbacks.Callback] | None = None,
+    jit_compile: bool | str = "auto",
+    *,
+    resume: bool = False,
+    tensorboard: str | os.PathLike | None = None,
+) -> dict[str, list[float]]:
+    """Train `model`, and leave it with the weights of its best epoch.
+
+    Weights and augmentation are those of `keras.utils.set_random_seed`, called before the model is
+    built; the images' order follows the recipe's seed.
+
+    Interrupting (Ctrl-C, or the notebook's stop button) ends the training, not the program: the
+    model gets the weights of its best epoch, and the history of the finished epochs is returned.
+    Only within the first epoch, when there is nothing to return, the `KeyboardInterrupt` goes on.
+
+    Args:
+        model: from `build_vit`, or any model with images in and probabilities out.
+        dataset: its `train` split trains, its `validation` split chooses the best epoch.
+        recipe: epochs, batch, learning rate.
+        checkpoint: file for the best weights, `….weights.h5`.
+        callbacks: more Keras callbacks; by default a `progress.ProgressLine`.
+        jit_compile: as in `keras.Model.compile`; "auto" follows `machine.choose_compute`.
+        resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
+            to go on from there where it exists: on a CPU with the same final weights as in one
+            go (on PyTorch only without dropout, which draws from PyTorch's own generator there).
+            A complete training is not repeated while the two files are there.
+        tensorboard: folder for logs that TensorBoard shows.
+
+    Returns:
+        The history: for each of `loss`, `accuracy`, `val_loss`, `val_accuracy` and `seconds`
+        (wall clock of the epoch, compilation and validation included) one number per epoch.
+
+    Raises:
+        ValueError: fewer training images than one batch, no validation images, images of the
+            wrong shape or range, or a file to resume from that belongs to another run (which
+            shows in the recipe, the data set's name and size, and the shapes of the weights).
+        ModuleNotFoundError: `tensorboard` is asked for, but not installed.
+        DivergedError: the loss became NaN or infinite. The best checkpoint is kept, and the model
+            has its weights.
+    """
+    images, labels = dataset.train
+    steps_per_epoch = len(labels) // recipe.batch_size
+    if not steps_per_epoch:
+        raise ValueError(
+            f"There are {len(labels)} training images, fewer than one batch of "
+            f"{recipe.batch_size}; take more images or a smaller batch_size."
+        )
+    if not len(dataset.validation.labels):
+        raise ValueError("There are no validation images, by which the best epoch is chosen.")
+    if tensorboard is not None and find_spec("tensorboard") is None:
+        raise ModuleNotFoundError(
+            "TensorBoard is not installed; run `pip install tensorboard`, or train without it."
+        )
+    compile_model(model, recipe, steps_per_epoch, jit_compile)
+    history = {}
+    best = BestCheckpoint(checkpoint)
+    resume_file = ResumeFile(
+        best.path.with_name(best.path.name.removesuffix(".weights.h5") + ".resume.npz"),
+        run={"recipe": asdict(recipe), "dataset": dataset.name, "train_images": len(labels)},
+        history=history,
+    )
+    if resume and resume_file.path.exists() and best.path.exists():
+        resume_file.restore(model)
+        best.best = max(history["val_accuracy"])
+    elif not resume:
+        resume_file.path.unlink(missing_ok=True)  # of another run, whose checkpoint goes now
+    first_epoch = len(history.get("loss", ()))
+
+    if callbacks is None:
+        callbacks = [ProgressLine(model.name, len(labels), recipe.batch_size)]
+    if tensorboard is not None:
+        callbacks = [*callbacks, keras.callbacks.TensorBoard(tensorboard)]
+    callbacks = [
+        StopAtNaN(recipe.schedule(steps_per_epoch), steps_per_epoch),
+        best,  # before the log: where an epoch is logged, there are weights
+        EpochLog(history),
+        *callbacks,
+        *([resume_file] if resume else []),  # the last: now the epoch is finished
+    ]
+    try:
+        if first_epoch < recipe.epochs:
+            model.fit(
+                make_pipeline(
+                    images,
+                    labels,
+                    recipe.batch_size,
+                    shuffle_seed=recipe.seed,
+                    first_epoch=first_epoch,
+                    image_size=model.input_shape[1],
+                ),
+                validation_data=make_pipeline(
+                    *dataset.validation, recipe.batch_size, image_size=model.input_shape[1]
+                ),
+                initial_epoch=first_epoch,
+                epochs=recipe.epochs,
+                shuffle=False,  # the pipeline shuffles
+                verbose=0,
+                callbacks=callbacks,
+            )
+    except KeyboardInterrupt:
+        if not history:
+            raise
+        print(f"\nStopped by hand after {len(history['loss'])} of {recipe.epochs} epochs.")
+    except DivergedError:
+        if history:
+            model.load_weights(best.path)
+        raise
+    model.load_weights(best.path)
+    return history
+
+
+def compile_model(
+    model: keras.Model, recipe: Recipe, steps_per_epoch: int, jit_compile: bool | str = "auto"
+) -> None:
+    """Give `model` the recipe's optimiser and loss, as `train` does.
+
+    Args:
+        steps_per_epoch: full batches in the training images.
+        jit_compile: as in `train`.
+    """
+    if jit_compile == "auto":
+        jit_compile = choose_compute().jit_compile
+    model.compile(
+        recipe.optimizer(steps_per_epoch, model.trainable_variables),
+        loss=recipe.loss(),
+        metrics=["accuracy"],
+        jit_compile=jit_compile,
+    )
+
+
+def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
+    """Measure a classifier in one pass over the images.
+
+    Args:
+        images: `(N, image_size, image_size, 3)`, 0..255.
+        labels: `(N,)`, integers.
+
+    Returns:
+        `top1` and `top5`, the shares of images whose class is the most probable and among the top
+        five, each between 0 and 1; `confusion`, `(classes, classes)` int64, how many images of
+        each class (row) were taken for each class (column); and `per_class`, `(classes,)`, the
+        share of each class's images that were taken for it, NaN for a class without images.
+    """
+    images = check_images(images, model.input_shape[1])
+    probabilities = model.predict(images, batch_size=batch_size, verbose=0)
+    classes = probabilities.shape[1]
+    confusion = np.zeros((classes, classes), "int64")
+    np.add.at(confusion, (np.asarray(labels), probabilities.argmax(axis=1)), 1)
+    with np.errstate(invalid="ignore"):
+        per_class = confusion.diagonal() / confusion.sum(axis=1)
+    return {
+        **{f"top{k}": top_k_accuracy(probabilities, labels, k) for k in (1, 5)},
+        "confusion": confusion,
+        "per_class": per_class,
+    }
+
+
+def top_k_accuracy(probabilities, labels, k: int) -> float:
+    """Return the share of rows of `probabilities` whose label is among the `k` highest.
+
+    Of equal ones the first counts as the higher, as for `argmax`.
+    """
+    best = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
+    return float((best == np.asarray(labels)[:, None]).any(axis=1).mean())
