@@ -29,9 +29,10 @@ from jax import lax
 from jax import numpy as jnp
 
 from tlvit_utils import build_vit
+from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data import Dataset, shuffled_order
 from tlvit_utils.session import choose_compute
-from tlvit_utils.training import Recipe, RecordMaps
+from tlvit_utils.training import Recipe
 from tlvit_utils.training.runs import (
     DATASETS,
     add_options,

@@ -26,10 +26,10 @@ from results import save_rows
 from throughput import inference_rate, training_rate
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils._progress import ProgressLine, format_seconds
+from tlvit_utils._text import format_seconds
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.session import choose_compute
-from tlvit_utils.training import Recipe, train
+from tlvit_utils.training import ProgressLine, Recipe, train
 from tlvit_utils.training.runs import shown_command
 
 TARGET = 0.565

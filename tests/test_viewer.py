@@ -14,6 +14,7 @@ from traitlets import TraitError
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import interventions
+from tlvit_utils.analysis.epoch_maps import EpochMaps
 from tlvit_utils.analysis.maps import describe_map, predict_with_maps, seen_images
 from tlvit_utils.analysis.predictions import blocks_before
 from tlvit_utils.figures.overlay import (
@@ -24,7 +25,6 @@ from tlvit_utils.figures.overlay import (
     enlarge,
     render,
 )
-from tlvit_utils.pretrained import EpochMaps
 from tlvit_utils.widgets import viewer
 from tlvit_utils.widgets.viewer import NOTHING, AttentionViewer, contact_sheet
 

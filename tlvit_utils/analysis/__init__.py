@@ -1,6 +1,7 @@
 """What a trained network looks at, what that is worth, and what it costs."""
 
 from tlvit_utils.analysis.cost import ModelCost, model_cost, work_of
+from tlvit_utils.analysis.epoch_maps import EpochMaps, RecordMaps, load_epoch_maps, save_epoch_maps
 from tlvit_utils.analysis.interventions import (
     accuracy_with_maps,
     randomised,
@@ -24,20 +25,24 @@ from tlvit_utils.analysis.scores import (
 )
 
 __all__ = [
+    "EpochMaps",
     "Localisation",
     "ModelCost",
+    "RecordMaps",
     "accuracy_with_maps",
     "attention_maps",
     "describe_map",
     "diversity",
     "find_token_learner",
     "fixed_share",
+    "load_epoch_maps",
     "localisation",
     "mask_shares",
     "model_cost",
     "predict_with_maps",
     "randomised",
     "removal_accuracy",
+    "save_epoch_maps",
     "seen_images",
     "split_network",
     "token_effects",

@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from tlvit_utils._progress import format_seconds
+from tlvit_utils._text import format_seconds
 
 BLOCK_BYTES = 1 << 16
 

@@ -11,9 +11,6 @@ import numpy as np
 from keras import ops
 
 from tlvit_utils._files import replacing
-from tlvit_utils.analysis.maps import attention_maps
-from tlvit_utils.data.datasets import Dataset
-from tlvit_utils.pretrained import EpochMaps, save_epoch_maps
 
 
 class DivergedError(RuntimeError):
@@ -156,54 +153,3 @@ def _state(model):
     if not model.optimizer.built:  # a LossScaleOptimizer would make its variables again
         model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
-
-
-class RecordMaps(keras.callbacks.Callback):
-    """Keep the attention maps of a few fixed images after every epoch, as `EpochMaps`.
-
-    Args:
-        path: file for the maps, `….npz`; a training that is resumed continues it.
-        dataset: where the images come from.
-        split: "train", "validation" or "test".
-        image_indices: which images of the split.
-
-    Raises:
-        ValueError: a training that goes on, but not all maps of its epochs before.
-    """
-
-    def __init__(self, path, dataset: Dataset, split="test", image_indices=range(24)):
-        super().__init__()
-        self.path = Path(path)
-        self.dataset = dataset.name
-        self.split = split
-        self.image_indices = np.array(image_indices)
-        self.images = getattr(dataset, split).images[self.image_indices]
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._before(epoch)  # what is missing is missed now, not after an epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        maps, accuracies = self._before(epoch)
-        epoch_maps = EpochMaps(
-            dataset=self.dataset,
-            split=self.split,
-            image_indices=self.image_indices,
-            maps=np.array([*maps, attention_maps(self.model, self.images)]),
-            val_accuracy=[*accuracies, logs["val_accuracy"]],
-        )
-        save_epoch_maps(epoch_maps, self.path)
-
-    def _before(self, epoch):
-        """Return the maps and the accuracies of the epochs before this one, from the file."""
-        if not epoch:
-            return [], []
-        maps = accuracies = ()
-        if self.path.exists():
-            with np.load(self.path, allow_pickle=False) as arrays:
-                maps, accuracies = arrays["maps"][:epoch], arrays["val_accuracy"][:epoch]
-        if len(maps) < epoch:
-            raise ValueError(
-                f"{self.path} has the maps of {len(maps)} epochs, but {epoch} were trained; train "
-                "again from the first epoch, or without these maps."
-            )
-        return maps, accuracies

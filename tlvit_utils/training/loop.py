@@ -11,7 +11,6 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 
-from tlvit_utils._progress import ProgressLine
 from tlvit_utils.data.batches import check_images, make_pipeline
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.session import choose_compute
@@ -22,6 +21,7 @@ from tlvit_utils.training.callbacks import (
     ResumeFile,
     StopAtNaN,
 )
+from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
 
 

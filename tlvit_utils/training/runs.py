@@ -16,13 +16,13 @@ import keras
 import numpy as np
 
 from tlvit_utils._files import save_result
-from tlvit_utils._progress import ProgressLine
 from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data.datasets import Dataset, load_cifar10, load_shapes10
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.session import choose_compute, session_fields
-from tlvit_utils.training.callbacks import RecordMaps
 from tlvit_utils.training.loop import evaluate, train
+from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.vit import VARIANTS, ViTConfig, build_vit
 
@@ -212,7 +212,7 @@ def main(arguments: list[str] | None = None) -> None:
         history,
         images_per_second=line.images_per_second,
         compute=compute,
-        command=shown_command("-m tlvit_utils.training", arguments),
+        command=shown_command("-m tlvit_utils", arguments),
     )
     checkpoint.unlink()
     checkpoint.with_name(f"{name}.resume.npz").unlink()

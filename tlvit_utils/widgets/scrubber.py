@@ -1,6 +1,6 @@
 """How a TokenLearner learnt to look: its maps after every epoch of a run (notebook 05).
 
-A widget that runs on ipywidgets 7.7.1 and 8, and draws what `pretrained.EpochMaps` holds; no model
+A widget that runs on ipywidgets 7.7.1 and 8, and draws what `analysis.EpochMaps` holds; no model
 runs.
 """
 
@@ -8,6 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 import traitlets
 
+from tlvit_utils.analysis.epoch_maps import EpochMaps
 from tlvit_utils.analysis.maps import describe_map
 from tlvit_utils.figures.overlay import (
     COLORMAPS,
@@ -18,7 +19,6 @@ from tlvit_utils.figures.overlay import (
     render,
     tile_square,
 )
-from tlvit_utils.pretrained import EpochMaps
 from tlvit_utils.widgets.export import write_html
 from tlvit_utils.widgets.html import StaticView, live_html, paragraph, plain_text
 
@@ -68,7 +68,7 @@ class EpochScrubber(StaticView, widgets.VBox):
     each map has its own). `picture` is the `widgets.Image`.
 
     Args:
-        epoch_maps: from `pretrained.load_epoch_maps`.
+        epoch_maps: from `analysis.load_epoch_maps`.
         views: `(images, height, width, 3)`, uint8, or float with values 0..1: what the network saw
             of each of its images, from `attention.seen_images`.
         size: side of the picture in pixels.

@@ -15,6 +15,7 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
+from tlvit_utils.analysis.epoch_maps import EpochMaps
 from tlvit_utils.analysis.maps import (
     describe_map,
     find_token_learner,
@@ -36,7 +37,6 @@ from tlvit_utils.figures.overlay import (
     tile_square,
 )
 from tlvit_utils.figures.plots import token_maps_figure
-from tlvit_utils.pretrained import EpochMaps
 from tlvit_utils.widgets.export import write_html
 from tlvit_utils.widgets.html import (
     StaticView,

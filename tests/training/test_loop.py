@@ -235,7 +235,7 @@ def die_in_the_third_epoch(folder):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(tmp_path):
-    code = f"import test_training; test_training.die_in_the_third_epoch({str(tmp_path)!r})"
+    code = f"import test_loop; test_loop.die_in_the_third_epoch({str(tmp_path)!r})"
     killed = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent)
     assert killed.returncode == -signal.SIGKILL
     with np.load(tmp_path / "best.resume.npz") as state:

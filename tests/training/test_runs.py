@@ -8,18 +8,18 @@ import pytest
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.pretrained import restore_weights
 from tlvit_utils.training import runs as experiment
-from tlvit_utils.training.callbacks import RecordMaps
 from tlvit_utils.training.loop import evaluate
 from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.training.runs import configure, main, parse_arguments, run_name, shown_command
 
 
 def test_the_command_explains_itself():
-    command = [sys.executable, "-m", "tlvit_utils.training.loop", "--help"]
+    command = [sys.executable, "-m", "tlvit_utils", "--help"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "usage: tlvit_utils.training.loop" in printed
+    assert "usage: python -m tlvit_utils" in printed
     assert "--num-tokens" in printed
 
 
@@ -50,7 +50,7 @@ def test_runs_that_differ_have_different_names():
 
 @pytest.mark.parametrize("out", [["--out", "out"], ["--out", "a b/c"], ["--out=out"]], ids=str)
 def test_the_published_command_names_no_folder(out):
-    shown = shown_command("-m tlvit_utils.training", ["--epochs", "3", *out, "--seed", "1"])
+    shown = shown_command("-m tlvit_utils", ["--epochs", "3", *out, "--seed", "1"])
     assert shown.replace("=", " ") == ("python -m tlvit_utils --epochs 3 --out DIR --seed 1")
 
 

@@ -15,10 +15,10 @@ from tlvit_utils import (
     load_pretrained,
     pretrained,
 )
+from tlvit_utils.analysis import load_epoch_maps
 from tlvit_utils.data.datasets import load_cifar10, load_shapes10
 from tlvit_utils.pretrained import (
     WEIGHTS_DIR,
-    load_epoch_maps,
     model_card,
     restore_weights,
     save_pretrained,

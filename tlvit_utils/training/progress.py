@@ -7,6 +7,8 @@ import time
 
 import keras
 
+from tlvit_utils._text import format_seconds
+
 BAR_LENGTH = 12
 
 
@@ -34,12 +36,6 @@ class _Output:
             self.handle = display(data, metadata=metadata, raw=True, display_id=True)
         else:
             self.handle.update(data, metadata=metadata, raw=True)
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration as a learner says it: `45 s`, `3 min 20 s`."""
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 class ProgressLine(keras.callbacks.Callback):

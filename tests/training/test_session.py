@@ -1,8 +1,17 @@
 import keras
 import pytest
 
-from tlvit_utils import session as machine
-from tlvit_utils.session import Gpu, choose_compute, find_gpus, session_fields
+from tlvit_utils import session
+from tlvit_utils.session import (
+    PROFILES,
+    Gpu,
+    Profile,
+    choose_compute,
+    current_profile,
+    describe_session,
+    find_gpus,
+    session_fields,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,8 +24,8 @@ from tlvit_utils.session import Gpu, choose_compute, find_gpus, session_fields
     ],
 )
 def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
-    monkeypatch.setattr(machine, "find_gpus", lambda: gpus)
-    monkeypatch.setattr(machine, "cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(session, "find_gpus", lambda: gpus)
+    monkeypatch.setattr(session, "cpu_has_bfloat16", lambda: False)
     compute = choose_compute()
     assert compute.dtype_policy == policy
     assert f"on {device}" in str(compute)
@@ -28,7 +37,7 @@ def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
     "backend, jit_compile", [("tensorflow", False), ("jax", "auto"), ("torch", "auto")]
 )
 def test_tensorflow_on_a_cpu_is_not_compiled(backend, jit_compile, monkeypatch):
-    monkeypatch.setattr(machine, "find_gpus", list)
+    monkeypatch.setattr(session, "find_gpus", list)
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     compute = choose_compute()
     assert compute.jit_compile == jit_compile
@@ -47,10 +56,10 @@ def test_tensorflow_on_a_cpu_is_not_compiled(backend, jit_compile, monkeypatch):
 def test_a_cpu_with_units_for_bfloat16_uses_them_on_tensorflow(
     flags, policies, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(machine, "CPU_FACTS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(session, "CPU_FACTS", tmp_path / "cpuinfo")
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(flags)
-    monkeypatch.setattr(machine, "find_gpus", list)
+    monkeypatch.setattr(session, "find_gpus", list)
     for backend, policy in zip(("tensorflow", "jax"), policies, strict=True):
         monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
         assert choose_compute().dtype_policy == policy
@@ -64,13 +73,41 @@ def test_gpus_have_names_and_capabilities():
 
 @pytest.mark.parametrize("text, number", [("9.0", 9.0), ("gfx942", None), (None, None)])
 def test_amds_chips_have_no_cuda_capability(text, number):
-    assert machine.cuda_capability(text) == number
+    assert session.cuda_capability(text) == number
 
 
 def test_the_facts_name_the_backend_and_the_gpus(monkeypatch):
-    monkeypatch.setattr(machine, "find_gpus", lambda: [Gpu("NVIDIA H200", 9.0)])
+    monkeypatch.setattr(session, "find_gpus", lambda: [Gpu("NVIDIA H200", 9.0)])
     facts = session_fields()
     assert set(facts) == {"machine", "versions"}
     assert set(facts["versions"]) == {"python", "keras", keras.backend.backend()}
     assert facts["versions"]["keras"] == keras.version()
     assert facts["machine"].endswith(", NVIDIA H200")
+
+
+@pytest.mark.parametrize("name, chosen", [("smoke", 1), ("quick", 3), ("full", 20)])
+def test_a_profile_chooses_its_own_value(name, chosen, monkeypatch):
+    monkeypatch.setenv("TLVIT_PROFILE", name)
+    assert current_profile() == Profile(name)
+    assert current_profile().choose(smoke=1, quick=3, full=20) == chosen
+
+
+def test_without_a_name_the_profile_is_quick(monkeypatch):
+    monkeypatch.setenv("TLVIT_PROFILE", "")
+    assert current_profile().name == "quick"
+    monkeypatch.delenv("TLVIT_PROFILE")
+    assert current_profile().name == "quick"
+
+
+def test_an_unknown_profile_is_refused(monkeypatch):
+    monkeypatch.setenv("TLVIT_PROFILE", "fast")
+    with pytest.raises(ValueError, match=r"TLVIT_PROFILE is 'fast'.*smoke, quick, full"):
+        current_profile()
+
+
+def test_the_session_is_described_in_one_line(monkeypatch):
+    monkeypatch.setenv("TLVIT_PROFILE", "smoke")
+    line = describe_session()
+    assert "\n" not in line
+    assert f"Keras {keras.version()} on {keras.backend.backend()}" in line
+    assert f"profile smoke: {PROFILES['smoke']}" in line

@@ -5,8 +5,9 @@ import IPython.display
 import pytest
 from matplotlib.figure import Figure
 
-from tlvit_utils import _progress as progress
-from tlvit_utils._progress import LiveCurves, ProgressLine, format_seconds
+from tlvit_utils._text import format_seconds
+from tlvit_utils.training import progress
+from tlvit_utils.training.progress import LiveCurves, ProgressLine
 
 LOGS = {"loss": 1.5, "accuracy": 0.25}
 

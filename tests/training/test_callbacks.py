@@ -5,13 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from tlvit_utils import build_vit
-from tlvit_utils.analysis.maps import attention_maps
 from tlvit_utils.training.callbacks import (
     BestCheckpoint,
     DivergedError,
     EpochLog,
-    RecordMaps,
     ResumeFile,
     StopAtNaN,
 )
@@ -118,30 +115,3 @@ def test_the_state_of_another_run_or_model_is_refused(run, units, tmp_path):
     kept.on_epoch_end(0, {})
     with pytest.raises(ValueError, match=r"state\.npz belongs to a run with another"):
         ResumeFile(kept.path, run, {}).restore(compiled_model(units))
-
-
-def test_maps_are_kept_for_every_epoch_and_image(tiny_config, randomise, shapes, tmp_path):
-    model = randomise(build_vit(tiny_config))
-    record = RecordMaps(tmp_path / "maps.npz", shapes, "validation", [5, 2])
-    record.set_model(model)
-    expected = []
-    for epoch, accuracy in enumerate([0.25, 0.5, 0.375]):
-        model.get_layer("token_learner").convs[-1].kernel.assign_add(
-            np.ones(model.get_layer("token_learner").convs[-1].kernel.shape)
-        )
-        record.on_epoch_end(epoch, {"val_accuracy": accuracy})
-        expected.append(attention_maps(model, shapes.validation.images[[5, 2]]))
-    assert np.ptp(expected, axis=0).max() > 0.01
-    with np.load(tmp_path / "maps.npz") as kept:
-        np.testing.assert_array_equal(kept["maps"], np.float16(expected))
-        assert kept["val_accuracy"].tolist() == [0.25, 0.5, 0.375]
-        assert (str(kept["dataset"]), str(kept["split"])) == (shapes.name, "validation")
-        assert kept["image_indices"].tolist() == [5, 2]
-
-    record.on_epoch_end(1, {"val_accuracy": 0.75})  # resumed after the first epoch
-    with np.load(tmp_path / "maps.npz") as kept:
-        assert kept["val_accuracy"].tolist() == [0.25, 0.75]
-        np.testing.assert_array_equal(kept["maps"], np.float16([expected[0], expected[2]]))
-    for recorder in (record, RecordMaps(tmp_path / "none.npz", shapes)):
-        with pytest.raises(ValueError, match=r"epochs, but 3 were trained"):
-            recorder.on_epoch_begin(3)

@@ -1,0 +1,31 @@
+"""A model that an earlier version of the package saved still loads, and predicts the same."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import tlvit_utils  # noqa: F401 (registers the layers)
+
+SAVED = Path(__file__).parent / "saved"
+
+
+def test_a_file_with_every_layer_that_an_earlier_version_saved_loads():
+    """It was saved when the layers lay in other modules (tlvit_utils.token_learner_v11, …)."""
+    model = keras.models.load_model(SAVED / "every_layer.keras")
+    classes = {type(layer).__name__ for layer in model.layers}
+    assert classes >= {
+        "GroupedTokenLearner",
+        "MLP",
+        "PatchEncoder",
+        "RandomCropFlip",
+        "TokenFuser",
+        "TokenLearner",
+        "TokenLearnerV11",
+        "TransformerBlock",
+    }
+    with np.load(SAVED / "every_layer.npz") as arrays:
+        outputs = model.predict(arrays["images"], verbose=0)
+        names = ("probabilities", "maps", "maps_v11", "maps_grouped")
+        for name, output in zip(names, outputs, strict=True):
+            np.testing.assert_allclose(output, arrays[name], atol=1e-5, err_msg=name)

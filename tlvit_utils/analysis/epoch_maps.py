@@ -1,0 +1,126 @@
+"""The attention maps of a few images after every epoch of a training: recorded, saved, loaded.
+
+`assets/maps/NAME.npz` holds those of the training that made the shipped weights `NAME`.
+"""
+
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tlvit_utils._files import replacing
+from tlvit_utils.analysis.maps import attention_maps
+from tlvit_utils.data.datasets import Dataset
+from tlvit_utils.pretrained import PRETRAINED_FOR
+
+MAPS_DIR = Path(__file__).parents[1] / "assets" / "maps"
+
+
+@dataclass(frozen=True, eq=False)
+class EpochMaps:
+    """The attention maps of a few images after every epoch of one training.
+
+    Attributes:
+        dataset: name of the data set, as `data.Dataset.name`.
+        split: the split that holds the images, such as "validation".
+        image_indices: `(images,)`, int64, where in that split they are.
+        maps: `(epochs, images, tokens, height, width)`, float16.
+        val_accuracy: `(epochs,)`, float32, the validation accuracy after each epoch.
+    """
+
+    dataset: str
+    split: str
+    image_indices: np.ndarray
+    maps: np.ndarray
+    val_accuracy: np.ndarray
+
+    def __post_init__(self):
+        dtypes = {"image_indices": "int64", "maps": "float16", "val_accuracy": "float32"}
+        for name, dtype in dtypes.items():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
+        if self.maps.ndim != 5:
+            raise ValueError(
+                f"The maps have shape {self.maps.shape}, but it must be (epochs, images, tokens, "
+                "height, width)."
+            )
+        expected = (len(self.val_accuracy), len(self.image_indices))
+        if self.maps.shape[:2] != expected:
+            raise ValueError(
+                f"The maps are of {self.maps.shape[0]} epochs and {self.maps.shape[1]} images, but "
+                f"there are {expected[0]} accuracies and {expected[1]} image indices."
+            )
+
+
+def load_epoch_maps(name: str = PRETRAINED_FOR["CIFAR-10"]) -> EpochMaps:
+    """Return the maps of the training that made the shipped weights `name`."""
+    names = sorted(path.stem for path in MAPS_DIR.glob("*.npz"))
+    if name not in names:
+        raise ValueError(
+            f"No maps called {name!r} ship with the package; choose one of "
+            f"{', '.join(map(repr, names)) or '(there are none)'}."
+        )
+    return read_epoch_maps(MAPS_DIR / f"{name}.npz")
+
+
+def read_epoch_maps(path: str | os.PathLike) -> EpochMaps:
+    """Return the maps that `save_epoch_maps` wrote to `path`."""
+    with np.load(path, allow_pickle=False) as arrays:
+        values = {field.name: arrays[field.name] for field in fields(EpochMaps)}
+    return EpochMaps(**{**values, **{key: str(values[key]) for key in ("dataset", "split")}})
+
+
+def save_epoch_maps(epoch_maps: EpochMaps, path: str | os.PathLike) -> None:
+    """Write the maps as compressed `.npz`, complete or not at all."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **asdict(epoch_maps))
+
+
+class RecordMaps(keras.callbacks.Callback):
+    """Keep the attention maps of a few fixed images after every epoch, as `EpochMaps`.
+
+    Args:
+        path: file for the maps, `….npz`; a training that is resumed continues it, and is refused
+            where it lacks an earlier epoch.
+        dataset: where the images come from.
+        split: "train", "validation" or "test".
+        image_indices: which images of the split.
+    """
+
+    def __init__(self, path, dataset: Dataset, split="test", image_indices=range(24)):
+        super().__init__()
+        self.path = Path(path)
+        self.dataset = dataset.name
+        self.split = split
+        self.image_indices = np.array(image_indices)
+        self.images = getattr(dataset, split).images[self.image_indices]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before(epoch)  # stop before the epoch is trained, not after it
+
+    def on_epoch_end(self, epoch, logs=None):
+        maps, accuracies = self._before(epoch)
+        epoch_maps = EpochMaps(
+            dataset=self.dataset,
+            split=self.split,
+            image_indices=self.image_indices,
+            maps=np.array([*maps, attention_maps(self.model, self.images)]),
+            val_accuracy=[*accuracies, logs["val_accuracy"]],
+        )
+        save_epoch_maps(epoch_maps, self.path)
+
+    def _before(self, epoch):
+        """Return the maps and accuracies of the epochs before this one, from the file."""
+        if not epoch:
+            return [], []
+        maps = accuracies = ()
+        if self.path.exists():
+            before = read_epoch_maps(self.path)
+            maps, accuracies = before.maps[:epoch], before.val_accuracy[:epoch]
+        if len(maps) < epoch:
+            raise ValueError(
+                f"{self.path} has the maps of {len(maps)} epochs, but {epoch} were trained; train "
+                "again from the first epoch, or without maps."
+            )
+        return maps, accuracies
