@@ -18,7 +18,7 @@ from tlvit_utils.analysis.maps import describe_map
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import COLORMAPS, colour_table, encode_png
 
-TEMPLATE = Path(__file__).parent / "assets" / "viewer.html"
+TEMPLATE = Path(__file__).parents[1] / "assets" / "viewer.html"
 
 
 def to_html(
