@@ -175,6 +175,21 @@ def test_the_smoke_profile_never_downloads(monkeypatch, printed):
         load_course_data(Profile("smoke"), "cifar10")
 
 
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_scenes_are_made_of_what_is_at_hand(at_hand, tmp_path, monkeypatch, printed):
+    if at_hand:
+        monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(make_folder(tmp_path / "here")))
+    monkeypatch.setattr(data, "SCENES_SIZES", (12, 6, 4))
+    base = "CIFAR-10" if at_hand else "shapes10"
+    dataset = load_course_data(Profile("quick"), "scenes10")
+    assert dataset.name == data.load_scenes10(sizes=(1, 1, 1)).name == f"scenes10 made of {base}"
+    assert plots.note == ("scenes10, not CIFAR-10" if at_hand else "shapes10, not CIFAR-10")
+    few = load_course_data(Profile("quick"), "scenes10", only_test=True)
+    assert len(few.train.labels) == len(few.validation.labels) == 0
+    np.testing.assert_array_equal(few.test.images, dataset.test.images)
+    assert f"scenes10 made of {base}: 12 / 6 / 4 images" in printed()
+
+
 def test_the_banner_in_a_terminal(capsys):
     data.show_banner("The reason is long, " + 20 * "very " + "long.")
     lines = capsys.readouterr().out.splitlines()

@@ -106,9 +106,9 @@ def test_fit_shows_one_order_per_epoch(monkeypatch):
     drawn = []
 
     class Spy(Batches):
-        def _batch(self, order, index):
+        def _batch(self, epoch, order, index):
             drawn.append(order[:2].tolist())
-            return super()._batch(order, index)
+            return super()._batch(epoch, order, index)
 
     monkeypatch.setattr(pipeline, "Batches", Spy)
     layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(1)]

@@ -14,6 +14,7 @@ from tlvit_utils.data.datasets import (
     Split,
     load_cifar10,
     load_course_data,
+    load_scenes10,
     load_shapes10,
 )
 from tlvit_utils.data.mosaics import Mosaics, mosaics
@@ -29,6 +30,7 @@ __all__ = [
     "check_images",
     "load_cifar10",
     "load_course_data",
+    "load_scenes10",
     "load_shapes10",
     "make_pipeline",
     "mosaics",

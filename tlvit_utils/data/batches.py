@@ -44,6 +44,7 @@ def make_pipeline(
     shuffle_seed: int | None = None,
     first_epoch: int = 0,
     image_size: int = 32,
+    draw_epoch=None,
 ):
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
 
@@ -63,6 +64,8 @@ def make_pipeline(
         first_epoch: the epoch that the first pass is, so that a training which goes on after an
             interruption sees the images as if there had been none.
         image_size: side of the images in pixels.
+        draw_epoch: function of the epoch that returns the `(images, labels)` it shows, as many and
+            of the same shape, such as `Split.epoch`; by default every epoch shows the same.
 
     Raises:
         TypeError, ValueError: as `check_images`.
@@ -73,7 +76,7 @@ def make_pipeline(
         raise ValueError(
             f"There are {len(images)} images and {len(labels)} labels; give one label per image."
         )
-    batches = Batches(images, labels, batch_size, shuffle_seed, first_epoch)
+    batches = Batches(images, labels, batch_size, shuffle_seed, first_epoch, draw_epoch)
     if keras.backend.backend() != "tensorflow":
         return batches
     import tensorflow as tf
@@ -88,10 +91,11 @@ def make_pipeline(
 class Batches(keras.utils.PyDataset):
     """The batches of `make_pipeline` as NumPy arrays; arguments as there."""
 
-    def __init__(self, images, labels, batch_size, shuffle_seed, first_epoch):
+    def __init__(self, images, labels, batch_size, shuffle_seed, first_epoch, draw_epoch=None):
         super().__init__()
         self.images, self.labels, self.batch_size = images, labels, batch_size
-        self.shuffle_seed = shuffle_seed
+        self.shuffle_seed, self.draw_epoch = shuffle_seed, draw_epoch
+        self.drawn = None  # the epoch whose images are here
         self._start(first_epoch)
 
     def _start(self, epoch):
@@ -108,9 +112,13 @@ class Batches(keras.utils.PyDataset):
         if not 0 <= index < len(self):
             raise IndexError(f"There is no batch {index}; there are {len(self)}.")
         self.complete |= index == len(self) - 1
-        return self._batch(self.order, index)
+        return self._batch(self.epoch, self.order, index)
 
-    def _batch(self, order, index):
+    def _batch(self, epoch, order, index):
+        if self.draw_epoch and self.drawn != epoch:
+            self.images = self.labels = None  # make room
+            self.images, self.labels = self.draw_epoch(epoch)
+            self.drawn = epoch
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if order is not None:
             rows = order[rows]
@@ -126,7 +134,7 @@ class Batches(keras.utils.PyDataset):
         for index in range(len(self)):
             if index == len(self) - 1:  # not after it, for whoever takes the last may stop there
                 self._start(epoch + 1)
-            yield self._batch(order, index)
+            yield self._batch(epoch, order, index)
 
 
 def shuffled_order(count: int, seed: int, epoch: int, buffer: int = SHUFFLE_BUFFER) -> np.ndarray:

@@ -1,15 +1,16 @@
-"""The data sets: CIFAR-10 and shapes10, as uint8 arrays in three splits."""
+"""The data sets: CIFAR-10, shapes10 and scenes10, as uint8 arrays in three splits."""
 
 import html
 import itertools
 import os
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tlvit_utils.data import cifar10, shapes10
+from tlvit_utils.data import cifar10, scenes10, shapes10
 from tlvit_utils.data.batches import check_images, make_pipeline
 from tlvit_utils.data.cache import cached
 
@@ -21,12 +22,14 @@ __all__ = [
     "check_images",
     "load_cifar10",
     "load_course_data",
+    "load_scenes10",
     "load_shapes10",
     "make_pipeline",
 ]
 
 CIFAR10_CLASSES = cifar10.CLASSES
 SPLIT_SIZES = (40_000, 10_000, 10_000)
+SCENES_SIZES = (15_360, 5_000, 10_000)
 NOT_CIFAR10 = "shapes10, not CIFAR-10"
 
 
@@ -35,14 +38,18 @@ class Split:
     """Images with their labels; unpacked and indexed as the pair `(images, labels)`.
 
     Attributes:
-        images: `(N, 32, 32, 3)`, uint8.
+        images: `(N, side, side, 3)`, uint8.
         labels: `(N,)`, uint8.
-        masks: `(N, 32, 32)`, uint8, 1 on the pixels of the object, or None where nobody knows them.
+        masks: `(N, side, side)`, uint8, 1 on the pixels of the object, or None where nobody knows
+            them.
+        draw: where each epoch of training shows new images, the function of the epoch and of their
+            number that draws them. `images` are those of epoch 0.
     """
 
     images: np.ndarray
     labels: np.ndarray
     masks: np.ndarray | None = None
+    draw: Callable[[int, int], "Split"] | None = None
 
     def __iter__(self):
         return iter((self.images, self.labels))
@@ -53,7 +60,11 @@ class Split:
     def take(self, count: int) -> "Split":
         """Return the first so many images, not copied."""
         masks = None if self.masks is None else self.masks[:count]
-        return Split(self.images[:count], self.labels[:count], masks)
+        return replace(self, images=self.images[:count], labels=self.labels[:count], masks=masks)
+
+    def epoch(self, number: int) -> "Split":
+        """Return what this epoch of training shows, counted from 0."""
+        return self.draw(number, len(self.labels)) if self.draw else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +161,56 @@ def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> D
     return _dataset("shapes10", shapes10.SHAPES10_CLASSES, arrays, sizes)
 
 
+def load_scenes10(
+    seed: int = 0,
+    sizes: tuple[int, int, int] = SCENES_SIZES,
+    *,
+    base: Dataset | None = None,
+    canvas_size: int = 64,
+    num_fragments: int = 12,
+    fragment_sizes: tuple[int, int] = (8, 16),
+) -> Dataset:
+    """Make scenes10: each image of another data set hidden in a larger scene.
+
+    Each split has `.masks`, 1 on the hidden image, and is made of the same split of the other data
+    set alone. Every epoch of training shows new scenes; those to validate and to test are fixed,
+    and scene i hides image i.
+
+    Args:
+        seed: another seed gives other scenes.
+        sizes: how many scenes train (in each epoch), validate and test.
+        base: the data set whose images are hidden; by default CIFAR-10 where it is at hand, else
+            shapes10. The scenes' name says which it was.
+        canvas_size, num_fragments, fragment_sizes: as in `scenes10.SceneLayout`.
+
+    Raises:
+        ValueError: the seed or a size is negative, or a layout that the images do not fit.
+        FileNotFoundError: `TLVIT_CIFAR10_DIR` names a folder without CIFAR-10.
+    """
+    if base is None:
+        try:
+            base = load_cifar10(source="cifar10", may_download=False)
+        except ConnectionError:
+            base = load_shapes10()
+    layout = scenes10.SceneLayout(canvas_size, num_fragments, fragment_sizes)
+
+    def make(stream, split, epoch, count):
+        scenes = scenes10.make_scenes10(*split, count, layout, seed, stream=stream, epoch=epoch)
+        return Split(*scenes)
+
+    def draw(epoch, count):
+        return make(0, base.train, epoch, count)
+
+    train, validation, test = sizes
+    return Dataset(
+        f"scenes10 made of {base.name}",
+        base.class_names,
+        train=replace(draw(0, train), draw=draw),
+        validation=make(1, base.validation, 0, validation),
+        test=make(2, base.test, 0, test),
+    )
+
+
 def _dataset(name, class_names, arrays, sizes) -> Dataset:
     """Cut arrays that hold all images into the splits."""
     starts = np.cumsum([0, *sizes])
@@ -170,23 +231,25 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
     Args:
         profile: the `Profile` of this session.
         source: "auto", "cifar10" (that or an error) or "shapes10"; by default what `TLVIT_DATA`
-            says, else "auto".
-        only_test: whether to leave out the training and the validation images, which for shapes10
-            saves the seconds in which they would be drawn.
+            says, else "auto". Or "scenes10", made of the pictures that the default would give.
+        only_test: whether to leave out the training and the validation images, which for
+            shapes10 and scenes10 saves the seconds in which they would be drawn.
 
     Raises:
-        ValueError: `source` or `TLVIT_DATA` is none of the three; or as `load_cifar10`.
+        ValueError: `source` or `TLVIT_DATA` is none of these; or as `load_cifar10`.
         FileNotFoundError, ConnectionError, OSError: as `load_cifar10`.
     """
     from tlvit_utils.figures import plots
 
-    source = source or os.environ.get("TLVIT_DATA") or "auto"
+    scenes = source == "scenes10"
+    source = (not scenes and source) or os.environ.get("TLVIT_DATA") or "auto"
     if source not in ("auto", "cifar10", "shapes10"):
         raise ValueError(
             f"The source of the pictures (TLVIT_DATA) is {source!r}, but it must be 'auto', "
             "'cifar10' or 'shapes10'."
         )
     smoke = profile.name == "smoke"
+    smoke_sizes = (1024, 256, 256)
     dataset, reason = None, "They were chosen with TLVIT_DATA, or as the source."
     if source != "shapes10":
         try:
@@ -197,11 +260,16 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
             reason = str(error)
     if dataset is None:
         show_banner(reason)
-        train, validation, test = (1024, 256, 256) if smoke else SPLIT_SIZES
+        train, validation, test = smoke_sizes if smoke else SPLIT_SIZES
         dataset = load_shapes10(sizes=(0, 0, test) if only_test else (train, validation, test))
+    plots.note = None if dataset.name == "CIFAR-10" else NOT_CIFAR10
+    if scenes:
+        train, validation, test = smoke_sizes if smoke else SCENES_SIZES
+        sizes = (0, 0, test) if only_test else (train, validation, test)
+        dataset = load_scenes10(sizes=sizes, base=dataset)
+        plots.note = plots.note or "scenes10, not CIFAR-10"
     elif only_test:
         dataset = dataset.take(0, 0, len(dataset.test.labels))
-    plots.note = None if dataset.name == "CIFAR-10" else NOT_CIFAR10
     print(dataset)
     return dataset
 

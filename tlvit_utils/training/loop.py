@@ -119,6 +119,7 @@ def train(
                     shuffle_seed=recipe.seed,
                     first_epoch=first_epoch,
                     image_size=model.input_shape[1],
+                    draw_epoch=dataset.train.epoch,
                 ),
                 validation_data=make_pipeline(
                     *dataset.validation, recipe.batch_size, image_size=model.input_shape[1]

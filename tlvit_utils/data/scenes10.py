@@ -1,0 +1,127 @@
+"""scenes10: an image hidden in a larger scene, among fragments of others, so something to choose.
+
+A scene is a canvas of one colour. Square fragments of other images lie on it, one over the other,
+and on top of them, whole and at any place, one image: its class is the scene's, and nothing else in
+the scene tells it.
+
+The random numbers are raw output of PCG64, which NumPy promises to keep, and all that follows is
+done with integers; so a seed gives the same bytes on every platform.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SceneLayout:
+    """How a scene looks; the defaults are the course's scenes.
+
+    Attributes:
+        canvas_size: side of a scene, in pixels.
+        num_fragments: fragments in a scene.
+        fragment_sizes: the smallest and the largest side of a fragment, in pixels.
+    """
+
+    canvas_size: int = 64
+    num_fragments: int = 12
+    fragment_sizes: tuple[int, int] = (8, 16)
+
+    def check(self, image_size: int) -> None:
+        """Raise a `ValueError` if images of this size do not fit the scenes."""
+        smallest, largest = self.fragment_sizes
+        if self.canvas_size < image_size:
+            raise ValueError(
+                f"canvas_size is {self.canvas_size}, but it must be at least {image_size}, the "
+                "side of the images."
+            )
+        if self.num_fragments < 0:
+            raise ValueError(f"num_fragments is {self.num_fragments}, but it must be at least 0.")
+        if not 1 <= smallest <= largest <= image_size:
+            raise ValueError(
+                f"fragment_sizes is {self.fragment_sizes}, but it must rise from at least 1 to at "
+                f"most {image_size}, the side of the images."
+            )
+
+
+def make_scenes10(
+    images: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    layout: SceneLayout,
+    seed: int = 0,
+    *,
+    stream: int = 0,
+    epoch: int = 0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scenes, their labels, and where their images are.
+
+    Scene i hides image i, counted on from epoch to epoch and around. The first scenes of epoch 0
+    are the same however many are made.
+
+    Args:
+        images: `(N, side, side, 3)`, uint8, at least one; all that the scenes show comes from them.
+        labels: `(N,)`, uint8.
+        count: number of scenes, 0 or more.
+        layout: how they look.
+        seed: 0 or more; another seed gives other scenes.
+        stream: 0 or more; which of the seed's independent streams, one for each split.
+        epoch: 0 or more; each epoch of a stream has scenes of its own.
+
+    Returns:
+        Scenes `(count, canvas_size, canvas_size, 3)`; labels `(count,)`; and masks `(count,
+        canvas_size, canvas_size)`, 1 on the image and 0 elsewhere. All uint8.
+
+    Raises:
+        ValueError: a layout that the images do not fit, no images, or a negative number.
+    """
+    side, size = images.shape[1], layout.canvas_size
+    layout.check(side)
+    if min(count, seed, stream, epoch) < 0 or (count and not len(images)):
+        raise ValueError(
+            f"There are {len(images)} images, count is {count}, seed is {seed}, stream is {stream} "
+            f"and epoch is {epoch}; give at least one image, and no negative numbers."
+        )
+    draw = _Draws((count, 3 + 6 * layout.num_fragments), seed, (stream, epoch))
+    hidden = (epoch * count + np.arange(count)) % len(images)
+    colours = images[draw(len(images))].sum((1, 2), dtype="uint32") // side**2  # (count, 3)
+    places = np.stack([draw(size - side + 1), draw(size - side + 1)], axis=1).tolist()
+    fragments = [
+        _draw_fragments(draw, len(images), side, layout).tolist()
+        for _ in range(layout.num_fragments)
+    ]
+
+    scenes = np.empty((count, size, size, 3), "uint8")
+    masks = np.zeros((count, size, size), "uint8")
+    scenes[:] = colours[:, None, None]
+    for i, (y, x) in enumerate(places):
+        scene = scenes[i]
+        for fragment in fragments:
+            source, length, from_y, from_x, to_y, to_x = fragment[i]
+            piece = images[source, from_y : from_y + length, from_x : from_x + length]
+            scene[to_y : to_y + length, to_x : to_x + length] = piece
+        scene[y : y + side, x : x + side] = images[hidden[i]]
+        masks[i, y : y + side, x : x + side] = 1
+    return scenes, labels[hidden], masks
+
+
+def _draw_fragments(draw, num_images, side, layout):
+    """Return one fragment for each scene: source, length, from y and x, to y and x; (count, 6)."""
+    smallest, largest = layout.fragment_sizes
+    source, length = draw(num_images), smallest + draw(largest - smallest + 1)
+    inside, room = side - length + 1, layout.canvas_size - length + 1
+    places = draw(inside), draw(inside), draw(room), draw(room)
+    return np.stack([source, length, *places], axis=1)
+
+
+class _Draws:
+    """Random integers for all scenes: each call gives every scene the next number of its own."""
+
+    def __init__(self, shape, seed, spawn_key):
+        source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=spawn_key))
+        raw = source.random_raw(shape)
+        self.columns = iter((raw >> 32).astype("int64").T)
+
+    def __call__(self, below):
+        """Return (scenes,) integers from 0 to less than `below`, which may differ by scene."""
+        return next(self.columns) * below >> 32
