@@ -107,5 +107,5 @@ def test_a_wrong_number_of_tokens_is_refused(num_tokens):
 
 
 def test_an_unknown_pooling_is_refused():
-    with pytest.raises(ValueError, match=r"pooling is 'max'.* 'mean' or 'sum'"):
+    with pytest.raises(ValueError, match=r"pooling is 'max'.* 'mean', 'sum'"):
         TokenLearner(4, pooling="max")

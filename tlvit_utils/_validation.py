@@ -1,34 +1,102 @@
-"""Checks of arguments that several layers and `ViTConfig` share."""
+"""Checks of arguments that layers, `ViTConfig` and `Recipe` share.
 
-from numbers import Integral
+Each takes a name and a value, returns the value as plain Python, and raises a ValueError of one
+sentence that says what the value is and what it must be.
+"""
+
+import math
+from collections.abc import Iterator
+from numbers import Integral, Real
+
+import numpy as np
+
+BOOLEANS = (bool, np.bool_)
+SEQUENCES = (list, tuple, np.ndarray)
+POOLINGS = ("mean", "sum")
 
 
-def check_count(name, count, advice=""):
-    """Return `count`, called `name` in the message, as an int.
-
-    Raises:
-        ValueError: it is no whole number of at least 1.
-    """
-    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+def check_count(name, count, advice="", *, low=1) -> int:
+    """Return `count` as an int, where it is a whole number of at least `low`."""
+    if isinstance(count, BOOLEANS) or not isinstance(count, Integral) or count < low:
         raise ValueError(
-            f"{name} is {count!r}, but it must be a whole number of at least 1{advice}."
+            f"{name} is {count!r}, but it must be a whole number of at least {low}{advice}."
         )
     return int(count)
 
 
-def check_num_tokens(num_tokens):
-    """Return `num_tokens` as an int, as `check_count` does."""
+def check_counts(name, counts) -> tuple[int, ...]:
+    """Return a list of whole numbers of at least 1 as a tuple of ints."""
+    if not isinstance(counts, SEQUENCES):
+        raise ValueError(f"{name} is {counts!r}, but it must be a tuple of whole numbers.")
+    return tuple(check_count(f"{name}[{i}]", count) for i, count in enumerate(counts))
+
+
+def check_pairs(name, pairs) -> tuple[tuple[int, int], ...]:
+    """Return a list of pairs of whole numbers of at least 1 as a tuple of tuples."""
+    if not isinstance(pairs, SEQUENCES) or any(
+        not isinstance(pair, SEQUENCES) or len(pair) != 2 for pair in pairs
+    ):
+        raise ValueError(f"{name} is {pairs!r}, but it must be a tuple of pairs.")
+    return tuple(check_counts(f"{name}[{i}]", pair) for i, pair in enumerate(pairs))
+
+
+def check_number(name, number, *, low=0.0, above=-math.inf, below=math.inf) -> float:
+    """Return `number` as a float, where it is finite and at least `low`, over `above`, under
+    `below`."""
+    is_number = isinstance(number, Real) and not isinstance(number, BOOLEANS)
+    if not (is_number and math.isfinite(number) and low <= number < below and number > above):
+        limits = [f"above {above:g}" if above > -math.inf else f"of at least {low:g}"]
+        limits += [f"below {below:g}"] if below < math.inf else []
+        raise ValueError(f"{name} is {number!r}, but it must be a number {' and '.join(limits)}.")
+    return float(number)
+
+
+def check_flag(name, flag) -> bool:
+    """Return `flag` as a bool, where it is True or False."""
+    if not isinstance(flag, BOOLEANS):
+        raise ValueError(f"{name} is {flag!r}, but it must be True or False.")
+    return bool(flag)
+
+
+def check_choice(name, choice, choices) -> str:
+    """Return `choice`, where it is one of `choices`."""
+    if not isinstance(choice, str) or choice not in choices:
+        names = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} is {choice!r}, but it must be one of {names}.")
+    return choice
+
+
+def check_fields(config, checks) -> None:
+    """Check the fields of a frozen dataclass, and keep what the checks return.
+
+    Args:
+        checks: for each field's name the function of name and value that checks it.
+    """
+    for name, check in checks.items():
+        object.__setattr__(config, name, check(name, getattr(config, name)))
+
+
+def check_num_tokens(num_tokens) -> int:
+    """Return `num_tokens` as an int, where it is at least 1."""
     advice = "; for a network without TokenLearner use ViTConfig(num_tokens=None)"
     return check_count("num_tokens", num_tokens, advice)
 
 
-def check_pooling(pooling):
-    """Raise a ValueError unless `pooling` is "mean" or "sum"."""
-    if pooling not in ("mean", "sum"):
-        raise ValueError(f"pooling is {pooling!r}, but it must be 'mean' or 'sum'.")
+def check_pooling(pooling) -> str:
+    """Return `pooling`, where it is "mean" or "sum"."""
+    return check_choice("pooling", pooling, POOLINGS)
 
 
-def check_rate(dropout_rate):
-    """Raise a ValueError unless `dropout_rate` is at least 0 and below 1."""
-    if not 0 <= dropout_rate < 1:
-        raise ValueError(f"dropout_rate is {dropout_rate}, but it must be at least 0 and below 1.")
+def check_rate(dropout_rate) -> float:
+    """Return `dropout_rate`, where it is at least 0 and below 1."""
+    return check_number("dropout_rate", dropout_rate, below=1)
+
+
+def differences(before, now, name="") -> Iterator[str]:
+    """Yield where two nested values of JSON differ, as `recipe.epochs was 4 and is 5`."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in {**before, **now}:
+            path = f"{name}.{key}" if name else key
+            yield from differences(before.get(key), now.get(key), path)
+    elif before != now:
+        yield f"{name} was {before!r} and is {now!r}"

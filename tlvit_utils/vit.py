@@ -1,12 +1,23 @@
 """The whole Vision Transformer, with TokenLearner after any block or none (notebook 04)."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import prod
 
 import keras
 from keras import layers
 
-from tlvit_utils._validation import check_num_tokens, check_pooling, check_rate
+from tlvit_utils._validation import (
+    POOLINGS,
+    check_choice,
+    check_count,
+    check_counts,
+    check_fields,
+    check_flag,
+    check_num_tokens,
+    check_number,
+    check_pairs,
+)
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock
 from tlvit_utils.patches import PatchEncoder, convolutional_tokenizer
@@ -15,17 +26,6 @@ from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of red, green and blue, 0..1, over the 50,000 images
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
-SIZES = (  # the facts of a ViTConfig that are at least 1
-    "image_size",
-    "resized_size",
-    "crop_size",
-    "patch_size",
-    "projection_dim",
-    "num_layers",
-    "num_heads",
-    "key_dim",
-    "num_classes",
-)
 VARIANTS = {
     "v1": lambda config: TokenLearner(config.num_tokens, config.pooling, name="token_learner"),
     "v1.1": lambda config: TokenLearnerV11(config.num_tokens, name="token_learner"),
@@ -34,15 +34,38 @@ VARIANTS = {
     ),
 }
 
+CHECKS = {  # of the fields of a ViTConfig, each for itself
+    "image_size": check_count,
+    "standardize": check_flag,
+    "resized_size": check_count,
+    "padding": partial(check_count, low=0),
+    "crop_size": check_count,
+    "patch_size": check_count,
+    "convolutions": check_pairs,
+    "projection_dim": check_count,
+    "num_layers": check_count,
+    "num_heads": check_count,
+    "key_dim": check_count,
+    "mlp_units": check_counts,
+    "activate_last": check_flag,
+    "dropout_rate": partial(check_number, below=1),
+    "num_tokens": lambda name, count: None if count is None else check_num_tokens(count),
+    "variant": partial(check_choice, choices=VARIANTS),
+    "pooling": partial(check_choice, choices=POOLINGS),
+    "num_groups": check_count,
+    "token_learner_after": partial(check_count, low=0),
+    "num_classes": check_count,
+}
+
 
 @dataclass(frozen=True)
 class ViTConfig:
-    """The facts that define a Vision Transformer; the defaults are the published model.
+    """The fields that define a Vision Transformer; the defaults are the published model.
 
     Attributes:
         image_size: side of the square input images, in pixels.
         standardize: whether CIFAR-10's mean of each colour is subtracted and the rest divided by
-            its deviation; if not, the values are only divided by 255.
+            its standard deviation; if not, the values are only divided by 255.
         resized_size: side to which the image is resized first.
         padding: zeros added on each side after resizing.
         crop_size: side of the view that is cut out (at random in training, else the centre).
@@ -65,8 +88,7 @@ class ViTConfig:
         token_learner_after: index (from 0) of the block after which TokenLearner stands.
         num_classes: width of the softmax.
 
-    Raises:
-        ValueError: facts that do not fit together; the message names the one to change.
+    Every field is checked: a ValueError names the one to change.
     """
 
     image_size: int = 32
@@ -91,11 +113,7 @@ class ViTConfig:
     num_classes: int = 10
 
     def __post_init__(self):
-        object.__setattr__(self, "mlp_units", tuple(self.mlp_units))  # a list, after JSON
-        object.__setattr__(self, "convolutions", tuple(map(tuple, self.convolutions)))
-        for name in SIZES:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but it must be at least 1.")
+        check_fields(self, CHECKS)
         if self.crop_size > self.resized_size + 2 * self.padding:
             raise ValueError(
                 f"crop_size is {self.crop_size}, but the padded image has only "
@@ -113,25 +131,22 @@ class ViTConfig:
                 f"mlp_units is {self.mlp_units}, but it must end with projection_dim = "
                 f"{self.projection_dim}: a block adds the MLP's output to its input."
             )
-        check_rate(self.dropout_rate)
+        if self.token_learner_after >= self.num_layers:
+            raise ValueError(
+                f"token_learner_after is {self.token_learner_after}, but the network's "
+                f"{self.num_layers} blocks have the indices 0 to {self.num_layers - 1}."
+            )
         if self.num_tokens is None:
             return
-        object.__setattr__(self, "num_tokens", check_num_tokens(self.num_tokens))
-        if self.variant not in VARIANTS:
+        if self.num_tokens > self.num_patches:
             raise ValueError(
-                f"variant is {self.variant!r}, but it must be one of "
-                f"{', '.join(map(repr, VARIANTS))}."
+                f"num_tokens is {self.num_tokens}, but the grid has only {self.num_patches} cells "
+                "to take them from."
             )
-        check_pooling(self.pooling)
         if self.variant == "grouped" and self.projection_dim % self.num_groups:
             raise ValueError(
                 f"num_groups is {self.num_groups}, which does not divide projection_dim = "
                 f"{self.projection_dim}; choose a divisor."
-            )
-        if not 0 <= self.token_learner_after < self.num_layers:
-            raise ValueError(
-                f"token_learner_after is {self.token_learner_after}, but the network's "
-                f"{self.num_layers} blocks have the indices 0 to {self.num_layers - 1}."
             )
 
     def _check_convolutions(self):
@@ -211,11 +226,11 @@ class ViTConfig:
         )
 
     def replace(self, **changes) -> "ViTConfig":
-        """Return a copy with some facts changed, e.g. `config.replace(num_tokens=16)`."""
+        """Return a copy with some fields changed, e.g. `config.replace(num_tokens=16)`."""
         return replace(self, **changes)
 
     def to_dict(self) -> dict:
-        """Return the facts as a dict of plain values; `ViTConfig(**d)` reads it back."""
+        """Return the fields as a dict of plain values; `ViTConfig(**d)` reads it back."""
         return asdict(self)
 
 
@@ -273,6 +288,6 @@ def _rescaling(standardize):
     scale, offset = 1 / 255, 0.0
     if standardize:
         colours = list(zip(CIFAR10_MEAN, CIFAR10_STD, strict=True))
-        scale = [1 / (255 * deviation) for _, deviation in colours]
-        offset = [-mean / deviation for mean, deviation in colours]
+        scale = [1 / (255 * std) for _, std in colours]
+        offset = [-mean / std for mean, std in colours]
     return layers.Rescaling(scale, offset, name="rescaling")

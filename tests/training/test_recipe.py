@@ -36,6 +36,11 @@ def test_a_cosine_without_warm_up_starts_at_its_height():
     np.testing.assert_allclose(rates, np.array([1, 0.5, 0]) * 1e-3, atol=1e-9)
 
 
+def test_a_warm_up_without_cosine_rises_to_a_constant_rate():
+    rates = learning_rates(Recipe(epochs=4, warmup_epochs=1), 10, [0, 5, 10, 25, 40])
+    np.testing.assert_allclose(rates, np.array([0, 0.5, 1, 1, 1]) * 1e-3, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -43,6 +48,21 @@ def test_a_cosine_without_warm_up_starts_at_its_height():
         ({"batch_size": 0}, "batch_size is 0"),
         ({"epochs": 2, "warmup_epochs": 2}, "warmup_epochs is 2.*epochs = 2"),
         ({"warmup_epochs": -1}, "warmup_epochs is -1"),
+        ({"warmup_epochs": np.nan}, "warmup_epochs is nan"),
+        ({"epochs": 2.5}, "epochs is 2.5.*whole number"),
+        ({"epochs": True}, "epochs is True"),
+        ({"batch_size": 32.0}, "batch_size is 32.0.*whole number"),
+        ({"learning_rate": -1e-3}, "learning_rate is -0.001.*above 0"),
+        ({"learning_rate": 0}, "learning_rate is 0.*above 0"),
+        ({"learning_rate": np.nan}, "learning_rate is nan"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1'"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1.*at least 0"),
+        ({"weight_decay": np.inf}, "weight_decay is inf"),
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1.*at least 0 and below 1"),
+        ({"label_smoothing": np.nan}, "label_smoothing is nan"),
+        ({"cosine_decay": "yes"}, "cosine_decay is 'yes'.*True or False"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is 1.5"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
     ],
 )

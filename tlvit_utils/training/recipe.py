@@ -1,9 +1,24 @@
-"""How to train: the recipes, and the loss and the optimiser that they stand for (notebook 05)."""
+"""How to train: recipes, and the loss and the optimiser that they stand for (notebook 05)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 from keras import ops
+
+from tlvit_utils._validation import check_count, check_fields, check_flag, check_number
+
+CHECKS = {  # of the fields of a Recipe, each for itself
+    "epochs": check_count,
+    "batch_size": check_count,
+    "learning_rate": partial(check_number, above=0),
+    "weight_decay": check_number,
+    "warmup_epochs": check_number,
+    "cosine_decay": check_flag,
+    "label_smoothing": partial(check_number, below=1),
+    "decay_biases_and_norms": check_flag,
+    "seed": partial(check_count, low=0),
+}
 
 
 @dataclass(frozen=True)
@@ -15,17 +30,15 @@ class Recipe:
         batch_size: images per step.
         learning_rate: the (highest) learning rate of AdamW.
         weight_decay: decoupled weight decay of AdamW.
-        warmup_epochs: epochs over which the learning rate rises from 0; with `cosine_decay`.
-        cosine_decay: whether the learning rate falls to 0 along half a cosine; constant if not.
+        warmup_epochs: epochs over which the learning rate rises from 0, in a straight line.
+        cosine_decay: whether the learning rate then falls to 0 along half a cosine, or is constant.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
         decay_biases_and_norms: whether the weight decay reaches all trainable weights, as in the
             published recipe; if not, only kernels (the matrices of Dense layers, attention and
             convolutions), but no biases, no scales and offsets of norms, no position embeddings.
         seed: seed of the shuffling. Weights and augmentation follow `keras.utils.set_random_seed`.
 
-    Raises:
-        ValueError: no epochs, an empty batch, a warm-up as long as the training, or a label
-            smoothing outside [0, 1).
+    Every field is checked: a ValueError names the one to change.
     """
 
     epochs: int = 20
@@ -39,19 +52,11 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1:
+        check_fields(self, CHECKS)
+        if self.warmup_epochs >= self.epochs:
             raise ValueError(
-                f"epochs is {self.epochs} and batch_size is {self.batch_size}, but both must be "
-                "at least 1."
-            )
-        if not 0 <= self.warmup_epochs < self.epochs:
-            raise ValueError(
-                f"warmup_epochs is {self.warmup_epochs}, but it must be at least 0 and below "
-                f"epochs = {self.epochs}."
-            )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                f"label_smoothing is {self.label_smoothing}, but it must be at least 0 and below 1."
+                f"warmup_epochs is {self.warmup_epochs:g}, but it must be below epochs = "
+                f"{self.epochs}."
             )
 
     @classmethod
@@ -87,14 +92,15 @@ class Recipe:
         self, steps_per_epoch: int
     ) -> float | keras.optimizers.schedules.LearningRateSchedule:
         """Return the learning rate, or the function of the step that gives it."""
-        if not self.cosine_decay:
-            return self.learning_rate
         warmup = round(self.warmup_epochs * steps_per_epoch)
+        if not self.cosine_decay and not warmup:
+            return self.learning_rate
         return keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else self.learning_rate,
             decay_steps=max(1, self.epochs * steps_per_epoch - warmup),
             warmup_target=self.learning_rate if warmup else None,
             warmup_steps=warmup,
+            alpha=0.0 if self.cosine_decay else 1.0,  # 1: it stays where the warm-up ends
         )
 
     def optimizer(self, steps_per_epoch: int, variables) -> keras.optimizers.Optimizer:
