@@ -180,7 +180,8 @@ def test_token_learners(height, width, dim, num_tokens):
     shape, pixels = (height, width, dim), (height, width)
     pooling = count(num_tokens, *pixels, dim)
     macs = count(*pixels, 3, 3, dim, num_tokens) + 3 * count(*pixels, 3, 3, num_tokens, num_tokens)
-    assert cost_of(TokenLearner(num_tokens), shape=shape).macs == macs + pooling
+    for name in ("mean", "sum", "weighted_mean"):
+        assert cost_of(TokenLearner(num_tokens, name), shape=shape).macs == macs + pooling
     macs = count(*pixels, dim, 6) + count(*pixels, 6, num_tokens)
     v11 = TokenLearnerV11(num_tokens, bottleneck_dim=6)
     assert cost_of(v11, shape=shape).macs == macs + pooling

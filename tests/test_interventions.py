@@ -21,6 +21,7 @@ from tlvit_utils.analysis.maps import predict_with_maps
 KINDS = {
     "v1, sum": {"variant": "v1", "pooling": "sum"},
     "v1, mean": {"variant": "v1", "pooling": "mean"},
+    "v1, weighted mean": {"variant": "v1", "pooling": "weighted_mean"},
     "v1.1": {"variant": "v1.1"},
     "grouped": {"variant": "grouped"},
 }
@@ -114,8 +115,8 @@ def test_maps_pool_as_the_layer_pools(model, images):
         values = convert_to_numpy(layer.to_values(grid)) if hasattr(layer, "to_values") else grid
         expected = [values[:, 1, 2], values[:, 1, 2]]
     else:
-        cells = 16 if layer.pooling == "mean" else 1
-        expected = [vector / cells, 5 * vector / cells]
+        length = {"mean": [1 / 16, 5 / 16], "sum": [1, 5], "weighted_mean": [1, 1]}[layer.pooling]
+        expected = [length[0] * vector, length[1] * vector]
     np.testing.assert_allclose(tokens, np.stack(expected, axis=1), rtol=1e-4, atol=1e-5)
 
 

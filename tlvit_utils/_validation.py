@@ -12,7 +12,7 @@ import numpy as np
 
 BOOLEANS = (bool, np.bool_)
 SEQUENCES = (list, tuple, np.ndarray)
-POOLINGS = ("mean", "sum")
+POOLINGS = ("mean", "sum", "weighted_mean")
 
 
 def check_count(name, count, advice="", *, low=1) -> int:
@@ -83,7 +83,7 @@ def check_num_tokens(num_tokens) -> int:
 
 
 def check_pooling(pooling) -> str:
-    """Return `pooling`, where it is "mean" or "sum"."""
+    """Return `pooling`, where it is "mean", "sum" or "weighted_mean"."""
     return check_choice("pooling", pooling, POOLINGS)
 
 

@@ -9,6 +9,8 @@ from keras import layers, ops
 from tlvit_utils._validation import check_count, check_num_tokens, check_pooling, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
+SUM_EPSILON = 1e-4  # added to the sum of a map, which may round to 0; float16 can hold it
+
 
 def grid_shape(shape):
     """Return `(height, width, dim)` of the grid that an input of this shape stands for.
@@ -75,16 +77,19 @@ class TokenLearner(layers.Layer):
 
     LayerNorm, then four 3×3 "same" convolutions without bias and with as many filters as tokens
     (GELU after three, sigmoid after the last) give one spatial map per token. Each map weights
-    the raw, not the normalised, grid, and the mean or the sum over the grid is the token.
+    the raw, not the normalised, grid, and the mean or the sum over the grid is the token. With
+    "weighted_mean" each map is divided by its own sum first: a map that is high everywhere then
+    makes no longer token.
 
     Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.2; `TokenLearnerModule` in
-    google-research/scenic, which sums by default; the published Keras example takes the mean.
-    The pooling is one matrix product here: same result, without the product of every map with
-    every channel in memory.
+    google-research/scenic, which sums by default; the published Keras example takes the mean;
+    neither has the weighted mean. The pooling is one matrix product here: same result, without the
+    product of every map with every channel in memory.
 
     Args:
         num_tokens: number of learned tokens S, at least 1.
-        pooling: "mean" divides by the grid's size, "sum" does not.
+        pooling: "mean" divides each map by the number of cells, "weighted_mean" by its own sum
+            plus 0.0001, "sum" by nothing.
         approximate_gelu: tanh form of GELU (as both sources) or the exact one.
 
     Call arguments:
@@ -93,8 +98,8 @@ class TokenLearner(layers.Layer):
         return_attention_maps: whether to return the maps too.
 
     Returns:
-        Tokens `(batch, num_tokens, dim)`, or these and maps `(batch, num_tokens, height, width)`
-        with values in (0, 1).
+        Tokens `(batch, num_tokens, dim)`, or these and maps `(batch, num_tokens, height, width)`.
+        The maps are the sigmoid's values, in (0, 1), with every pooling.
 
     Raises:
         ValueError: `num_tokens` that is no whole number of at least 1, an unknown pooling, or an
@@ -139,10 +144,13 @@ class TokenLearner(layers.Layer):
             maps = conv(maps)  # (batch, height, width, num_tokens)
         maps = ops.reshape(maps, (-1, height * width, self.num_tokens))
         maps = ops.transpose(maps, (0, 2, 1))  # (batch, num_tokens, height * width)
-        cells = ops.reshape(grid, (-1, height * width, dim))
-        tokens = ops.matmul(maps, cells)  # (batch, num_tokens, dim)
+        weights = maps  # divided before the product, whose sums may be too large for float16
         if self.pooling == "mean":
-            tokens = tokens / (height * width)
+            weights = maps / (height * width)
+        elif self.pooling == "weighted_mean":
+            weights = maps / (ops.sum(maps, axis=-1, keepdims=True) + SUM_EPSILON)
+        cells = ops.reshape(grid, (-1, height * width, dim))
+        tokens = ops.matmul(weights, cells)  # (batch, num_tokens, dim)
         if return_attention_maps:
             return tokens, ops.reshape(maps, (-1, self.num_tokens, height, width))
         return tokens

@@ -83,7 +83,8 @@ class ViTConfig:
         num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
         variant: which TokenLearner: "v1" (`TokenLearner`), "v1.1" (`TokenLearnerV11`) or "grouped"
             (`GroupedTokenLearner`).
-        pooling: "mean" or "sum", how v1 pools the weighted grid; the others know only one way.
+        pooling: "mean", "sum" or "weighted_mean", how v1 pools the grid; the others know only
+            one way.
         num_groups: groups of the grouped variant.
         token_learner_after: index (from 0) of the block after which TokenLearner stands.
         num_classes: width of the softmax.

@@ -85,7 +85,12 @@ def token_learner(image, weights, pooling="mean", approximate_gelu=True):
     maps = convolution(maps, kernels[3])
     maps = np.array([[[sigmoid(m) for m in cell] for cell in row] for row in maps])
     height, width, _ = image.shape
-    tokens = pool(maps, image) / (height * width if pooling == "mean" else 1)
+    tokens = pool(maps, image)
+    for s in range(len(tokens)):
+        if pooling == "mean":
+            tokens[s] /= height * width
+        elif pooling == "weighted_mean":
+            tokens[s] /= sum(maps[i, j, s] for i in range(height) for j in range(width)) + 1e-4
     return tokens, maps.transpose(2, 0, 1)
 
 

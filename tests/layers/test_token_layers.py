@@ -18,6 +18,7 @@ LEARNERS = [TokenLearner, TokenLearnerV11, GroupedTokenLearner]
 ARGUMENTS = [
     (TokenLearner, {"num_tokens": 3}),
     (TokenLearner, {"num_tokens": 3, "pooling": "sum", "approximate_gelu": False}),
+    (TokenLearner, {"num_tokens": 3, "pooling": "weighted_mean"}),
     (TokenLearnerV11, {"num_tokens": 3}),
     (TokenLearnerV11, {"num_tokens": 3, "bottleneck_dim": 7, "dropout_rate": 0.2}),
     (GroupedTokenLearner, {"num_tokens": 3, "num_groups": 4}),

@@ -10,10 +10,11 @@ from numpy_reference import token_learner
 
 from tlvit_utils import TokenLearner
 
+POOLINGS = ["mean", "sum", "weighted_mean"]
 CONVOLUTIONS = tuple(f"Conv_{i}/kernel" for i in range(4))
 
 
-@pytest.fixture(scope="module", params=["mean", "sum"])
+@pytest.fixture(scope="module", params=POOLINGS)
 def layer(request, randomise):
     layer = TokenLearner(3, pooling=request.param)
     layer.build((None, 4, 6, 5))
@@ -39,7 +40,7 @@ def test_equals_the_official_layer(name, num_tokens, pooling):
     width=st.integers(2, 4),
     dim=st.integers(2, 6),
     num_tokens=st.integers(1, 4),
-    pooling=st.sampled_from(["mean", "sum"]),
+    pooling=st.sampled_from(POOLINGS),
     approximate_gelu=st.booleans(),
 )
 def test_equals_plain_loops(randomise, height, width, dim, num_tokens, pooling, approximate_gelu):
@@ -76,16 +77,39 @@ def test_maps_lie_in_0_1_and_are_those_that_pool(layer):
     tokens, maps = with_maps(layer, x)
     assert maps.min() > 0 and maps.max() < 1
     product = maps[..., None] * x[:, None]  # the published form
-    pooled = product.mean((2, 3)) if layer.pooling == "mean" else product.sum((2, 3))
+    weights = {"mean": 4 * 6, "sum": 1, "weighted_mean": maps.sum((2, 3))[..., None] + 1e-4}
+    pooled = product.sum((2, 3)) / weights[layer.pooling]
     np.testing.assert_allclose(tokens, pooled, atol=1e-5)
     np.testing.assert_array_equal(tokens, convert_to_numpy(layer(x)))
 
 
-def test_a_constant_grid_gives_its_cell_times_the_maps_mean_or_sum(layer):
+def test_a_constant_grid_gives_its_cell_times_the_maps_mean_or_sum_or_nothing(layer):
     cell = random_array(5)
     tokens, maps = with_maps(layer, np.tile(cell, (1, 4, 6, 1)))
-    weight = maps.mean((2, 3)) if layer.pooling == "mean" else maps.sum((2, 3))
-    np.testing.assert_allclose(tokens, weight[..., None] * cell, rtol=1e-5)
+    weight = {"mean": maps.mean((2, 3)), "sum": maps.sum((2, 3)), "weighted_mean": np.ones((1, 3))}
+    np.testing.assert_allclose(tokens, weight[layer.pooling][..., None] * cell, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "weighted_mean"])
+def test_a_mean_of_a_large_float16_grid_does_not_overflow(pooling):
+    """The sum over 64×64 cells near 100 is far beyond float16's largest number, 65,504."""
+    layer = TokenLearner(2, pooling, dtype="float16")
+    grid = 100 + random_array(1, 64, 64, 4)
+    tokens, maps = with_maps(layer, grid.astype("float16"))
+    weight = maps.mean((2, 3), dtype="float32") if pooling == "mean" else np.ones((1, 2))
+    np.testing.assert_allclose(tokens, 100 * weight[..., None] * np.ones(4), rtol=0.01)
+
+
+def test_a_weighted_mean_with_closed_maps_is_finite():
+    """Maps of exactly 0 are possible where the sigmoid underflows; the token is then 0."""
+    layer = TokenLearner(2, "weighted_mean")
+    x = random_array(1, 4, 4, 5)
+    layer.build(x.shape)
+    gamma, beta, *kernels, last = layer.get_weights()
+    layer.set_weights([0 * gamma, beta + 1, *(np.ones_like(k) for k in kernels), last * 0 - 1e4])
+    tokens, maps = with_maps(layer, x)
+    assert not maps.any()
+    assert not tokens.any()
 
 
 def test_mirrored_grid_and_kernels_give_the_same_tokens_and_mirrored_maps(layer):
@@ -107,5 +131,5 @@ def test_a_wrong_number_of_tokens_is_refused(num_tokens):
 
 
 def test_an_unknown_pooling_is_refused():
-    with pytest.raises(ValueError, match=r"pooling is 'max'.* 'mean', 'sum'"):
+    with pytest.raises(ValueError, match=r"pooling is 'max'.* 'mean', 'sum', 'weighted_mean'"):
         TokenLearner(4, pooling="max")

@@ -169,6 +169,7 @@ def test_a_model_without_token_learner_saves_and_loads(tiny_config, images, tmp_
     [
         ({"pooling": "mean"}, TokenLearner, {"pooling": "mean"}),
         ({"pooling": "sum"}, TokenLearner, {"pooling": "sum"}),
+        ({"pooling": "weighted_mean"}, TokenLearner, {"pooling": "weighted_mean"}),
         ({"variant": "v1.1"}, TokenLearnerV11, {}),
         ({"variant": "grouped", "num_groups": 2}, GroupedTokenLearner, {"num_groups": 2}),
     ],

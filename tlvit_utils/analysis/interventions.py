@@ -16,7 +16,7 @@ import numpy as np
 from tlvit_utils.analysis.maps import BATCH_SIZE, find_token_learner
 from tlvit_utils.data.batches import check_images
 from tlvit_utils.reductions import GroupedTokenLearner
-from tlvit_utils.token_learner import TokenLearner, to_grid
+from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, to_grid
 
 TIE = 1e-6  # values that differ by no more share a rank
 
@@ -66,7 +66,8 @@ class NetworkParts:
         """Return the tokens that any maps pool from a grid, pooled as the layer pools.
 
         Maps for v1 are taken as they are; the layer's own have values in (0, 1), and a map twice
-        as high makes a token twice as long. The other kinds' own maps are softmaxes over the
+        as high makes a token twice as long, except with the weighted mean, which divides each map
+        by its sum. The other kinds' own maps are softmaxes over the
         grid, so for them every map is first divided by its sum.
 
         Args:
@@ -97,10 +98,13 @@ class NetworkParts:
             maps = maps / sums
         values = grid if self._values is None else _run(self._values, grid)
         cells = values.reshape(batch, height * width, dim)
-        tokens = maps.reshape(batch, -1, height * width) @ cells
-        if isinstance(self.token_learner, TokenLearner) and self.token_learner.pooling == "mean":
-            tokens /= height * width
-        return tokens
+        weights = maps.reshape(batch, -1, height * width)
+        pooling = getattr(self.token_learner, "pooling", None)
+        if pooling == "mean":
+            weights = weights / (height * width)
+        elif pooling == "weighted_mean":
+            weights = weights / (weights.sum(axis=-1, keepdims=True) + SUM_EPSILON)
+        return weights @ cells
 
     def predict(self, tokens) -> np.ndarray:
         """Return the probabilities that follow from tokens, `(N, classes)`.
