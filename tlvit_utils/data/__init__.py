@@ -4,6 +4,7 @@ from tlvit_utils.data.batches import (
     SHUFFLE_BUFFER,
     Batches,
     check_images,
+    check_labels,
     make_pipeline,
     shuffled_order,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Mosaics",
     "Split",
     "check_images",
+    "check_labels",
     "load_cifar10",
     "load_course_data",
     "load_scenes10",

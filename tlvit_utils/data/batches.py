@@ -9,6 +9,10 @@ SHUFFLE_BUFFER = 25_600
 def check_images(images, image_size: int = 32) -> np.ndarray:
     """Return `images` as an array after checking that a model here can take them.
 
+    Images take one path. Data sets hold them as uint8. Networks take 0..255, uint8 or float, and
+    divide by 255 themselves. `analysis.seen_images` returns what a network saw as float 0..1, and
+    figures draw either uint8 or float 0..1.
+
     Args:
         images: `(N, image_size, image_size, 3)`, numbers 0..255, integer or float.
 
@@ -36,6 +40,35 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
     return images
 
 
+def check_labels(labels, images, classes: int | None = None) -> np.ndarray:
+    """Return `labels` as `(N,)` integers after checking that there is one for each image.
+
+    Args:
+        labels: `(N,)` or `(N, 1)`, whole numbers, 0 or more, below `classes` where that is given.
+        images: the N images, or anything of that length.
+
+    Raises:
+        ValueError: another number of labels, such as one for all images, or other values.
+    """
+    labels = np.asarray(labels)
+    if labels.shape == (len(images), 1):
+        labels = labels[:, 0]
+    if labels.shape != (len(images),):
+        hint = " Take argmax(axis=1) of one-hot rows." if labels.ndim == 2 else ""
+        raise ValueError(
+            f"There are {len(images)} images and labels of shape {labels.shape}; give one label "
+            f"per image.{hint}"
+        )
+    expected = "0 or more" if classes is None else f"from 0 to {classes - 1}"
+    if labels.dtype.kind not in "uif":
+        raise ValueError(f"The labels have type {labels.dtype}; expected whole numbers {expected}.")
+    below = np.inf if classes is None else classes
+    right = (labels >= 0) & (labels < below) & (labels == np.floor(labels))  # NaN is wrong, too
+    if not right.all():
+        raise ValueError(f"A label is {labels[~right][0]}; expected whole numbers {expected}.")
+    return labels.astype("int64") if labels.dtype.kind == "f" else labels
+
+
 def make_pipeline(
     images,
     labels,
@@ -48,34 +81,28 @@ def make_pipeline(
 ):
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
 
-    On TensorFlow that is a `tf.data.Dataset`, on JAX and PyTorch a `keras.utils.PyDataset`; the
+    That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch; the
     order of the images is the same.
 
-    With a `shuffle_seed` each pass is an epoch with an order of its own, `shuffled_order`, and a
-    last batch that is not full is left out, so that all training steps have one shape and XLA
-    compiles once; without one the images come in order, and all of them.
+    With a `shuffle_seed` each pass is an epoch with an order of its own, `shuffled_order`. A last
+    batch that is not full is left out, so that all steps have one shape and XLA compiles once.
+    Without a seed all images come in order.
 
     Args:
-        images: `(N, image_size, image_size, 3)`, 0..255; they stay uint8 until the model casts
-            them.
-        labels: `(N,)`, integers.
+        images: as for `check_images`; they stay uint8 until the model casts them.
+        labels: as for `check_labels`.
         batch_size: images per batch.
         shuffle_seed: seed of the shuffling, 0 or more, for training.
-        first_epoch: the epoch that the first pass is, so that a training which goes on after an
-            interruption sees the images as if there had been none.
-        image_size: side of the images in pixels.
-        draw_epoch: function of the epoch that returns the `(images, labels)` it shows, as many and
-            of the same shape, such as `Split.epoch`; by default every epoch shows the same.
+        first_epoch: number of the first pass, so that a resumed training sees the images in the
+            order that it would have seen.
+        draw_epoch: function of the epoch that returns its `(images, labels)`, as many and of the
+            same shape, such as `Split.epoch`; by default every epoch shows the same.
 
     Raises:
-        TypeError, ValueError: as `check_images`.
-        ValueError: not one label per image.
+        TypeError, ValueError: as `check_images` and `check_labels`.
     """
-    images, labels = check_images(images, image_size), np.asarray(labels)
-    if len(images) != len(labels):
-        raise ValueError(
-            f"There are {len(images)} images and {len(labels)} labels; give one label per image."
-        )
+    images = check_images(images, image_size)
+    labels = check_labels(labels, images)
     batches = Batches(images, labels, batch_size, shuffle_seed, first_epoch, draw_epoch)
     if keras.backend.backend() != "tensorflow":
         return batches
@@ -140,8 +167,8 @@ class Batches(keras.utils.PyDataset):
 def shuffled_order(count: int, seed: int, epoch: int, buffer: int = SHUFFLE_BUFFER) -> np.ndarray:
     """Return the order in which an epoch shows `count` images; it depends on nothing else.
 
-    As in the published example, and as `tf.data.Dataset.shuffle` does it: a buffer holds the next
-    images in line, each time one of them is drawn, and the next in line takes its place.
+    It shuffles as `tf.data.Dataset.shuffle` does in the published example: a buffer holds the next
+    images in line, one of them is drawn, and the next in line takes its place.
 
     Args:
         count: how many images there are.

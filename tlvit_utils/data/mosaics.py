@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tlvit_utils.data.batches import check_images
+from tlvit_utils.data.batches import check_images, check_labels
 
 
 @dataclass(frozen=True)
 class Mosaics:
-    """Pictures of four images each, of four classes, one of which is asked for.
+    """Pictures of four images each, of four classes, one of which is the target.
 
     Attributes:
         images: `(N, 32, 32, 3)`, uint8.
-        labels: `(N,)`, the class that is asked for.
+        labels: `(N,)`, the target class.
         classes: `(N, 4)`, the class in each quarter: upper left, upper right, lower left, lower
             right.
     """
@@ -23,13 +23,13 @@ class Mosaics:
     classes: np.ndarray
 
     def masks(self, labels=None) -> np.ndarray:
-        """Return masks of the quarters that show these classes, `(N, 32, 32)`, uint8.
+        """Return masks of the quarters that show a class, `(N, 32, 32)`, uint8.
 
         Args:
-            labels: `(N,)`, one class per mosaic; None for those that are asked for. The mask of a
-                class that a mosaic does not show is 0 everywhere.
+            labels: `(N,)`, one class per mosaic; None for the targets. The mask of a class that a
+                mosaic does not show is 0 everywhere.
         """
-        labels = np.asarray(self.labels if labels is None else labels)
+        labels = self.labels if labels is None else check_labels(labels, self.images)
         shown = (self.classes == labels[:, None]).reshape(-1, 2, 2)
         return shown.astype("uint8").repeat(16, axis=1).repeat(16, axis=2)
 
@@ -38,29 +38,26 @@ def mosaics(images, labels, count: int, target_class: int | None = None, seed: i
     """Put four images of four classes into one picture, each at half its size.
 
     So images without masks get a rough one: the quarter that shows a class. Each pixel is the
-    mean of 2×2. The network never saw objects this small, nor four at once, so tell its accuracy
-    here beside its maps' scores. Nor can maps that belong to no class know which of the four is
-    asked for; fairer is to ask whether they prefer the quarter whose class the network names:
+    mean of 2×2.
+
+    The network never saw objects this small, nor four at once, so report its accuracy here beside
+    its maps' scores. Maps that belong to no class cannot know which of the four is the target. It
+    is fairer to ask whether they prefer the quarter whose class the network predicts:
     `masks(predicted)`, where it shows.
 
     Args:
         images: `(M, 32, 32, 3)`, 0..255.
         labels: `(M,)`, integers of at least four classes.
         count: number of mosaics N, at least 1.
-        target_class: the class that is asked for; None draws one for each mosaic.
+        target_class: the target of all mosaics; None draws one for each.
         seed: seed of classes, images and places.
 
     Raises:
-        TypeError, ValueError: wrong images.
-        ValueError: not one label per image, fewer than four classes, no images of the class, or
-            no mosaics.
+        TypeError, ValueError: as `check_images` and `check_labels`.
+        ValueError: fewer than four classes, no images of the target class, or no mosaics.
     """
-    images, labels = check_images(images), np.asarray(labels)
-    if labels.shape != (len(images),):
-        raise ValueError(
-            f"There are {len(images)} images and labels of shape {labels.shape}; expected one "
-            "label per image."
-        )
+    images = check_images(images)
+    labels = check_labels(labels, images)
     if count < 1:
         raise ValueError(f"count is {count}, but it must be at least 1.")
     members = {label: np.flatnonzero(labels == label) for label in np.unique(labels).tolist()}
