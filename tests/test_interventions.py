@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import TokenFuser, TokenLearner, build_vit
+from tlvit_utils import GroupedTokenLearner, PatchMerger, TokenFuser, TokenLearner, build_vit
 from tlvit_utils.analysis.interventions import (
     accuracy_with_maps,
     compare_maps,
@@ -16,7 +16,7 @@ from tlvit_utils.analysis.interventions import (
     split_network,
     token_effects,
 )
-from tlvit_utils.analysis.maps import predict_with_maps
+from tlvit_utils.analysis.maps import find_token_learner, predict_with_maps
 
 KINDS = {
     "v1, sum": {"variant": "v1", "pooling": "sum"},
@@ -24,6 +24,8 @@ KINDS = {
     "v1, weighted mean": {"variant": "v1", "pooling": "weighted_mean"},
     "v1.1": {"variant": "v1.1"},
     "grouped": {"variant": "grouped"},
+    "PatchMerger": {"variant": "patch_merger"},
+    "top K": {"variant": "top_k"},
 }
 
 
@@ -80,7 +82,7 @@ def test_the_parts_in_a_row_are_the_network(model, images):
     grid = parts.grid(images)
     assert (grid.shape, grid.dtype) == ((3, 4, 4, 16), "float32")
     np.testing.assert_allclose(parts.maps(grid), maps, atol=1e-5)
-    tokens = convert_to_numpy(model.get_layer("token_learner")(grid))
+    tokens = convert_to_numpy(find_token_learner(model)(grid))
     np.testing.assert_allclose(parts.tokens(grid, maps), tokens, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(parts.predict(tokens), probabilities, atol=1e-5)
 
@@ -106,13 +108,17 @@ def test_maps_pool_as_the_layer_pools(model, images):
     """One cell alone, once as high as 1 and once as 5, is that cell's vector."""
     parts = split_network(model)
     grid = parts.grid(images)
-    layer = model.get_layer("token_learner")
+    layer = find_token_learner(model)
     maps = np.zeros((3, 2, 4, 4))
     maps[:, 0, 1, 2], maps[:, 1, 1, 2] = 1, 5
     tokens = parts.tokens(grid, maps)
     vector = grid[:, 1, 2]
     if parts.maps_sum_to_one:
-        values = convert_to_numpy(layer.to_values(grid)) if hasattr(layer, "to_values") else grid
+        values = grid
+        if isinstance(layer, GroupedTokenLearner):
+            values = convert_to_numpy(layer.to_values(grid))
+        if isinstance(layer, PatchMerger):
+            values = convert_to_numpy(layer.norm(grid))
         expected = [values[:, 1, 2], values[:, 1, 2]]
     else:
         length = {"mean": [1 / 16, 5 / 16], "sum": [1, 5], "weighted_mean": [1, 1]}[layer.pooling]

@@ -8,7 +8,13 @@ from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import MLP, TransformerBlock
 from tlvit_utils.patches import PatchEncoder
 from tlvit_utils.pretrained import PRETRAINED, PRETRAINED_FOR, load_pretrained
-from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.reductions import (
+    AveragePooling,
+    GroupedTokenLearner,
+    PatchMerger,
+    StridedConvolution,
+    TopKTokens,
+)
 from tlvit_utils.token_fuser import TokenFuser
 from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 from tlvit_utils.vit import ViTConfig, build_vit
@@ -19,12 +25,16 @@ __all__ = [
     "MLP",
     "PRETRAINED",
     "PRETRAINED_FOR",
+    "AveragePooling",
     "GroupedTokenLearner",
     "PatchEncoder",
+    "PatchMerger",
     "RandomCropFlip",
+    "StridedConvolution",
     "TokenFuser",
     "TokenLearner",
     "TokenLearnerV11",
+    "TopKTokens",
     "TransformerBlock",
     "ViTConfig",
     "build_vit",

@@ -1,4 +1,13 @@
-"""Other layers that turn many tokens into few, to hold TokenLearner against."""
+"""Other layers that turn many tokens into few, to compare TokenLearner with (notebook 08).
+
+Each takes `num_tokens`, S, a whole number of at least 1, and is called as `TokenLearner` is: with
+`(batch, height, width, dim)`, or with `(batch, tokens, dim)` and a square number of tokens. It
+returns tokens `(batch, num_tokens, dim)`; with `return_attention_maps=True` also maps `(batch,
+num_tokens, height, width)`, except for `AveragePooling` and `StridedConvolution`, whose tokens read
+the same windows of every image. A wrong number and an input that is no grid are ValueErrors.
+"""
+
+from math import sqrt
 
 import keras
 from keras import layers, ops
@@ -97,3 +106,154 @@ class GroupedTokenLearner(layers.Layer):
             "num_tokens": self.num_tokens,
             "num_groups": self.num_groups,
         }
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class PatchMerger(layers.Layer):
+    """PatchMerger: attention from learned queries, one for each token, to the cells.
+
+    LayerNorm, then the product of each cell with each query, divided by the square root of the
+    width, then a softmax over the grid: every map sums to 1. The maps weight the normalised grid.
+
+    Source: Renggli et al. 2022 (arXiv 2202.12015), whose formula is softmax(W Xᵀ) X; the LayerNorm
+    and the division are those of the common PyTorch code (vit-pytorch).
+    """
+
+    def __init__(self, num_tokens, **kwargs):
+        super().__init__(**kwargs)
+        self.num_tokens = check_num_tokens(num_tokens)
+        policy = self.dtype_policy
+        self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+        self.queries = layers.Dense(
+            self.num_tokens,
+            use_bias=False,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            dtype=policy,
+        )
+
+    def build(self, input_shape):
+        shape = (None, *grid_shape(input_shape))
+        self.norm.build(shape)
+        self.queries.build(shape)
+        self.built = True
+
+    def call(self, x, return_attention_maps=False):
+        grid = self.norm(to_grid(x))
+        logits = self.queries(grid) / sqrt(grid.shape[-1])  # (batch, height, width, num_tokens)
+        tokens, maps = softmax_pooling(logits, grid)
+        return (tokens, maps) if return_attention_maps else tokens
+
+    def get_config(self):
+        return {**super().get_config(), "num_tokens": self.num_tokens}
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class TopKTokens(layers.Layer):
+    """Keep the cells whose vectors are the longest, as they are, and drop the others.
+
+    The layer has no weights, and no gradient says which cells to keep; the network in front of it
+    learns to make some vectors longer, as far as that helps. The longest cell is the first token;
+    a token's map is 1 at its own cell and 0 elsewhere.
+    """
+
+    def __init__(self, num_tokens, **kwargs):
+        super().__init__(**kwargs)
+        self.num_tokens = check_num_tokens(num_tokens)
+
+    def build(self, input_shape):
+        height, width, _ = grid_shape(input_shape)
+        if self.num_tokens > height * width:
+            raise ValueError(
+                f"num_tokens is {self.num_tokens}, but the grid has only {height * width} cells."
+            )
+        self.built = True
+
+    def call(self, x, return_attention_maps=False):
+        grid = to_grid(x)
+        _, height, width, dim = grid.shape
+        cells = ops.reshape(grid, (-1, height * width, dim))
+        lengths = ops.sum(ops.square(ops.cast(cells, "float32")), axis=-1)  # too large for float16
+        _, kept = ops.top_k(lengths, self.num_tokens)  # (batch, num_tokens)
+        tokens = ops.take_along_axis(cells, kept[..., None], axis=1)  # (batch, num_tokens, dim)
+        if return_attention_maps:
+            maps = ops.one_hot(kept, height * width, dtype=self.compute_dtype)
+            return tokens, ops.reshape(maps, (-1, self.num_tokens, height, width))
+        return tokens
+
+    def get_config(self):
+        return {**super().get_config(), "num_tokens": self.num_tokens}
+
+
+def window_grid(height, width, num_tokens):
+    """Return `(rows, columns)` of the equal windows that cut a grid into `num_tokens` parts.
+
+    Of several ways it is the one with the squarest windows, and then with fewer rows.
+
+    Raises:
+        ValueError: no way.
+    """
+    ways = [
+        (rows, num_tokens // rows)
+        for rows in range(1, num_tokens + 1)
+        if num_tokens % rows == 0 and height % rows == 0 and width % (num_tokens // rows) == 0
+    ]
+    if not ways:
+        raise ValueError(
+            f"num_tokens is {num_tokens}, but no {num_tokens} equal windows make up the grid of "
+            f"{height} × {width} cells; choose another number."
+        )
+    return min(ways, key=lambda way: height // way[0] + width // way[1])
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class AveragePooling(layers.Layer):
+    """The grid cut into equal windows, row by row; each token is the mean of one."""
+
+    def __init__(self, num_tokens, **kwargs):
+        super().__init__(**kwargs)
+        self.num_tokens = check_num_tokens(num_tokens)
+
+    def build(self, input_shape):
+        height, width, _ = grid_shape(input_shape)
+        self.windows = window_grid(height, width, self.num_tokens)
+        self.built = True
+
+    def call(self, x):
+        grid = to_grid(x)
+        _, height, width, dim = grid.shape
+        rows, columns = self.windows
+        cells = ops.reshape(grid, (-1, rows, height // rows, columns, width // columns, dim))
+        return ops.reshape(ops.mean(cells, axis=(2, 4)), (-1, self.num_tokens, dim))
+
+    def get_config(self):
+        return {**super().get_config(), "num_tokens": self.num_tokens}
+
+
+@keras.saving.register_keras_serializable(package="tlvit_utils")
+class StridedConvolution(layers.Layer):
+    """A convolution whose kernel is one window of the grid and whose stride is the window's size.
+
+    The windows are those of `AveragePooling`, to which it can learn to be equal. It has as many
+    weights as a window has cells, times the square of the width.
+    """
+
+    def __init__(self, num_tokens, **kwargs):
+        super().__init__(**kwargs)
+        self.num_tokens = check_num_tokens(num_tokens)
+
+    def build(self, input_shape):
+        height, width, dim = grid_shape(input_shape)
+        rows, columns = window_grid(height, width, self.num_tokens)
+        window = (height // rows, width // columns)
+        self.conv = layers.Conv2D(
+            dim, window, window, data_format="channels_last", dtype=self.dtype_policy
+        )
+        self.conv.build((None, height, width, dim))
+        self.built = True
+
+    def call(self, x):
+        tokens = self.conv(to_grid(x))  # (batch, rows, columns, dim)
+        return ops.reshape(tokens, (-1, self.num_tokens, tokens.shape[-1]))
+
+    def get_config(self):
+        return {**super().get_config(), "num_tokens": self.num_tokens}

@@ -21,7 +21,14 @@ from tlvit_utils._validation import (
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock
 from tlvit_utils.patches import PatchEncoder, convolutional_tokenizer
-from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.reductions import (
+    AveragePooling,
+    GroupedTokenLearner,
+    PatchMerger,
+    StridedConvolution,
+    TopKTokens,
+    window_grid,
+)
 from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)  # of red, green and blue, 0..1, over the 50,000 images
@@ -32,7 +39,12 @@ VARIANTS = {
     "grouped": lambda config: GroupedTokenLearner(
         config.num_tokens, config.num_groups, name="token_learner"
     ),
+    "patch_merger": lambda config: PatchMerger(config.num_tokens, name="patch_merger"),
+    "top_k": lambda config: TopKTokens(config.num_tokens, name="top_k"),
+    "average": lambda config: AveragePooling(config.num_tokens, name="average_pooling"),
+    "strided": lambda config: StridedConvolution(config.num_tokens, name="strided_convolution"),
 }
+WINDOWS = ("average", "strided")  # the variants that cut the grid into windows and have no maps
 
 CHECKS = {  # of the fields of a ViTConfig, each for itself
     "image_size": check_count,
@@ -82,7 +94,9 @@ class ViTConfig:
         dropout_rate: dropout after the patch encoder, in attention and in the MLPs.
         num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
         variant: which TokenLearner: "v1" (`TokenLearner`), "v1.1" (`TokenLearnerV11`) or "grouped"
-            (`GroupedTokenLearner`).
+            (`GroupedTokenLearner`). Or, in its place, another layer to compare with:
+            "patch_merger" (`PatchMerger`), "top_k" (`TopKTokens`), "average" (`AveragePooling`) or
+            "strided" (`StridedConvolution`).
         pooling: "mean", "sum" or "weighted_mean", how v1 pools the grid; the others know only
             one way.
         num_groups: groups of the grouped variant.
@@ -149,6 +163,8 @@ class ViTConfig:
                 f"num_groups is {self.num_groups}, which does not divide projection_dim = "
                 f"{self.projection_dim}; choose a divisor."
             )
+        if self.variant in WINDOWS:
+            window_grid(self.grid_size, self.grid_size, self.num_tokens)
 
     def _check_convolutions(self):
         filters, strides = zip(*self.convolutions, strict=True)
@@ -276,8 +292,11 @@ def build_vit(config: ViTConfig) -> keras.Model:
             name=f"block_{i}",
         )(x)  # (batch, tokens, dim)
         if config.num_tokens is not None and i == config.token_learner_after:
-            token_learner = VARIANTS[config.variant](config)
-            x, _ = token_learner(x, return_attention_maps=True)
+            reduction = VARIANTS[config.variant](config)
+            if config.variant in WINDOWS:
+                x = reduction(x)
+            else:
+                x, _ = reduction(x, return_attention_maps=True)
     x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
     x = layers.GlobalAveragePooling1D("channels_last", name="mean_over_tokens")(x)
     x = layers.Dense(config.num_classes, activation="softmax", dtype="float32", name="classes")(x)

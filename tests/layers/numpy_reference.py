@@ -109,6 +109,38 @@ def grouped_token_learner(image, weights, groups):
     return pool(maps, grouped_convolution(image, to_values, groups)), maps.transpose(2, 0, 1)
 
 
+def patch_merger(image, weights):
+    gamma, beta, queries = weights  # queries: (dim, num_tokens)
+    grid = normalised(image, gamma, beta)
+    height, width, dim = grid.shape
+    logits = np.zeros((height, width, queries.shape[1]))
+    for i, j, s, c in product(range(height), range(width), range(queries.shape[1]), range(dim)):
+        logits[i, j, s] += grid[i, j, c] * queries[c, s] / sqrt(dim)
+    maps = softmax_over_cells(logits)
+    return pool(maps, grid), maps.transpose(2, 0, 1)
+
+
+def window_means(image, rows, columns):
+    height, width, dim = image.shape
+    tokens = np.zeros((rows * columns, dim))
+    for i, j in product(range(height), range(width)):
+        window = i // (height // rows) * columns + j // (width // columns)
+        tokens[window] += image[i, j] * rows * columns / (height * width)
+    return tokens
+
+
+def strided_convolution(image, kernel, bias):
+    """Return tokens of windows as large as the kernel `(height, width, dim, filters)`."""
+    height, width, dim, filters = kernel.shape
+    tokens = []
+    for top, left in product(range(0, image.shape[0], height), range(0, image.shape[1], width)):
+        token = bias.astype(float)
+        for i, j, c, f in product(range(height), range(width), range(dim), range(filters)):
+            token[f] += image[top + i, left + j, c] * kernel[i, j, c, f]
+        tokens.append(token)
+    return np.array(tokens)
+
+
 def token_fuser(tokens, image, weights, use_normalization=True):
     weights = list(weights)
     if use_normalization:

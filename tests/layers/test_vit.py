@@ -8,14 +8,18 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import (
+    AveragePooling,
     GroupedTokenLearner,
+    PatchMerger,
+    StridedConvolution,
     TokenLearner,
     TokenLearnerV11,
+    TopKTokens,
     ViTConfig,
     build_vit,
 )
 from tlvit_utils.analysis.cost import model_cost
-from tlvit_utils.analysis.maps import predict_with_maps
+from tlvit_utils.analysis.maps import find_token_learner, predict_with_maps
 
 GEOMETRIES = [ViTConfig.published(), ViTConfig.light(), ViTConfig.modern()]
 
@@ -171,6 +175,8 @@ def test_a_model_without_token_learner_saves_and_loads(tiny_config, images, tmp_
         ({"pooling": "sum"}, TokenLearner, {"pooling": "sum"}),
         ({"pooling": "weighted_mean"}, TokenLearner, {"pooling": "weighted_mean"}),
         ({"variant": "v1.1"}, TokenLearnerV11, {}),
+        ({"variant": "patch_merger"}, PatchMerger, {}),
+        ({"variant": "top_k"}, TopKTokens, {}),
         ({"variant": "grouped", "num_groups": 2}, GroupedTokenLearner, {"num_groups": 2}),
     ],
 )
@@ -178,7 +184,7 @@ def test_every_variant_of_token_learner_saves_and_loads_with_its_maps(
     fields, layer_class, layer_fields, tiny_config, images, tmp_path, randomise
 ):
     model = randomise(build_vit(tiny_config.replace(**fields)))
-    layer = model.get_layer("token_learner")
+    layer = find_token_learner(model)
     assert type(layer) is layer_class
     assert layer.get_config().items() >= {"num_tokens": 3, **layer_fields}.items()
     model.save(tmp_path / "model.keras")
@@ -187,6 +193,18 @@ def test_every_variant_of_token_learner_saves_and_loads_with_its_maps(
         predict_with_maps(loaded, images), predict_with_maps(model, images), strict=True
     ):
         np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    "variant, layer_class", [("average", AveragePooling), ("strided", StridedConvolution)]
+)
+def test_windows_save_and_load(variant, layer_class, tiny_config, images, tmp_path, randomise):
+    model = randomise(build_vit(tiny_config.replace(variant=variant, num_tokens=8)))
+    (layer,) = (layer for layer in model.layers if isinstance(layer, layer_class))
+    assert layer.output.shape == (None, 8, 16)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
 
 
 @pytest.mark.parametrize("config", [*GEOMETRIES, ViTConfig(num_tokens=None)])
@@ -204,6 +222,8 @@ def test_a_config_survives_json(config):
         ({"num_classes": 0}, "num_classes is 0"),
         ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
         ({"num_tokens": 2.5}, "num_tokens is 2.5"),
+        ({"variant": "average", "num_tokens": 5}, r"num_tokens is 5, .* grid of 8 × 8 cells"),
+        ({"variant": "strided", "num_tokens": 3}, r"num_tokens is 3, .* grid of 8 × 8 cells"),
         ({"variant": "v2"}, r"variant is 'v2'.*'v1', 'v1.1', 'grouped'"),
         ({"token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
         ({"token_learner_after": -1}, "token_learner_after is -1"),

@@ -24,7 +24,7 @@ from keras import layers
 
 from tlvit_utils.blocks import MLP, TransformerBlock
 from tlvit_utils.patches import PatchEncoder
-from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, StridedConvolution
 from tlvit_utils.token_fuser import TokenFuser
 from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11, grid_shape
 
@@ -342,6 +342,21 @@ def _(layer, shape):
         (work_of(conv, shape) for conv in convs),
         work_of(layer.norm, shape) + _softmax_pooling(layer.num_tokens, shape),
     )
+
+
+@work_of.register(PatchMerger)
+def _(layer, shape):
+    shape = (None, *grid_shape(shape))
+    return (
+        work_of(layer.norm, shape)
+        + work_of(layer.queries, shape)
+        + _softmax_pooling(layer.num_tokens, shape)
+    )
+
+
+@work_of.register(StridedConvolution)
+def _(layer, shape):
+    return work_of(layer.conv, (None, *grid_shape(shape)))
 
 
 def _softmax_pooling(num_tokens, shape):

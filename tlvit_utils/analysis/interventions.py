@@ -15,7 +15,7 @@ import numpy as np
 
 from tlvit_utils.analysis.maps import BATCH_SIZE, find_token_learner
 from tlvit_utils.data.batches import check_images
-from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger
 from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, to_grid
 
 TIE = 1e-6  # values that differ by no more share a rank
@@ -45,6 +45,8 @@ class NetworkParts:
         self._values = None  # what the maps weight, where that is not the grid itself
         if isinstance(token_learner, GroupedTokenLearner):
             self._values = _compiled(grid, token_learner.to_values(grid))
+        elif isinstance(token_learner, PatchMerger):
+            self._values = _compiled(grid, token_learner.norm(grid))
         self._tail = _tail(model, token_learner)
 
     def grid(self, images) -> np.ndarray:

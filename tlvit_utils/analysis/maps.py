@@ -12,11 +12,11 @@ from keras import ops
 
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.data.batches import check_images
-from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, TopKTokens
 from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 
 BATCH_SIZE = 256
-TOKEN_LEARNERS = (TokenLearner, TokenLearnerV11, GroupedTokenLearner)
+TOKEN_LEARNERS = (TokenLearner, TokenLearnerV11, GroupedTokenLearner, PatchMerger, TopKTokens)
 
 
 def find_token_learner(model: keras.Model, layer: str | None = None) -> keras.layers.Layer:
