@@ -1,0 +1,242 @@
+"""The live page: networks that run in the reader's browser, with pictures to try them on.
+
+`page` makes one HTML file that needs no kernel, no server and no network connection. `network.js`
+computes what Keras computes, `shrink.js` makes an own picture small, and `page.html`, `page.css`
+and `page.js` are what one sees.
+"""
+
+import base64
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tlvit_utils._files import replacing
+from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.analysis.maps import predict_with_maps, seen_images
+from tlvit_utils.data.batches import check_images
+from tlvit_utils.data.datasets import CIFAR10_CLASSES
+from tlvit_utils.figures.overlay import captioned, encode_png, enlarge, as_uint8, render, tile_square
+from tlvit_utils.live.layers import describe_network
+
+FOLDER = Path(__file__).parent
+HEIGHT = 900  # of the frame in a notebook, in pixels
+STILLS = 4  # pictures that stand in for the page where it cannot be shown
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A live page; the last expression of a notebook's cell shows it.
+
+    Attributes:
+        data: what the page knows, as JSON holds it: a title and sets of pictures with the networks
+            that take them.
+        png: a still picture of some maps, for where no page can be shown.
+        words: what the still picture shows.
+    """
+
+    data: dict
+    png: bytes
+    words: str
+
+    def __add__(self, other: "Page") -> "Page":
+        """Return one page with the pictures and networks of both."""
+        data = {**self.data, "sets": self.data["sets"] + other.data["sets"]}
+        return Page(data, self.png, self.words)
+
+    @property
+    def html(self) -> str:
+        """The page: one file that holds all it needs."""
+        return re.sub(
+            r'<link rel="stylesheet" href="(\w+\.css)">|<script src="(\w+\.js)"></script>'
+            r'|(?<=<script type="application/json" id="data">)(?=</script>)',
+            self._fill,
+            (FOLDER / "page.html").read_text(encoding="utf-8"),
+        )
+
+    def _fill(self, tag) -> str:
+        """Return what stands in the page in place of a reference to a file."""
+        style, script = tag.groups()
+        if style:
+            return f"<style>\n{(FOLDER / style).read_text(encoding='utf-8')}</style>"
+        if script:
+            return f"<script>\n{(FOLDER / script).read_text(encoding='utf-8')}</script>"
+        return _json(self.data)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the page to `path`, complete or not at all."""
+        page = self.html
+        with replacing(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """Return the page in a frame of its own, a still picture and words."""
+        frame = (
+            f"<iframe srcdoc='{escape(self.html)}' title='{escape(self.data['title'])}' "
+            f"style='width:100%;height:{HEIGHT}px;border:0' allow='clipboard-write'></iframe>"
+        )
+        data = {"text/html": frame, "image/png": self.png, "text/plain": self.words}
+        return data, {"image/png": {"alt": self.words}}
+
+
+def page(
+    models,
+    images,
+    labels,
+    masks=None,
+    epoch_maps=None,
+    *,
+    class_names=CIFAR10_CLASSES,
+    title="TokenLearner, live",
+) -> Page:
+    """Make a page in which networks run on these pictures, and can be changed.
+
+    Two pages can be added: `page(…) + page(…)` has the networks and the pictures of both.
+
+    Args:
+        models: a model of `build_vit`, or a dict of names and such models. All take images of one
+            size and tell the same classes apart.
+        images: `(N, image_size, image_size, 3)`, 0..255, at least one. 60 pictures of 32 pixels
+            take 0.25 MB, and so do 15 of 64.
+        labels: `(N,)`, integers, the true classes.
+        masks: `(N, image_size, image_size)`, 1 where the object is and 0 elsewhere, or None.
+        epoch_maps: the model's `pretrained.EpochMaps`, or a dict of them by the models' names. Its
+            `image_indices` are those of `images`.
+        class_names: name of each label.
+        title: of the page.
+
+    Raises:
+        TypeError: images that are not numbers.
+        ValueError: no pictures, pictures, labels, masks, names or maps that do not fit, or a model
+            that the page cannot run; the message says which.
+    """
+    models = dict(models) if isinstance(models, Mapping) else {"the network": models}
+    if not models or not len(images):
+        raise ValueError(
+            f"There are {len(models)} models and {len(images)} images; give at least one of each."
+        )
+    if not isinstance(epoch_maps, Mapping):
+        epoch_maps = {next(iter(models)): epoch_maps}
+    first = next(iter(models.values()))
+    images = np.rint(check_images(images, first.input_shape[1])).astype("uint8")
+    labels = np.asarray(labels)
+    _check(models, images, labels, masks, epoch_maps, class_names)
+    one = {
+        "class_names": [str(name) for name in class_names],
+        "size": images.shape[1],
+        "count": len(images),
+        "pixels": _base64(images),
+        "labels": labels.tolist(),
+        "masks": None if masks is None else _base64(np.packbits(np.asarray(masks) != 0)),
+        "models": [
+            {
+                "name": str(name),
+                "parameters": model.count_params(),
+                "multiply_adds": model_cost(model).macs,
+                **describe_network(model),
+                "epochs": _epochs(epoch_maps.get(name)),
+            }
+            for name, model in models.items()
+        ],
+    }
+    return Page({"title": str(title), "sets": [one]}, *_still(models, images, labels, class_names))
+
+
+def _check(models, images, labels, masks, epoch_maps, class_names):
+    """Raise a ValueError where what belongs together does not fit."""
+    size, count, classes = images.shape[1], len(images), len(class_names)
+    for name, model in models.items():
+        takes, tells = model.input_shape[1], model.output_shape[-1]
+        if (takes, tells) != (size, classes):
+            raise ValueError(
+                f"The model {name!r} takes images of {takes} pixels and tells {tells} classes "
+                f"apart, but here are {size} pixels and {classes} class names; give models that "
+                "take the same images one page, and add the pages."
+            )
+    if labels.shape != (count,) or labels.dtype.kind not in "ui":
+        raise ValueError(
+            f"The labels have shape {labels.shape} and type {labels.dtype}, but it must be one "
+            f"integer for each of the {count} images."
+        )
+    if not ((labels >= 0) & (labels < classes)).all():
+        raise ValueError(
+            f"The labels run from {labels.min()} to {labels.max()}, but there are {classes} class "
+            "names; give one name per class."
+        )
+    if masks is not None and np.shape(masks) != (count, size, size):
+        raise ValueError(
+            f"The masks have shape {np.shape(masks)}, but it must be {(count, size, size)}: one "
+            "number per pixel."
+        )
+    for name, each in epoch_maps.items():
+        if name not in models:
+            raise ValueError(f"epoch_maps is of {name!r}, but no model has this name.")
+        if each is not None and max(each.image_indices) >= count:
+            raise ValueError(
+                f"epoch_maps has an image {max(each.image_indices)}, but there are only {count} "
+                f"images; give the first {max(each.image_indices) + 1} of the {each.split} images."
+            )
+
+
+def _epochs(epoch_maps) -> dict | None:
+    """Return maps of every epoch with 256 steps between each one's lowest and highest value."""
+    if epoch_maps is None:
+        return None
+    maps = epoch_maps.maps.astype("float32")
+    low, high = maps.min((3, 4)).astype("float16"), maps.max((3, 4)).astype("float16")
+    span = np.maximum(high.astype("float32") - low, 1e-12)[..., None, None]
+    levels = np.clip((maps - low[..., None, None]) / span, 0, 1)
+    return {
+        "val_accuracy": [round(float(accuracy), 4) for accuracy in epoch_maps.val_accuracy],
+        "pictures": epoch_maps.image_indices.tolist(),
+        "levels": _base64(np.rint(255 * levels).astype("uint8")),
+        "limits": _base64(np.stack([low, high], axis=-1).astype("<f2")),
+    }
+
+
+def _still(models, images, labels, class_names) -> tuple[bytes, str]:
+    """Return a picture of the first network's maps of a few images (PNG), and its words."""
+    (name, model), images = next(iter(models.items())), images[:STILLS]
+    views = as_uint8(seen_images(model, images))
+    try:
+        probabilities, maps = predict_with_maps(model, images)
+    except ValueError:  # no TokenLearner, so no maps
+        probabilities, maps = keras.ops.convert_to_numpy(model(images)), None
+    columns = []
+    for i, view in enumerate(views):
+        said, true = class_names[probabilities[i].argmax()], class_names[labels[i]]
+        verdict = "right" if probabilities[i].argmax() == labels[i] else f"wrong, it is {true}"
+        lines = [f"{said}, {probabilities[i].max():.0%} ({verdict})"]
+        picture = enlarge(view, 240)
+        if maps is not None:
+            picture = _all_maps(view, maps[i])
+        columns.append((picture, lines))
+    words = (
+        f"Live page of {name}. Open the notebook in Jupyter and trust it, or save the page, to "
+        f"change the pictures and the network. The first {len(columns)} of its pictures"
+        f"{'' if maps is None else ', each with its tokens’ maps, dark purple to yellow'}: "
+        + "; ".join(lines[0] for _, lines in columns)
+    )
+    return encode_png(captioned(columns)), words
+
+
+def _all_maps(view, maps, size=240):
+    """Return a view with the maps of all tokens, one beside the other."""
+    titles = [str(token + 1) for token in range(len(maps))]
+    return tile_square(lambda token, side: render(view, maps[token], size=side), titles, size)
+
+
+def _base64(array) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def _json(data) -> str:
+    """Return JSON that can stand in a script element: nothing in it can end the element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII, so no U+2028
+    return text.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"})

@@ -1,0 +1,107 @@
+"""A network's layers and weights as `network.js` reads them, or a sentence on why it cannot."""
+
+import base64
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from tlvit_utils.augment import RandomCropFlip
+from tlvit_utils.blocks import TransformerBlock
+from tlvit_utils.patches import PatchEncoder
+from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
+
+LAST = {"data_format": "channels_last"}
+CENTRED = {"center": True, "scale": True}
+# For each layer: the settings that the page's network reads, and those that it takes for granted
+KNOWN = {
+    layers.Rescaling: (("scale", "offset"), {}),
+    RandomCropFlip: (("resized_size", "padding", "crop_size"), {}),
+    layers.Conv2D: (
+        ("strides",),
+        {"activation": "linear", "groups": 1, "dilation_rate": (1, 1), **LAST},
+    ),
+    layers.BatchNormalization: (("epsilon",), CENTRED | {"axis": -1}),
+    layers.ReLU: ((), {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
+    layers.Reshape: ((), {}),
+    PatchEncoder: ((), {}),
+    layers.Dropout: ((), {}),
+    TransformerBlock: (("num_heads", "key_dim", "activate_last"), {}),
+    TokenLearner: (("num_tokens", "pooling"), {"approximate_gelu": True}),
+    TokenLearnerV11: (("num_tokens",), {}),
+    GroupedTokenLearner: (("num_tokens", "num_groups"), {}),
+    layers.LayerNormalization: (("epsilon",), CENTRED),
+    layers.GlobalAveragePooling1D: ((), {"keepdims": False, **LAST}),
+    layers.Dense: ((), {"activation": "softmax", "use_bias": True}),
+}
+POOLINGS = ("mean", "sum")
+MOVING = ("moving_mean", "moving_variance")  # of batch normalisation
+
+
+def describe_network(model: keras.Model) -> dict:
+    """Return a model's layers in order, and its weights, ready for JSON.
+
+    Weights are rounded to float16, except the moving statistics of batch normalisation, as in the
+    weights that ship with the package.
+
+    Args:
+        model: from `build_vit`.
+
+    Raises:
+        ValueError: a model that the page cannot run, or weights that float16 cannot hold.
+    """
+    described, values = [], {"float16": [], "float32": []}
+    came_out = model.input
+    for layer in model.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        if layer.input is not came_out:
+            raise _refusal(f"its layer {layer.name!r} does not follow the one before it")
+        came_out = layer.output[0] if isinstance(layer.output, (list, tuple)) else layer.output
+        weights = []
+        for variable in layer.weights:
+            dtype = "float32" if variable.name in MOVING else "float16"
+            weights.append((variable.name, tuple(variable.shape), dtype))
+            values[dtype].append(ops.convert_to_numpy(variable).ravel())
+        described.append({**_settings(layer), "weights": weights})
+    if not any(layer["kind"] == "RandomCropFlip" for layer in described):
+        raise _refusal("it has no RandomCropFlip layer")
+    return {"layers": described, **{dtype: _encode(dtype, each) for dtype, each in values.items()}}
+
+
+def _settings(layer) -> dict:
+    """Return what the page must know of a layer."""
+    if type(layer) not in KNOWN:
+        known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
+        raise _refusal(
+            f"its layer {layer.name!r} is a {type(layer).__name__}, and the page knows only {known}"
+        )
+    read, granted = KNOWN[type(layer)]
+    config = layer.get_config()
+    for setting, value in granted.items():
+        if config[setting] != value:
+            raise _refusal(
+                f"its layer {layer.name!r} has {setting}={config[setting]!r}, and the page knows "
+                f"only {value!r}"
+            )
+    if config.get("pooling", "sum") not in POOLINGS:
+        raise _refusal(f"it pools by {config['pooling']!r}, and the page knows only {POOLINGS}")
+    settings = {"kind": type(layer).__name__, "name": layer.name}
+    if isinstance(layer, RandomCropFlip):
+        settings["image_size"] = layer.input.shape[1]
+    return {**settings, **{name: config[name] for name in read}}
+
+
+def _encode(dtype, arrays) -> str:
+    """Return arrays as base64, one after the other."""
+    flat = np.concatenate([np.zeros(0), *arrays])
+    with np.errstate(over="ignore"):
+        rounded = flat.astype(np.dtype(dtype).newbyteorder("<"))
+    if not np.isfinite(rounded).all():
+        raise _refusal(f"some of its weights are no finite numbers in {dtype}")
+    return base64.b64encode(rounded.tobytes()).decode()
+
+
+def _refusal(problem) -> ValueError:
+    return ValueError(f"The live page cannot run this model: {problem}; use one of build_vit.")
