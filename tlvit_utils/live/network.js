@@ -494,3 +494,19 @@ function meanMap(maps, cells) {
   for (let i = 0; i < maps.length; i++) mean[i % cells] += maps[i] / count;
   return Float32Array.from(maps, (_, i) => mean[i % cells]);
 }
+
+/** A network's maps after every epoch of its training, as the page's data holds them. */
+function epochMaps({ val_accuracy, pictures, levels, limits }) {
+  const [values, ends] = [bytes(levels), halves(limits)]; // each map's levels, lowest and highest
+  const cells = values.length / (ends.length / 2);
+  const length = values.length / (val_accuracy.length * pictures.length); // of one picture's maps
+  return { accuracy: val_accuracy, pictures,
+    /** The maps of the n-th of `pictures` after an epoch (from 0), one after the other. */
+    maps(epoch, n) {
+      const from = (epoch * pictures.length + n) * length;
+      return Float32Array.from({ length }, (_, i) => {
+        const end = 2 * Math.floor((from + i) / cells);
+        return ends[end] + (ends[end + 1] - ends[end]) * values[from + i] / 255;
+      });
+    } };
+}
