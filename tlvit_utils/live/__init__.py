@@ -22,7 +22,14 @@ from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import predict_with_maps, seen_images
 from tlvit_utils.data.batches import check_images
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
-from tlvit_utils.figures.overlay import captioned, encode_png, enlarge, as_uint8, render, tile_square
+from tlvit_utils.figures.overlay import (
+    as_uint8,
+    captioned,
+    encode_png,
+    enlarge,
+    render,
+    tile_square,
+)
 from tlvit_utils.live.layers import describe_network
 
 FOLDER = Path(__file__).parent

@@ -23,35 +23,50 @@ function bicubicWeights(length, from, side, size) {
   });
 }
 
+/** Lay transparent pixels of RGBA on grey, in place. */
+function layOnGrey(data) {
+  for (let i = 0; i < data.length; i += 4) {
+    const opacity = data[i + 3] / 255;
+    if (opacity === 1) continue;
+    for (let c = i; c < i + 3; c++) data[c] = opacity * data[c] + (1 - opacity) * GREY;
+    data[i + 3] = 255;
+  }
+}
+
 /**
- * The largest square in the middle of a picture, `size` × `size`, rows of RGB, 0..255.
+ * The largest square in the middle of a picture, `size` × `size`, rows of RGB, 0..255. As in Pillow,
+ * the first pass goes along the rows, or along the columns of a very tall picture, and rounds.
  *
- * @param picture {width, height, data}, data being rows of RGBA as in an ImageData
+ * @param picture an ImageData, or {width, height, data}; its transparent pixels are laid on grey
  */
 function shrink({ width, height, data }, size) {
+  layOnGrey(data);
   const side = Math.min(width, height);
-  const columns = bicubicWeights(width, (width - side) / 2, side, size);
-  const rows = bicubicWeights(height, (height - side) / 2, side, size);
-  const top = rows[0].first, bottom = rows.at(-1).first + rows.at(-1).weights.length;
-  const narrow = new Uint8ClampedArray((bottom - top) * size * 3); // rounds as it is written
-  for (let y = top, o = 0; y < bottom; y++)
-    for (const { first, weights } of columns) {
-      let red = 0, green = 0, blue = 0;
-      for (let j = 0, i = 4 * (y * width + first); j < weights.length; j++, i += 4) {
-        const there = weights[j] * data[i + 3] / 255, behind = (weights[j] - there) * GREY;
-        red += there * data[i] + behind;
-        green += there * data[i + 1] + behind;
-        blue += there * data[i + 2] + behind;
+  const axis = (length, step, outStep) => // how far apart its pixels are, before and after
+    ({ step, outStep, pixels: bicubicWeights(length, (length - side) / 2, side, size) });
+  const across = axis(width, 4, 3), down = axis(height, 4 * width, 3 * size);
+  const tall = height > size && height - size > 2 * (width - size);
+  const [one, other] = tall ? [down, across] : [across, down];
+  const last = other.pixels.at(-1), begin = other.pixels[0].first;
+  const lines = last.first + last.weights.length - begin; // of the picture that are used
+  const narrow = new Uint8ClampedArray(lines * size * 3);
+  for (let line = 0, o = 0; line < lines; line++)
+    for (const { first, weights } of one.pixels) {
+      let red = 0, green = 0, blue = 0, i = (begin + line) * other.step + first * one.step;
+      for (let j = 0; j < weights.length; j++, i += one.step) {
+        red += weights[j] * data[i];
+        green += weights[j] * data[i + 1];
+        blue += weights[j] * data[i + 2];
       }
-      narrow[o++] = red; narrow[o++] = green; narrow[o++] = blue;
+      for (const sum of [red, green, blue]) narrow[o++] = Math.floor(sum + 0.5);
     }
   const out = new Uint8ClampedArray(size * size * 3);
-  rows.forEach(({ first, weights }, row) => {
-    for (let column = 0; column < 3 * size; column++) {
+  other.pixels.forEach(({ first, weights }, place) => {
+    for (let i = 0; i < 3 * size; i++) {
       let sum = 0;
       for (let j = 0; j < weights.length; j++)
-        sum += weights[j] * narrow[(first - top + j) * 3 * size + column];
-      out[row * 3 * size + column] = sum;
+        sum += weights[j] * narrow[(first - begin + j) * 3 * size + i];
+      out[place * other.outStep + Math.floor(i / 3) * one.outStep + i % 3] = Math.floor(sum + 0.5);
     }
   });
   return out;

@@ -1,0 +1,58 @@
+"""Engines that run the page's JavaScript: Node and a browser."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tlvit_utils import live
+
+FOLDER = Path(live.__file__).parent
+
+
+@pytest.fixture(scope="session")
+def source():
+    """A function that returns the text of one of the page's files."""
+    return lambda name: (FOLDER / name).read_text(encoding="utf-8")
+
+
+def in_node(script, given):
+    program = (
+        "const given = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
+        f"process.stdout.write(JSON.stringify((() => {{{script}\nreturn answer;}})()(given)));"
+    )
+    done = subprocess.run(
+        ["node", "--eval", program], input=json.dumps(given), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def in_browser(browser):
+    page = browser.new_page()
+    yield lambda script, given: page.evaluate(
+        f"(given) => (() => {{{script}\nreturn answer;}})()(given)", given
+    )
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def javascript(request):
+    """A function that gives a value to the function `answer` of a script, and returns its result.
+
+    It runs in Node, or in a browser where there is no Node; in CI one of the two must be there.
+    """
+    if shutil.which("node"):
+        return in_node
+    try:
+        return request.getfixturevalue("in_browser")
+    except pytest.skip.Exception:
+        if os.environ.get("CI"):
+            pytest.fail(
+                "Neither Node nor a browser is here, so nothing can run the page's network."
+            )
+        raise

@@ -1,0 +1,247 @@
+"""The page's network against Keras: every layer, many pictures, tokens left out."""
+
+import base64
+
+import keras
+import numpy as np
+import pytest
+
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.analysis.interventions import split_network
+from tlvit_utils.live.layers import describe_network
+from tlvit_utils.pretrained import load_pretrained
+
+TOLERANCE = 1e-5  # of numbers up to 1, and of larger ones relative to the layer's largest
+
+SMALL = ViTConfig.modern(3).replace(
+    image_size=16,
+    resized_size=16,
+    padding=2,
+    crop_size=16,
+    convolutions=((6, 2), (10, 2)),
+    projection_dim=10,
+    num_heads=2,
+    key_dim=7,
+    mlp_units=(13, 10),
+    num_layers=2,
+)
+# patches, a resized view with black borders, wide heads, GELU after the MLP: as was published
+SMALL_PATCHES = ViTConfig.published(5, num_layers=3).replace(
+    image_size=16, resized_size=20, padding=4, crop_size=24, key_dim=16, projection_dim=12,
+    num_heads=3, mlp_units=(20, 16, 12), num_groups=2,
+)  # fmt: skip
+CONFIGS = {
+    "sum": SMALL,
+    "mean": SMALL_PATCHES,
+    "v1.1": SMALL.replace(variant="v1.1", token_learner_after=1),
+    "grouped": SMALL_PATCHES.replace(variant="grouped"),
+    "no reduction": SMALL.replace(num_tokens=None),
+}
+SHIPPED = ("modern_8_tokens", "modern_8_tokens_v1.1", "published_8_tokens")
+
+STEPS = """
+const text = (x) => {
+  const numbers = new Uint8Array(Float32Array.from(x).buffer);
+  let letters = "";
+  for (const number of numbers) letters += String.fromCharCode(number);
+  return btoa(letters);
+};
+function answer({ model, pictures }) {
+  const network = buildNetwork(model);
+  return pictures.map((picture) => {
+    const steps = [];
+    const { probabilities } = network.run(picture, (name, x) => steps.push([name, text(x)]));
+    return [...steps, ["probabilities", text(probabilities)]];
+  });
+}
+"""
+
+
+def numbers(text):
+    """Return the numbers that `text` of the scripts here has written."""
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def rounded(model, seed=0):
+    """Return the model with random weights that float16 can hold."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if "variance" in variable.name:
+            drawn = rng.uniform(0.5, 2, variable.shape)
+        else:
+            drawn = rng.normal(0, 0.3, variable.shape) + (variable.name == "gamma")
+        variable.assign(drawn.astype("float16"))
+    return model
+
+
+def pictures(count, size, seed=0):
+    """Return images with large and small shapes, uint8."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, size // 4, size // 4, 3)).repeat(4, 1).repeat(4, 2)
+    fine = rng.integers(-40, 41, (count, size, size, 3))
+    return np.clip(coarse + fine, 0, 255).astype("uint8")
+
+
+def golden_steps(model, images):
+    """Return the name and the output `(images, …)` of each layer, in order."""
+    outputs = []
+    for layer in model.layers[1:]:
+        if isinstance(layer.output, list):
+            tokens, maps = layer.output
+            outputs += [("maps", maps), ("tokens", tokens)]
+        else:
+            outputs.append((layer.name, layer.output))
+    outputs.append(("probabilities", model.output))
+    values = keras.Model(model.input, [output for _, output in outputs])(images.astype("float32"))
+    return [
+        (name, keras.ops.convert_to_numpy(value))
+        for (name, _), value in zip(outputs, values, strict=True)
+    ]
+
+
+def first_difference(script, run, model, images):
+    """Return the first layer whose numbers differ from Keras's and by how much, or None."""
+    given = {
+        "model": {"name": "test", **describe_network(model)},
+        "pictures": images.reshape(len(images), -1).tolist(),
+    }
+    answers = run(script + STEPS, given)
+    for i, (name, expected) in enumerate(golden_steps(model, images)):
+        allowed = TOLERANCE * max(1, np.abs(expected).max())
+        for one, answer in zip(expected, answers, strict=True):
+            assert answer[i][0] == name
+            difference = np.abs(numbers(answer[i][1]) - one.ravel()).max()
+            if not difference <= allowed:
+                return name, float(difference)
+    return None
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_layer_of_small_networks_is_that_of_keras(name, javascript, source):
+    config = CONFIGS[name]
+    model = rounded(build_vit(config))
+    images = pictures(2, config.image_size)
+    assert first_difference(source("network.js"), javascript, model, images) is None
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_layer_of_the_shipped_networks_is_that_of_keras(name, javascript, source):
+    model = load_pretrained(name)
+    assert first_difference(source("network.js"), javascript, model, pictures(3, 32)) is None
+
+
+def test_a_browser_computes_what_node_does(in_browser, source):
+    model = load_pretrained(SHIPPED[0])
+    assert first_difference(source("network.js"), in_browser, model, pictures(1, 32)) is None
+
+
+BROKEN = {
+    "transposed maps": (
+        "out[j * n + i] = x[i * width + j]",
+        "out[i * width + j] = x[i * width + j]",
+    ),
+    "exact GELU": (
+        "const gelu = (x) =>",
+        """const gelu = (x) => { let sum = 0, term = x; // the series of the normal distribution
+          for (let n = 0; n < 200; n++) { sum += term; term *= x * x / (2 * n + 3); }
+          return Math.abs(x) > 9 ? Math.max(x, 0)
+            : x * (0.5 + sum * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI)); };
+        const other = (x) =>""",
+    ),
+    "wrong epsilon": ("EPSILON = 1e-6", "EPSILON = 1e-3"),
+    "columns for rows": ("const y = row * stride", "const y = column * stride"),
+}
+FIRST = {
+    "transposed maps": "maps",
+    "exact GELU": "block_0",
+    "wrong epsilon": "block_0",
+    "columns for rows": "convolution_0",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_network_is_found_at_its_first_wrong_layer(name, javascript, source):
+    script = source("network.js")
+    before, after = BROKEN[name]
+    assert script.count(before) == 1
+    found = first_difference(
+        script.replace(before, after), javascript, rounded(build_vit(SMALL)), pictures(1, 16)
+    )
+    assert found is not None
+    assert found[0] == FIRST[name]
+
+
+MANY = """
+function answer({ model, pictures }) {
+  const network = buildNetwork(model), every = [...Array(network.numTokens).keys()];
+  return pictures.map((picture) => {
+    const pass = network.run(picture);
+    const without = every.map((gone) => Array.from(network.predict(
+      keepTokens(pass.tokens, network.dim, every.filter((token) => token !== gone)))));
+    return [Array.from(pass.probabilities), ...without];
+  });
+}
+"""
+
+
+def test_300_pictures_and_each_token_left_out(javascript, source):
+    model = load_pretrained("modern_8_tokens")
+    images = pictures(300, 32, seed=1)
+    given = {
+        "model": {"name": "test", **describe_network(model)},
+        "pictures": images.reshape(len(images), -1).tolist(),
+    }
+    answers = np.array(javascript(source("network.js") + MANY, given))
+    parts = split_network(model)
+    grid = parts.grid(images)
+    tokens = parts.tokens(grid, parts.maps(grid))
+    expected = [parts.predict(tokens)]
+    expected += [parts.predict(np.delete(tokens, gone, axis=1)) for gone in range(8)]
+    np.testing.assert_allclose(answers, np.stack(expected, axis=1), rtol=0, atol=1e-5)
+
+
+CHANGES = """
+function answer({ model, picture }) {
+  const network = buildNetwork(model), { grid, maps } = network.run(picture);
+  const cells = network.rows * network.columns;
+  const predict = (maps) => Array.from(network.predict(network.pool(grid, maps)));
+  const random = network.randomised(1).run(picture);
+  return {
+    flat: predict(flatMaps(maps, cells)), mean: predict(meanMap(maps, cells)),
+    painted: predict(Float32Array.from({ length: cells }, (_, i) => i % 3)),
+    random: Array.from(random.probabilities), same: Array.from(network.run(picture).probabilities),
+    extent: network.extent, view: Array.from(network.run(picture).view),
+  };
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "grouped"])
+def test_other_maps_change_the_prediction_as_in_python(name, javascript, source):
+    config = CONFIGS[name]
+    model = rounded(build_vit(config))
+    images = pictures(1, config.image_size)
+    given = {
+        "model": {"name": "test", **describe_network(model)},
+        "picture": images.ravel().tolist(),
+    }
+    answer = javascript(source("network.js") + CHANGES, given)
+    parts = split_network(model)
+    grid = parts.grid(images)
+    maps = parts.maps(grid)
+    others = {
+        "flat": np.broadcast_to(maps.mean((2, 3), keepdims=True), maps.shape),
+        "mean": np.broadcast_to(maps.mean(1, keepdims=True), maps.shape),
+        "painted": (np.arange(maps[0, 0].size) % 3.0).reshape(1, 1, *maps.shape[2:]),
+    }
+    for change, each in others.items():
+        expected = parts.predict(parts.tokens(grid, each))[0]
+        np.testing.assert_allclose(answer[change], expected, atol=1e-5)
+    expected = keras.ops.convert_to_numpy(model(images.astype("float32")))[0]
+    np.testing.assert_allclose(answer["same"], expected, atol=1e-5)
+    assert abs(sum(answer["random"]) - 1) < 1e-5
+    assert np.abs(np.subtract(answer["random"], expected)).max() > 0.01
+    view = model.get_layer("augmentation")
+    seen = keras.ops.convert_to_numpy(view(images.astype("float32")))
+    np.testing.assert_allclose(answer["view"], seen.ravel(), atol=1e-3)
+    np.testing.assert_allclose(answer["extent"], view.visible_extent(config.image_size))
