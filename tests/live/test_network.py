@@ -33,6 +33,7 @@ SMALL_PATCHES = ViTConfig.published(5, num_layers=3).replace(
 CONFIGS = {
     "sum": SMALL,
     "mean": SMALL_PATCHES,
+    "weighted mean": SMALL.replace(pooling="weighted_mean"),
     "v1.1": SMALL.replace(variant="v1.1", token_learner_after=1),
     "grouped": SMALL_PATCHES.replace(variant="grouped"),
     "no reduction": SMALL.replace(num_tokens=None),
@@ -216,7 +217,7 @@ function answer({ model, picture }) {
 """
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "grouped"])
+@pytest.mark.parametrize("name", ["sum", "mean", "weighted mean", "grouped"])
 def test_other_maps_change_the_prediction_as_in_python(name, javascript, source):
     config = CONFIGS[name]
     model = rounded(build_vit(config))

@@ -35,7 +35,7 @@ KNOWN = {
     layers.GlobalAveragePooling1D: ((), {"keepdims": False, **LAST}),
     layers.Dense: ((), {"activation": "softmax", "use_bias": True}),
 }
-POOLINGS = ("mean", "sum")
+POOLINGS = ("mean", "sum", "weighted_mean")
 MOVING = ("moving_mean", "moving_variance")  # of batch normalisation
 
 

@@ -9,7 +9,8 @@
 // picture; for one ten times as large, take ONNX Runtime Web, which brings 14 MB of WebAssembly.
 "use strict";
 
-const EPSILON = 1e-6; // of every LayerNormalization in `blocks.py`
+const EPSILON = 1e-6; // of the LayerNormalizations inside blocks and TokenLearners
+const SUM_EPSILON = 1e-4; // of the weighted mean
 
 // Numbers as the page's data holds them
 
@@ -44,18 +45,22 @@ function halves(text) {
  * A matrix (k × m) prepared for `multiply`: four columns at a time lie together, row by row, and
  * the last ones are filled up with zeros. `at(row, column)` gives its numbers.
  */
-function pack(k, m, at, bias = null, panels = new Float32Array(k * 4 * Math.ceil(m / 4))) {
+function pack(k, m, at, bias = null, panels = new Float32Array(k * padded(m))) {
   for (let j = 0, p = 0; j < m; j += 4)
     for (let l = 0; l < k; l++)
       for (let c = j; c < j + 4; c++) panels[p++] = c < m ? at(l, c) : 0;
   return { k, m, panels, bias };
 }
 
+const padded = (m) => 4 * Math.ceil(m / 4);
+
 /** The weights of a Dense layer or of a convolution, (…, m), as a matrix for `multiply`. */
-function packed(kernel, bias = null) {
+function packed(kernel, bias) {
   const m = kernel.shape.at(-1), values = kernel.values;
   return pack(values.length / m, m, (row, column) => values[row * m + column], bias?.values);
 }
+
+const tile = new Float32Array(16);
 
 /**
  * out = a b + bias, a being n × k, row by row. Blocks of 4 × 4 sums stay in registers; where n is
@@ -79,43 +84,46 @@ function multiply(out, a, b, n, aWidth = b.k, aFrom = 0, outWidth = b.m, outFrom
         s20 += x2 * b0; s21 += x2 * b1; s22 += x2 * b2; s23 += x2 * b3;
         s30 += x3 * b0; s31 += x3 * b1; s32 += x3 * b2; s33 += x3 * b3;
       }
+      tile[0] = s00; tile[1] = s01; tile[2] = s02; tile[3] = s03;
+      tile[4] = s10; tile[5] = s11; tile[6] = s12; tile[7] = s13;
+      tile[8] = s20; tile[9] = s21; tile[10] = s22; tile[11] = s23;
+      tile[12] = s30; tile[13] = s31; tile[14] = s32; tile[15] = s33;
       const columns = Math.min(4, m - j);
-      for (let c = 0; c < columns; c++) {
-        const offset = bias ? bias[j + c] : 0, o = outFrom + j + c;
-        out[o + i * outWidth] = offset + (c < 2 ? (c ? s01 : s00) : c > 2 ? s03 : s02);
-        out[o + i1 * outWidth] = offset + (c < 2 ? (c ? s11 : s10) : c > 2 ? s13 : s12);
-        out[o + i2 * outWidth] = offset + (c < 2 ? (c ? s21 : s20) : c > 2 ? s23 : s22);
-        out[o + i3 * outWidth] = offset + (c < 2 ? (c ? s31 : s30) : c > 2 ? s33 : s32);
-      }
+      for (let r = 0, o = outFrom + i * outWidth + j; r < 4 && i + r < n; r++, o += outWidth)
+        for (let c = 0; c < columns; c++) out[o + c] = tile[4 * r + c];
     }
   }
+  if (bias)
+    for (let i = 0, o = outFrom; i < n; i++, o += outWidth)
+      for (let j = 0; j < m; j++) out[o + j] += bias[j];
   return out;
 }
 
 /**
- * A convolution over a grid (rows × columns × dim) with Keras's padding "same": the numbers that
- * each output reads are gathered as one row, and then it is a product.
+ * A convolution over a grid with Keras's padding "same": the numbers that each output reads are
+ * gathered as one row, and then it is a product.
  */
-function convolution({ rows, columns, dim }, kernel, stride, bias) {
-  const [height, width, , filters] = kernel.shape, weights = packed(kernel, bias);
-  const outRows = Math.ceil(rows / stride), outColumns = Math.ceil(columns / stride);
-  const before = (size, out, side) => Math.max((out - 1) * stride + side - size, 0) >> 1;
-  const above = before(rows, outRows, height), left = before(columns, outColumns, width);
-  const gathered = new Float32Array(outRows * outColumns * weights.k);
+function convolution({ rows, columns, dim }, kernel, [down, right], bias) {
+  const [height, width, , filters] = kernel.shape, matrix = packed(kernel, bias);
+  const outRows = Math.ceil(rows / down), outColumns = Math.ceil(columns / right);
+  const outside = (size, out, step, side) => Math.max((out - 1) * step + side - size, 0) >> 1;
+  const above = outside(rows, outRows, down, height);
+  const left = outside(columns, outColumns, right, width);
+  const gathered = new Float32Array(outRows * outColumns * matrix.k); // zero where nothing is
   const out = new Float32Array(outRows * outColumns * filters);
   function run(x) {
     for (let row = 0, o = 0; row < outRows; row++)
       for (let column = 0; column < outColumns; column++) {
-        const start = column * stride - left; // of the columns that are read; some lie outside
+        const start = column * right - left;
         const first = Math.max(0, -start), last = Math.min(width, columns - start);
         for (let v = 0; v < height; v++, o += width * dim) {
-          const y = row * stride - above + v;
-          if (y < 0 || y >= rows) continue; // what lies outside stays zero
+          const y = row * down - above + v;
+          if (y < 0 || y >= rows) continue;
           let from = (y * columns + start + first) * dim;
           for (let to = o + first * dim; to < o + last * dim; ) gathered[to++] = x[from++];
         }
       }
-    return multiply(out, gathered, weights, outRows * outColumns);
+    return multiply(out, gathered, matrix, outRows * outColumns);
   }
   return { run, shape: { rows: outRows, columns: outColumns, dim: filters } };
 }
@@ -137,7 +145,8 @@ function softmaxRows(x, width) {
     let top = -Infinity, sum = 0;
     for (let j = i; j < i + width; j++) if (x[j] > top) top = x[j];
     for (let j = i; j < i + width; j++) sum += x[j] = Math.exp(x[j] - top);
-    for (let j = i; j < i + width; j++) x[j] /= sum;
+    const share = 1 / sum;
+    for (let j = i; j < i + width; j++) x[j] *= share;
   }
   return x;
 }
@@ -164,59 +173,62 @@ function makeRoom() {
   };
 }
 
-// The layers. Each makes, from its facts and weights and the shape that comes in, a function `run`
-// and the shape that goes out. What `run` returns is valid until it runs again.
+// The layers. Each makes, from its facts, its weights and the shape that comes in, a function `run`
+// and the shape that goes out. Most change what comes in, in place; what `run` returns is valid
+// until it runs again.
 
-/** Resize bilinearly, pad with zeros and cut out the centre; one line of the view after another. */
-function centreView({ image_size, resized_size, padding, crop_size }, channels = 3) {
+/** Resize bilinearly, pad with zeros and cut out the centre: `augment.RandomCropFlip`. */
+function centreView({ image_size, resized_size, padding, crop_size }) {
   const offset = ((resized_size + 2 * padding - crop_size) >> 1) - padding;
   const scale = image_size / resized_size;
   const lines = Array.from({ length: crop_size }, (_, i) => {
-    const inside = offset + i >= 0 && offset + i < resized_size;
-    const centre = Math.min(Math.max((offset + i + 0.5) * scale - 0.5, 0), image_size - 1);
-    const first = Math.min(Math.floor(centre), Math.max(image_size - 2, 0));
-    const share = centre - first;
-    return { first, second: Math.min(first + 1, image_size - 1), share: inside ? share : 0,
-      rest: inside ? 1 - share : 0 };
+    const line = offset + i, inside = line >= 0 && line < resized_size ? 1 : 0;
+    const centre = Math.min(Math.max((line + 0.5) * scale - 0.5, 0), image_size - 1);
+    const first = Math.min(Math.floor(centre), Math.max(image_size - 2, 0)), share = centre - first;
+    const second = Math.min(first + 1, image_size - 1);
+    return { first, second, rest: inside * (1 - share), share: inside * share };
   });
-  const out = new Float32Array(crop_size * crop_size * channels);
+  const out = new Float32Array(crop_size * crop_size * 3);
   function run(x) {
     let o = 0;
     for (const row of lines)
       for (const column of lines)
-        for (let c = 0; c < channels; c++) {
-          const at = (r, s) => x[(r * image_size + s) * channels + c];
-          const across = (r) => column.rest * at(r, column.first)
-            + column.share * at(r, column.second);
-          out[o++] = row.rest * across(row.first) + row.share * across(row.second);
+        for (let c = 0; c < 3; c++) {
+          const one = (row.first * image_size + column.first) * 3 + c;
+          const right = 3 * (column.second - column.first);
+          const two = one + 3 * (row.second - row.first) * image_size;
+          out[o++] = row.rest * (column.rest * x[one] + column.share * x[one + right])
+            + row.share * (column.rest * x[two] + column.share * x[two + right]);
         }
     return out;
   }
   const extent = [offset * scale, (offset + crop_size) * scale];
-  return { run, extent, shape: { rows: crop_size, columns: crop_size, dim: channels } };
+  return { run, extent, shape: { rows: crop_size, columns: crop_size, dim: 3 } };
 }
 
-/** A Transformer block, on any number of rows; the rows are changed in place. */
-function transformerBlock({ num_heads: heads, key_dim: width, activate_last }, weights, shape, room) {
-  const [gamma1, beta1, ...others] = weights, dim = gamma1.values.length, wide = heads * width;
-  const flat = ({ values }, to) => ({ values, shape: [values.length / to, to] });
-  const dense = (to) => packed(flat(others.shift(), to), others.shift());
-  const [query, key, value] = [dense(wide), dense(wide), dense(wide)];
-  const output = dense(dim), [gamma2, beta2] = others.splice(0, 2), mlp = [];
-  while (others.length) mlp.push(packed(others.shift(), others.shift()));
+/** A Transformer block, on any number of rows. */
+function transformerBlock({ num_heads, key_dim: width, activate_last, weights }, shape, room) {
+  const [gamma1, beta1, ...others] = weights, dim = shape.dim, wide = num_heads * width;
+  const dense = (to) => { // attention's kernels have an axis for the heads
+    const [{ values }, bias] = others.splice(0, 2);
+    return packed({ values, shape: [to] }, bias);
+  };
+  const [queries, keys, values, output] = [wide, wide, wide, dim].map(dense);
+  const [gamma2, beta2] = others.splice(0, 2), mlp = [];
+  while (others.length) mlp.push(packed(...others.splice(0, 2)));
 
   function attend(x, n) {
-    const [q, k, v] = [["queries", query], ["keys", key], ["values", value]].map(
-      ([name, matrix]) => multiply(room(name, n * wide), x, matrix, n));
+    const q = multiply(room("queries", n * wide), x, queries, n);
+    const k = multiply(room("keys", n * wide), x, keys, n);
+    const v = multiply(room("values", n * wide), x, values, n);
     const mixed = room("mixed", n * wide), scores = room("scores", n * n);
-    const scale = 1 / Math.sqrt(width), padded = (m) => 4 * Math.ceil(m / 4);
     for (let from = 0; from < wide; from += width) { // head by head
-      const keys = pack(width, n, (c, token) => k[token * wide + from + c] * scale, null,
+      const scaled = pack(width, n, (c, row) => k[row * wide + from + c] / Math.sqrt(width), null,
         room("packed keys", width * padded(n)));
-      softmaxRows(multiply(scores, q, keys, n, wide, from), n);
-      const values = pack(n, width, (token, c) => v[token * wide + from + c], null,
+      softmaxRows(multiply(scores, q, scaled, n, wide, from), n);
+      const read = pack(n, width, (row, c) => v[row * wide + from + c], null,
         room("packed values", n * padded(width)));
-      multiply(mixed, scores, values, n, n, 0, wide, from);
+      multiply(mixed, scores, read, n, n, 0, wide, from);
     }
     return multiply(room("attended", n * dim), mixed, output, n);
   }
@@ -236,16 +248,21 @@ function transformerBlock({ num_heads: heads, key_dim: width, activate_last }, w
   return { run, shape };
 }
 
-const unchanged = (facts, weights, shape) => ({ run: (x) => x, shape });
+const unchanged = (layer, shape) => ({ run: (x) => x, shape });
 
 const LAYERS = {
   Dropout: unchanged,
   Reshape: unchanged, // a grid is a sequence already, row by row
+  RandomCropFlip: centreView,
   TransformerBlock: transformerBlock,
-  RandomCropFlip: (facts) => centreView(facts),
+  Conv2D: ({ strides, weights: [kernel, bias] }, shape) =>
+    convolution(shape, kernel, strides, bias),
+  ReLU: (layer, shape) => ({ run: (x) => apply(x, (v) => (v > 0 ? v : 0)), shape }),
+  LayerNormalization: ({ epsilon, weights: [gamma, beta] }, shape, room) =>
+    ({ run: (x) => layerNorm(room("last norm", x.length), x, gamma, beta, epsilon), shape }),
 
-  Rescaling({ scale, offset }, weights, shape) {
-    const out = new Float32Array(shape.rows * shape.columns * shape.dim);
+  Rescaling({ scale, offset }, shape) {
+    const out = new Float32Array(shape.rows * shape.columns * 3);
     const [scales, offsets] = [scale, offset].map((x) => [0, 1, 2].map((c) => x[c] ?? x));
     function run(x) {
       for (let i = 0; i < out.length; i++) out[i] = x[i] * scales[i % 3] + offsets[i % 3];
@@ -254,9 +271,7 @@ const LAYERS = {
     return { run, shape };
   },
 
-  Conv2D: ({ strides }, [kernel, bias], shape) => convolution(shape, kernel, strides[0], bias),
-
-  BatchNormalization({ epsilon }, [gamma, beta, mean, variance], shape) {
+  BatchNormalization({ epsilon, weights: [gamma, beta, mean, variance] }, shape) {
     const scales = gamma.values.map((g, j) => g / Math.sqrt(variance.values[j] + epsilon));
     const offsets = beta.values.map((b, j) => b - mean.values[j] * scales[j]);
     function run(x) {
@@ -267,9 +282,7 @@ const LAYERS = {
     return { run, shape };
   },
 
-  ReLU: (facts, weights, shape) => ({ run: (x) => apply(x, (v) => Math.max(v, 0)), shape }),
-
-  PatchEncoder(facts, [{ values: positions }], shape) {
+  PatchEncoder({ weights: [{ values: positions }] }, shape) {
     function run(x) {
       for (let i = 0; i < x.length; i++) x[i] += positions[i];
       return x;
@@ -277,10 +290,7 @@ const LAYERS = {
     return { run, shape };
   },
 
-  LayerNormalization: ({ epsilon }, [gamma, beta], shape, room) => ({
-    run: (x) => layerNorm(room("last norm", x.length), x, gamma, beta, epsilon), shape }),
-
-  GlobalAveragePooling1D(facts, weights, shape) {
+  GlobalAveragePooling1D(layer, shape) {
     function run(x) {
       const mean = new Float32Array(shape.dim), n = x.length / shape.dim;
       for (let i = 0; i < x.length; i++) mean[i % shape.dim] += x[i] / n;
@@ -289,7 +299,7 @@ const LAYERS = {
     return { run, shape };
   },
 
-  Dense(facts, [kernel, bias], shape) {
+  Dense({ weights: [kernel, bias] }) {
     const matrix = packed(kernel, bias);
     const run = (x) => softmaxRows(multiply(new Float32Array(matrix.m), x, matrix, 1), matrix.m);
     return { run, shape: { dim: matrix.m } };
@@ -297,91 +307,129 @@ const LAYERS = {
 };
 
 // The layers that turn the grid into few tokens. Each makes a function from a grid to its maps, one
-// after the other, and says how maps pool (and what, where that is not the grid itself).
+// after the other, and says how maps pool, and what, where that is not the grid itself. `learned` is
+// false where the maps are the same for every picture.
 
-const transposed = (x, width) => {
+/** n rows of numbers -> one row for each of the columns */
+function transposed(x, width) {
   const out = new Float32Array(x.length), n = x.length / width;
   for (let i = 0; i < n; i++) for (let j = 0; j < width; j++) out[j * n + i] = x[i * width + j];
   return out;
-};
+}
 
-/** The product of each group's channels with its own kernel (dim / groups × dim / groups). */
-function grouped(kernel, groups, dim) {
-  const size = dim / groups;
+/** A 1×1 convolution in groups as a matrix: zero between channels of different groups. */
+function grouped({ values }, groups, dim) {
+  const size = dim / groups, group = (channel) => Math.floor(channel / size);
   return pack(dim, dim, (row, column) =>
-    Math.floor(row / size) === Math.floor(column / size)
-      ? kernel.values[(row % size) * dim + column] : 0);
+    group(row) === group(column) ? values[(row % size) * dim + column] : 0);
 }
 
 const REDUCTIONS = {
-  TokenLearner({ pooling }, [gamma, beta, ...kernels], shape) {
-    const normed = new Float32Array(shape.rows * shape.columns * shape.dim), convolutions = [];
-    for (const kernel of kernels) {
-      convolutions.push(convolution(shape, kernel, 1));
-      shape = convolutions.at(-1).shape;
-    }
+  TokenLearner({ pooling, weights: [gamma, beta, ...kernels] }, shape, room) {
+    const convolutions = kernels.map((kernel) => {
+      const each = convolution(shape, kernel, [1, 1]);
+      shape = each.shape;
+      return each;
+    });
     function maps(grid) {
-      let x = layerNorm(normed, grid, gamma, beta);
+      let x = layerNorm(room("normed", grid.length), grid, gamma, beta);
       convolutions.forEach((each, i) => { x = apply(each.run(x), i < 3 ? gelu : sigmoid); });
       return transposed(x, shape.dim);
     }
     return { maps, pooling };
   },
 
-  TokenLearnerV11(facts, [gamma, beta, kernel1, bias1, kernel2, bias2], { rows, columns, dim }) {
-    const n = rows * columns, first = packed(kernel1, bias1), second = packed(kernel2, bias2);
+  TokenLearnerV11({ weights: [gamma, beta, ...dense] }, { rows, columns }, room) {
+    const n = rows * columns, first = packed(dense[0], dense[1]);
+    const second = packed(dense[2], dense[3]);
     function maps(grid) {
-      const normed = layerNorm(new Float32Array(n * dim), grid, gamma, beta);
-      const hidden = apply(multiply(new Float32Array(n * first.m), normed, first, n), gelu);
-      const logits = multiply(new Float32Array(n * second.m), hidden, second, n);
+      const normed = layerNorm(room("normed", grid.length), grid, gamma, beta);
+      const hidden = apply(multiply(room("hidden", n * first.m), normed, first, n), gelu);
+      const logits = multiply(room("logits", n * second.m), hidden, second, n);
       return softmaxRows(transposed(logits, second.m), n);
     }
     return { maps, pooling: "softmax" };
   },
 
-  GroupedTokenLearner({ num_groups }, weights, { rows, columns, dim }) {
+  GroupedTokenLearner({ num_groups, weights }, { rows, columns, dim }, room) {
     const [gamma, beta, mix, toLogits, toValues] = weights, n = rows * columns;
-    const mixing = grouped(mix, num_groups, dim), logits = packed(toLogits);
+    const mixing = grouped(mix, num_groups, dim), drawing = packed(toLogits);
     const valuing = grouped(toValues, num_groups, dim);
     function maps(grid) {
-      const normed = layerNorm(new Float32Array(n * dim), grid, gamma, beta);
-      const mixed = multiply(new Float32Array(n * dim), normed, mixing, n);
-      const out = multiply(new Float32Array(n * logits.m), mixed, logits, n);
-      return softmaxRows(transposed(out, logits.m), n);
+      const normed = layerNorm(room("normed", grid.length), grid, gamma, beta);
+      const mixed = multiply(room("mixed", grid.length), normed, mixing, n);
+      const logits = multiply(room("logits", n * drawing.m), mixed, drawing, n);
+      return softmaxRows(transposed(logits, drawing.m), n);
     }
-    const values = (grid) => multiply(new Float32Array(n * dim), grid, valuing, n);
+    const values = (grid) => multiply(room("pooled values", grid.length), grid, valuing, n);
     return { maps, values, pooling: "softmax" };
+  },
+
+  PatchMerger({ weights: [gamma, beta, queries] }, { rows, columns, dim }, room) {
+    const n = rows * columns, asking = packed(queries);
+    const values = (grid) => layerNorm(room("pooled values", grid.length), grid, gamma, beta);
+    function maps(grid) {
+      const logits = multiply(room("logits", n * asking.m), values(grid), asking, n);
+      return softmaxRows(apply(transposed(logits, asking.m), (x) => x / Math.sqrt(dim)), n);
+    }
+    return { maps, values, pooling: "softmax" };
+  },
+
+  TopKTokens({ num_tokens }, { rows, columns, dim }) {
+    function maps(grid) {
+      const n = rows * columns, lengths = new Float32Array(n), out = new Float32Array(num_tokens * n);
+      for (let i = 0; i < grid.length; i++) lengths[Math.floor(i / dim)] += grid[i] * grid[i];
+      const order = [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a] || a - b);
+      for (let token = 0; token < num_tokens; token++) out[token * n + order[token]] = 1;
+      return out;
+    }
+    return { maps, pooling: "sum" };
+  },
+
+  AveragePooling({ num_tokens, windows: [down, right] }, { rows, columns }) {
+    const fixed = Float32Array.from({ length: num_tokens * rows * columns }, (_, i) => {
+      const token = Math.floor(i / (rows * columns)), cell = i % (rows * columns);
+      const row = Math.floor(Math.floor(cell / columns) * down / rows);
+      const column = Math.floor(cell % columns * right / columns);
+      return row * right + column === token ? num_tokens / (rows * columns) : 0;
+    });
+    return { maps: () => fixed.slice(), pooling: "sum", learned: false };
+  },
+
+  StridedConvolution({ weights: [kernel, bias] }, shape) {
+    const { run } = convolution(shape, kernel, kernel.shape.slice(0, 2), bias);
+    return { maps: () => null, tokens: (grid) => run(grid).slice(), learned: false };
   },
 };
 
 // The network
 
-/** The weights of a model, layer by layer: [{name, shape, values}, …] each. */
+/** The model's layers, each with its weights: [{name, shape, values}, …]. */
 function readWeights({ name, layers, float16, float32 }) {
   const stores = { float16: halves(float16), float32: new Float32Array(bytes(float32).buffer) };
-  const at = { float16: 0, float32: 0 };
-  const read = layers.map(({ weights }) => weights.map(([name, shape, dtype]) => {
-    const end = at[dtype] + shape.reduce((a, b) => a * b, 1);
-    const values = stores[dtype].subarray(at[dtype], end);
-    at[dtype] = end;
-    return { name, shape, values };
-  }));
-  for (const dtype of ["float16", "float32"])
-    if (at[dtype] !== stores[dtype].length)
-      throw new Error(`The network ${name} needs ${at[dtype]} weights in ${dtype}, but the page `
+  const read = { float16: 0, float32: 0 };
+  const filled = layers.map((layer) => ({ ...layer,
+    weights: layer.weights.map(([name, shape, dtype]) => {
+      const from = read[dtype];
+      read[dtype] += shape.reduce((a, b) => a * b, 1);
+      return { name, shape, values: stores[dtype].subarray(from, read[dtype]) };
+    }) }));
+  for (const dtype in read)
+    if (read[dtype] !== stores[dtype].length)
+      throw new Error(`The network ${name} needs ${read[dtype]} weights in ${dtype}, but the page `
         + `holds ${stores[dtype].length}.`);
-  return read;
+  return filled;
 }
 
-/** Weights of the same shapes, drawn as Keras draws them before training. */
-function drawWeights(read, seed) {
+/** The same layers with weights drawn as Keras draws them before training. */
+function drawWeights(layers, seed) {
   let state = (seed * 2654435761 + 1) >>> 0;
-  function uniform(limit) { // Marsaglia's xorshift
+  function uniform(limit) { // from Marsaglia's xorshift
     state ^= state << 13; state ^= state >>> 17; state ^= state << 5;
     return limit * ((state >>> 0) / 2 ** 31 - 1);
   }
-  for (let i = 0; i < 10; i++) uniform(1); // neighbouring seeds drift apart
-  return read.map((weights) => weights.map(({ name, shape, values }) => {
+  for (let i = 0; i < 10; i++) uniform(1); // so that neighbouring seeds drift apart
+  function draw({ name, shape, values }) {
     let next = () => 0;
     if (name === "gamma" || name === "moving_variance") next = () => 1;
     else if (name === "embeddings") next = () => uniform(0.05);
@@ -390,32 +438,29 @@ function drawWeights(read, seed) {
       next = () => uniform(Math.sqrt(6 / (field * (from + to))));
     }
     return { name, shape, values: values.map(next) };
-  }));
+  }
+  return layers.map((layer) => ({ ...layer, weights: layer.weights.map(draw) }));
 }
 
-/** The network of one entry in the page's data; `weights` as `readWeights` returns them. */
-function buildNetwork(model, weights = readWeights(model)) {
-  const room = makeRoom(), facts = (kind) => model.layers.find((layer) => layer.kind === kind);
-  const cut = facts("RandomCropFlip"), size = cut.image_size;
-  const before = [], after = [];
-  let shape = { rows: size, columns: size, dim: 3 }, steps = before, reduction = null, grid;
-  const without = !model.layers.some(({ kind }) => kind in REDUCTIONS);
-  model.layers.forEach((layer, i) => {
-    if (layer.kind in REDUCTIONS) {
-      reduction = { learned: true, ...layer, ...REDUCTIONS[layer.kind](layer, weights[i], shape) };
-    } else if (layer.kind in LAYERS) {
-      if (without && layer.kind === "TransformerBlock") steps = after;
-      const step = LAYERS[layer.kind](layer, weights[i], shape, room);
-      if (steps === before || steps.length === 0) grid = steps === before ? step.shape : shape;
-      steps.push({ name: layer.name, run: step.run });
-      shape = step.shape;
-    } else {
-      throw new Error(`The network ${model.name} has a layer ${layer.kind}, which this page does `
-        + "not know.");
-    }
-    if (layer.kind in REDUCTIONS) steps = after;
-  });
-  const cells = grid.rows * grid.columns, dim = grid.dim, camera = centreView(cut);
+/** The network of one of the models in the page's data; `layers` as `readWeights` returns them. */
+function buildNetwork(model, layers = readWeights(model)) {
+  const room = makeRoom(), cut = layers.find(({ kind }) => kind === "RandomCropFlip");
+  let shape = { rows: cut.image_size, columns: cut.image_size, dim: 3 };
+  function build(layer) {
+    const make = LAYERS[layer.kind];
+    if (!make) throw new Error(`The page knows no layer ${layer.kind}, which ${model.name} has.`);
+    const { run, shape: next } = make(layer, shape, room);
+    shape = next;
+    return { name: layer.name, run };
+  }
+  const at = layers.findIndex(({ kind }) => kind in REDUCTIONS);
+  // Without a reduction the tokens are what enters the first block.
+  const end = at >= 0 ? at : layers.findIndex(({ kind }) => kind === "TransformerBlock");
+  const before = layers.slice(0, end).map(build);
+  const { rows, columns, dim } = shape, cells = rows * columns, camera = centreView(cut);
+  const reduction = at < 0 ? null : { learned: true, kind: layers[at].kind,
+    ...REDUCTIONS[layers[at].kind](layers[at], shape, room) };
+  const after = layers.slice(at >= 0 ? at + 1 : end).map(build);
 
   function through(steps, x, trace) {
     for (const { name, run } of steps) {
@@ -425,46 +470,46 @@ function buildNetwork(model, weights = readWeights(model)) {
     return x;
   }
 
-  const maps = (grid) => reduction && reduction.maps(grid);
-
-  /** Pool a grid with any maps of at least 0 as the layer pools its own. */
+  /** Pool a grid with any maps of at least 0, as the layer pools with its own. */
   function pool(grid, maps) {
     if (!reduction) return grid.slice();
+    if (reduction.tokens) return reduction.tokens(grid);
     const n = maps.length / cells, values = reduction.values ? reduction.values(grid) : grid;
     const matrix = pack(cells, dim, (cell, channel) => values[cell * dim + channel], null,
-      room("packed grid", cells * 4 * Math.ceil(dim / 4)));
+      room("packed grid", cells * padded(dim)));
     const tokens = multiply(new Float32Array(n * dim), maps, matrix, n);
     if (reduction.pooling === "sum") return tokens;
-    for (let t = 0; t < n; t++) {
+    for (let token = 0; token < n; token++) {
       let divisor = cells;
       if (reduction.pooling !== "mean") {
-        divisor = reduction.pooling === "weighted_mean" ? EPSILON : 0;
-        for (let i = t * cells; i < (t + 1) * cells; i++) divisor += maps[i];
+        divisor = reduction.pooling === "weighted_mean" ? SUM_EPSILON : 0;
+        for (let i = token * cells; i < (token + 1) * cells; i++) divisor += maps[i];
       }
-      for (let i = t * dim; i < (t + 1) * dim; i++) tokens[i] /= divisor;
+      for (let i = token * dim; i < (token + 1) * dim; i++) tokens[i] /= divisor;
     }
     return tokens;
   }
 
+  const maps = (grid) => reduction && reduction.maps(grid);
   const predict = (tokens, trace) => through(after, tokens.slice(), trace);
 
-  /** All of it, for one picture: 0..255, rows of RGB. */
+  /** All of it for one picture, 0..255, rows of RGB. */
   function run(pixels, trace) {
-    const seen = camera.run(pixels).slice();
-    const grid = through(before, pixels, trace).slice(), drawn = maps(grid);
-    const tokens = pool(grid, drawn);
-    if (reduction && trace) [["maps", drawn], ["tokens", tokens]].forEach((each) => trace(...each));
-    return { view: seen, grid, maps: drawn, tokens, probabilities: predict(tokens, trace) };
+    const view = camera.run(pixels).slice(), grid = through(before, pixels, trace).slice();
+    const drawn = maps(grid), tokens = pool(grid, drawn);
+    if (reduction && drawn) trace?.("maps", drawn);
+    if (reduction) trace?.("tokens", tokens);
+    return { view, grid, maps: drawn, tokens, probabilities: predict(tokens, trace) };
   }
 
   return {
-    name: model.name, imageSize: size, viewSize: cut.crop_size, extent: camera.extent,
-    rows: grid.rows, columns: grid.columns, dim, classes: shape.dim,
-    numTokens: reduction ? reduction.num_tokens : cells,
-    reduction: reduction && { kind: reduction.kind, pooling: reduction.pooling,
+    name: model.name, imageSize: cut.image_size, viewSize: cut.crop_size, extent: camera.extent,
+    rows, columns, dim, classes: shape.dim,
+    numTokens: reduction ? layers[at].num_tokens : cells,
+    reduction: reduction && { kind: reduction.kind, pooling: reduction.pooling ?? null,
       learned: reduction.learned },
     run, maps, pool, predict,
-    randomised: (seed) => buildNetwork(model, drawWeights(weights, seed)),
+    randomised: (seed) => buildNetwork(model, drawWeights(layers, seed)),
   };
 }
 
