@@ -9,7 +9,13 @@ from keras import layers, ops
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import TransformerBlock
 from tlvit_utils.patches import PatchEncoder
-from tlvit_utils.reductions import GroupedTokenLearner
+from tlvit_utils.reductions import (
+    AveragePooling,
+    GroupedTokenLearner,
+    PatchMerger,
+    StridedConvolution,
+    TopKTokens,
+)
 from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 
 LAST = {"data_format": "channels_last"}
@@ -31,6 +37,10 @@ KNOWN = {
     TokenLearner: (("num_tokens", "pooling"), {"approximate_gelu": True}),
     TokenLearnerV11: (("num_tokens",), {}),
     GroupedTokenLearner: (("num_tokens", "num_groups"), {}),
+    PatchMerger: (("num_tokens",), {}),
+    TopKTokens: (("num_tokens",), {}),
+    AveragePooling: (("num_tokens",), {}),
+    StridedConvolution: (("num_tokens",), {}),
     layers.LayerNormalization: (("epsilon",), CENTRED),
     layers.GlobalAveragePooling1D: ((), {"keepdims": False, **LAST}),
     layers.Dense: ((), {"activation": "softmax", "use_bias": True}),
@@ -65,8 +75,11 @@ def describe_network(model: keras.Model) -> dict:
             weights.append((variable.name, tuple(variable.shape), dtype))
             values[dtype].append(ops.convert_to_numpy(variable).ravel())
         described.append({**_settings(layer), "weights": weights})
-    if not any(layer["kind"] == "RandomCropFlip" for layer in described):
-        raise _refusal("it has no RandomCropFlip layer")
+    kinds = [layer["kind"] for layer in described]
+    if "RandomCropFlip" not in kinds or "TransformerBlock" not in kinds:
+        raise _refusal("it has no RandomCropFlip layer or no TransformerBlock")
+    if sum("num_tokens" in layer for layer in described) > 1:
+        raise _refusal("it has several layers that reduce the tokens")
     return {"layers": described, **{dtype: _encode(dtype, each) for dtype, each in values.items()}}
 
 
@@ -90,6 +103,8 @@ def _settings(layer) -> dict:
     settings = {"kind": type(layer).__name__, "name": layer.name}
     if isinstance(layer, RandomCropFlip):
         settings["image_size"] = layer.input.shape[1]
+    elif isinstance(layer, AveragePooling):
+        settings["windows"] = layer.windows
     return {**settings, **{name: config[name] for name in read}}
 
 
