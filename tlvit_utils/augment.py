@@ -95,6 +95,7 @@ class RandomCropFlip(keras.layers.Layer):
                 f"The images are {height} × {width} pixels, but this layer crops square images; "
                 "crop or pad them to a square first."
             )
+        self.keeps_view = height == self.resized_size == self.crop_size and not self.padding
         resize = bilinear_matrix(height, self.resized_size)
         resize = np.pad(resize, ((self.padding, self.padding), (0, 0)))
         offsets = range(self.num_offsets)
@@ -109,14 +110,23 @@ class RandomCropFlip(keras.layers.Layer):
             (2, batch), 0, self.num_offsets, dtype="int32", seed=self.seed_generator
         )
 
+    def draw_mirrors(self, batch):
+        """Return `(batch,)`, 1 for each image to mirror and 0 for the others."""
+        return keras.random.randint((batch,), 0, 2, dtype="int32", seed=self.seed_generator)
+
     def call(self, images, training=False):
+        if self.keeps_view:  # there is one view, the image itself
+            if not training:
+                return images
+            mirror = self.draw_mirrors(ops.shape(images)[0])[:, None, None, None]
+            return ops.where(mirror == 1, ops.flip(images, axis=2), images)
         crops = ops.convert_to_tensor(self.crops, dtype=self.compute_dtype)
         if not training:
             centre = crops[0, self.test_offset]  # (crop_size, image size)
             return ops.einsum("ih,bhwc,jw->bijc", centre, images, centre)
         batch = ops.shape(images)[0]
         offsets = self.draw_offsets(batch)
-        mirror = keras.random.randint((batch,), 0, 2, dtype="int32", seed=self.seed_generator)
+        mirror = self.draw_mirrors(batch)
         rows = ops.take(crops[0], offsets[0], axis=0)  # (batch, crop_size, image size)
         both = ops.reshape(crops, (2 * self.num_offsets, *self.crops.shape[2:]))
         columns = ops.take(both, mirror * self.num_offsets + offsets[1], axis=0)

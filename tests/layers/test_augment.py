@@ -67,6 +67,16 @@ def test_every_image_gets_its_own_crop_and_mirror(layer, images):
     assert tops != lefts
 
 
+def test_where_the_view_is_the_whole_image_only_the_mirror_is_random(images):
+    layer = RandomCropFlip(32, 32, seed=0)
+    np.testing.assert_array_equal(convert_to_numpy(layer(images)), images)
+    views = convert_to_numpy(layer(np.stack([images[0]] * 64), training=True))
+    kept = [np.array_equal(view, images[0]) for view in views]
+    mirrored = [np.array_equal(view, images[0, :, ::-1]) for view in views]
+    assert any(kept) and any(mirrored) and sum(kept) + sum(mirrored) == 64
+    assert layer.visible_extent(32) == (0, 32)
+
+
 def test_the_same_seed_draws_the_same_views(images):
     first, second = (convert_to_numpy(published()(images, training=True)) for _ in range(2))
     np.testing.assert_array_equal(first, second)

@@ -45,6 +45,14 @@ def test_the_modern_model_costs_no_more_than_the_published_one(variant):
     assert modern.params <= published.params and modern.macs <= published.macs
 
 
+def test_the_scenes_network_costs_two_fifths_of_the_one_that_keeps_all_tokens():
+    model, without = (build_vit(ViTConfig.scenes(num_tokens)) for num_tokens in (8, None))
+    assert model.input_shape == (None, 64, 64, 3)
+    tokens, maps = model.get_layer("token_learner").output
+    assert (tokens.shape, maps.shape) == ((None, 8, 64), (None, 8, 16, 16))
+    assert model_cost(without).macs >= 2.5 * model_cost(model).macs
+
+
 @pytest.mark.parametrize("config", GEOMETRIES, ids=["published", "light", "modern"])
 def test_shapes_inside_the_model(config):
     model = build_vit(config)

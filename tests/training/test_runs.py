@@ -36,6 +36,7 @@ def test_runs_that_differ_have_different_names():
         ["--num-tokens", "8", "--variant", "v1.1"],
         ["--num-tokens", "8", "--variant", "grouped"],
         ["--num-tokens", "8", "--variant", "grouped", "--num-groups", "8"],
+        ["--num-tokens", "8", "--pooling", "weighted_mean"],
         ["--num-layers", "8"],
         ["--weight-decay", "0.1"],
         ["--dataset", "shapes10"],
@@ -70,6 +71,13 @@ def test_the_grouped_kind_gets_its_groups():
     grouped.num_groups = 2
     config, _ = configure(grouped)
     assert config == ViTConfig.published(8).replace(variant="grouped", num_groups=2)
+
+
+def test_the_scenes_network_with_another_pooling():
+    config, recipe = configure(options("--config", "scenes", "--num-tokens", "4"))
+    assert (config, recipe) == (ViTConfig.scenes(4), Recipe.scenes(20))
+    config, _ = configure(options("--config", "scenes", "--num-tokens", "4", "--pooling", "sum"))
+    assert config == ViTConfig.scenes(4).replace(pooling="sum")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """How to train: recipes, and the loss and the optimiser that they stand for (notebook 05)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
@@ -87,6 +87,11 @@ class Recipe:
             label_smoothing=0.1,
             decay_biases_and_norms=False,
         )
+
+    @classmethod
+    def scenes(cls, epochs: int = 12) -> "Recipe":
+        """Return the recipe for scenes10: `modern()` with batches of 128."""
+        return replace(cls.modern(epochs), batch_size=128)
 
     def schedule(
         self, steps_per_epoch: int

@@ -16,9 +16,10 @@ import keras
 import numpy as np
 
 from tlvit_utils._files import save_result
+from tlvit_utils._validation import POOLINGS
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
-from tlvit_utils.data.datasets import Dataset, load_cifar10, load_shapes10
+from tlvit_utils.data.datasets import Dataset, load_cifar10, load_scenes10, load_shapes10
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training.loop import evaluate, train
@@ -26,7 +27,11 @@ from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.vit import VARIANTS, ViTConfig, build_vit
 
-DATASETS = {"cifar10": lambda: load_cifar10(source="cifar10"), "shapes10": lambda: load_shapes10()}
+DATASETS = {
+    "cifar10": lambda: load_cifar10(source="cifar10"),
+    "shapes10": lambda: load_shapes10(),
+    "scenes10": lambda: load_scenes10(base=load_cifar10(source="cifar10")),
+}
 KNOWN_COPIES = {  # SHA-256 of the 40,000 training images
     "59f15aaa69770ac87e285429c5019e150d40a6f2c9d67553d7c6a1e9cb37ca2c": (
         "CIFAR-10 decoded from JPEG copies: order and labels are the original's, the pixels differ "
@@ -37,11 +42,14 @@ KNOWN_COPIES = {  # SHA-256 of the 40,000 training images
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the options that say which network is trained on what, and for how long."""
-    parser.add_argument("--config", choices=("modern", "light", "published"), default="modern")
+    parser.add_argument(
+        "--config", choices=("modern", "light", "published", "scenes"), default="modern"
+    )
     parser.add_argument("--num-tokens", type=int, help="without it, no TokenLearner")
     parser.add_argument(
         "--variant", choices=tuple(VARIANTS), default="v1", help="which TokenLearner"
     )
+    parser.add_argument("--pooling", choices=POOLINGS, help="another than the network's, for v1")
     parser.add_argument("--num-groups", type=int, default=4, help="groups of the grouped variant")
     parser.add_argument(
         "--num-layers", type=int, help="blocks; TokenLearner stands after the middle, as published"
@@ -79,6 +87,8 @@ def run_name(options: argparse.Namespace) -> str:
     else:
         groups = f"_{options.num_groups}" if options.variant == "grouped" else ""
         parts.append(f"{options.num_tokens}_tokens_{options.variant}{groups}")
+    if options.pooling:
+        parts.append(options.pooling)
     if options.weight_decay is not None:
         parts.append(f"decay_{options.weight_decay:g}")
     return "_".join([*parts, options.dataset, f"{options.epochs}_epochs_seed_{options.seed}"])
@@ -89,6 +99,8 @@ def configure(options: argparse.Namespace) -> tuple[ViTConfig, Recipe]:
     config = getattr(ViTConfig, options.config)(options.num_tokens)
     if options.num_tokens is not None:
         config = config.replace(variant=options.variant, num_groups=options.num_groups)
+    if options.pooling:
+        config = config.replace(pooling=options.pooling)
     if options.num_layers:
         config = config.replace(
             num_layers=options.num_layers, token_learner_after=options.num_layers // 2
