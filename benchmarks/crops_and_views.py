@@ -14,19 +14,18 @@ views is not made again. Needs CIFAR-10, and JAX for `on_gpu.py`.
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict
 from functools import partial
 
 import keras
 from keras import layers, ops
 from on_gpu import DeviceTraining
 from published_example import build_example
-from results import result_path, save_rows
+from results import result_path, save_rows, training_images_fields
 
 from tlvit_utils import RandomCropFlip
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.training import Recipe, evaluate
-from tlvit_utils.training.runs import training_images_fields
 
 RESULT = result_path("crops_and_views")
 NUM_TOKENS = 8
@@ -96,7 +95,7 @@ def main():
                 RESULT.stem,
                 rows,
                 num_tokens=NUM_TOKENS,
-                recipe=replace(recipe, seed=None),
+                recipe={name: v for name, v in asdict(recipe).items() if name != "seed"},
                 **training_images_fields(dataset),
             )
 

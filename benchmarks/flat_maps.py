@@ -15,7 +15,6 @@ maps of the first 500 images.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import keras
@@ -25,20 +24,33 @@ from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import accuracy_with_maps, attention_maps, fixed_share, split_network
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.pretrained import restore_weights
+from tlvit_utils.training.runs import read_experiment, run_path
 
 SOME = 500  # images whose maps are described
 
 
-def measure(path, test):
-    """Return the row of one training, from its PATH.json and PATH.npz."""
-    result = json.loads(path.read_text(encoding="utf-8"))
-    network = build_vit(ViTConfig(**result["config"]))
-    restore_weights(network, path.with_suffix(".npz"))
+def find_runs(folder):
+    """Yield the experiment's file and the seed of each run that left its weights in the folder."""
+    for path in sorted(folder.glob("*.json")):
+        experiment = read_experiment(path)
+        seeds = [run["seed"] for run in experiment["runs"]]
+        seeds = [seed for seed in seeds if run_path(path, seed, ".npz").exists()]
+        if not ViTConfig(**experiment["config"]).has_maps:
+            print(f"{path.stem} makes no maps; left out.")
+            continue
+        yield from ((path, seed) for seed in seeds)
+
+
+def measure(path, seed, test):
+    """Return the row of one run."""
+    config = ViTConfig(**read_experiment(path)["config"])
+    network = build_vit(config)
+    restore_weights(network, run_path(path, seed, ".npz"))
     maps = attention_maps(network, test.images[:SOME])  # (images, tokens, rows, columns)
     return {
-        "run": path.stem.removesuffix(f"_seed_{result['recipe']['seed']}"),
-        "seed": result["recipe"]["seed"],
-        "num_tokens": result["config"]["num_tokens"],
+        "run": path.stem,
+        "seed": seed,
+        "num_tokens": config.num_tokens,
         "map_means": maps.mean(axis=(0, 2, 3)).tolist(),
         "map_spreads": maps.std(axis=(2, 3)).mean(axis=0).tolist(),
         "fixed_share": fixed_share(maps),
@@ -48,16 +60,16 @@ def measure(path, test):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="with NAME.json and NAME.npz of the trainings")
+    parser.add_argument("folder", type=Path, help="that on_gpu.py wrote to, with --weights")
     options = parser.parse_args()
-    paths = [p for p in sorted(options.folder.glob("*.json")) if p.with_suffix(".npz").exists()]
-    if not paths:
-        parser.error(f"{options.folder} holds no training with its weights (--weights).")
+    runs = list(find_runs(options.folder))
+    if not runs:
+        parser.error(f"{options.folder} holds no weights of a TokenLearner (--weights).")
     test = load_cifar10(source="cifar10").test
     rows = []
-    for path in paths:
-        rows.append(measure(path, test))
-        print(path.stem, rows[-1]["accuracy"], flush=True)
+    for path, seed in runs:
+        rows.append(measure(path, seed, test))
+        print(path.stem, seed, rows[-1]["accuracy"], flush=True)
         keras.utils.clear_session()
     save_rows("flat_maps", rows, command="python benchmarks/flat_maps.py runs", images=len(test[1]))
 

@@ -7,11 +7,11 @@ the two.
 
     KERAS_BACKEND=jax python benchmarks/on_gpu.py --num-tokens 8 --seeds 0 1 2 --out DIR
 
-Each seed gives the NAME.json of the command of `experiment`; with `--weights` its NAME.npz and,
-with TokenLearner, NAME.maps.npz too. What is there is not trained again. On an H200 compiling took
-over a minute, and then each seed 5 to 20 seconds: give all seeds of a network to one call, and
-other networks to calls beside it. (JAX multiplies float32 in TF32 on such a GPU, so elsewhere the
-test accuracy of the weights may differ in the fourth digit.)
+Each seed adds its results to the EXPERIMENT.json of that command; with `--weights` it leaves its
+weights and, with TokenLearner, its maps too. What is there is not trained again. On an H200
+compiling took over a minute, and then each seed 5 to 20 seconds: give all seeds of a network to one
+call, and other networks to calls beside it. (JAX multiplies float32 in TF32 on such a GPU, so
+elsewhere the test accuracy of the weights may differ in the fourth digit.)
 """
 
 import argparse
@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import jax
 import keras
@@ -36,9 +35,11 @@ from tlvit_utils.training import Recipe
 from tlvit_utils.training.runs import (
     DATASETS,
     add_options,
-    build_exact,
+    build_in_float32,
     configure,
-    run_name,
+    experiment_name,
+    has_run,
+    run_path,
     save_run,
     shown_command,
 )
@@ -163,14 +164,11 @@ def main():
     options = parser.parse_args()
     if keras.backend.backend() != "jax":
         parser.error("This needs JAX: set KERAS_BACKEND=jax.")
-    runs = {}
-    for seed in options.seeds:
-        path = options.out / run_name(argparse.Namespace(**vars(options), seed=seed))
-        if not Path(f"{path}.json").exists():
-            runs[seed] = path
-    if not runs:
+    config, recipe = configure(parser, options)
+    path = options.out / f"{experiment_name(options)}.json"
+    seeds = [seed for seed in options.seeds if not has_run(path, seed)]
+    if not seeds:
         return
-    config, recipe = configure(options)
     dataset = DATASETS[options.dataset]()
     compute = choose_compute()
     print(compute, flush=True)
@@ -178,17 +176,17 @@ def main():
         sys.exit("Float16 needs a scaled loss, which this program does not have; use the command.")
     keras.config.set_dtype_policy(compute.dtype_policy)
     training = DeviceTraining(partial(build_vit, config), recipe, dataset)
-    exact = build_exact(config)
-    for seed, path in runs.items():
+    in_float32 = build_in_float32(config)
+    for seed in seeds:
         keras.config.set_dtype_policy(compute.dtype_policy)
         after_epoch = None
-        if options.weights and config.num_tokens is not None:
-            after_epoch = record_maps(f"{path}.maps.npz", dataset, training.model)
+        if options.weights and config.has_maps:
+            after_epoch = record_maps(run_path(path, seed, ".maps.npz"), dataset, training.model)
         history = training.run(seed, after_epoch)
         test = save_run(
             path,
             training.model,
-            exact,
+            in_float32,
             config,
             replace(recipe, seed=seed),
             dataset,
@@ -196,9 +194,11 @@ def main():
             compute=compute,
             command=shown_command("benchmarks/on_gpu.py", sys.argv[1:]),
         )
-        print(f"{path.name}: test {test['top1']:.2%}, {sum(history['seconds']):.1f} s", flush=True)
+        weights = run_path(path, seed, ".npz")
+        seconds = sum(history["seconds"])
+        print(f"{weights.stem}: test {test['top1']:.2%}, {seconds:.1f} s", flush=True)
         if not options.weights:
-            Path(f"{path}.npz").unlink()
+            weights.unlink()
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ import sys
 from pathlib import Path
 
 import keras
-from results import result_path
+from results import result_path, training_images_fields
 
 from tlvit_utils._files import save_result
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training import ProgressLine
-from tlvit_utils.training.runs import shown_command, training_images_fields
+from tlvit_utils.training.runs import shown_command
 from tlvit_utils.training.walk import (
     ALTERNATIVES,
     EPOCHS,

@@ -70,19 +70,19 @@ def _take_lock(file) -> bool:
     return True
 
 
-def save_result(path: str | os.PathLike, **facts) -> None:
-    """Write the facts of a run as JSON, complete or not at all.
+def save_result(path: str | os.PathLike, **fields) -> None:
+    """Write `fields` as JSON, complete or not at all.
 
-    Dataclasses become objects, and arrays lists.
+    Dataclasses become objects, arrays lists, and NumPy's numbers Python's.
     """
+    text = json.dumps(fields, indent=1, default=_plain)
     with replacing(path) as temporary:
-        text = json.dumps(facts, indent=1, default=_plain)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(value):
     if is_dataclass(value):
         return asdict(value)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"JSON cannot hold a value of type {type(value).__name__}.")

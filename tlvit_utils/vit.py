@@ -189,6 +189,11 @@ class ViTConfig:
         """Patches in the view, N."""
         return self.grid_size**2
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether the network makes attention maps on the grid."""
+        return self.num_tokens is not None and self.variant not in WINDOWS
+
     @classmethod
     def published(cls, num_tokens: int | None = 4, num_layers: int = 4) -> "ViTConfig":
         """Return the model of the published Keras example.

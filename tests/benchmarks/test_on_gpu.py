@@ -69,12 +69,28 @@ def test_it_trains_as_train_does(printed):
 
 
 def test_the_command_writes_each_seed_once(printed, folder):
-    names = [f"modern_2_tokens_v1_shapes10_3_epochs_seed_{seed}" for seed in (0, 1)]
+    name = "modern_2_tokens_v1_shapes10_3_epochs"
     assert sum(line.startswith("modern_2_tokens") for line in printed) == 2
-    for seed, name in enumerate(names):
-        found = json.loads((folder / f"{name}.json").read_text())
-        assert found["recipe"]["seed"] == seed and len(found["history"]["loss"]) == 3
-        assert "benchmarks/on_gpu.py" in found["command"] and str(folder) not in found["command"]
-        maps = np.load(folder / f"{name}.maps.npz")["maps"]
+    found = json.loads((folder / f"{name}.json").read_text())
+    assert [run["seed"] for run in found["runs"]] == [0, 1]
+    for seed, run in enumerate(found["runs"]):
+        assert len(run["history"]["loss"]) == 3
+        assert "benchmarks/on_gpu.py" in run["command"] and str(folder) not in run["command"]
+        maps = np.load(folder / f"{name}_seed_{seed}.maps.npz")["maps"]
         assert maps.shape == (3, 24, 2, 4, 4)
-        assert (folder / f"{name}.npz").exists()
+        assert (folder / f"{name}_seed_{seed}.npz").exists()
+
+
+def test_what_needs_a_token_learner_is_refused_without_one(tmp_path):
+    """A process of its own, for the module wants JAX."""
+    script = f"""
+import sys
+sys.path.insert(0, "benchmarks")
+import on_gpu
+sys.argv = ["on_gpu.py", "--variant", "v1.1", "--out", {str(tmp_path)!r}]
+try:
+    on_gpu.main()
+except SystemExit as ended:
+    print(ended.code)
+"""
+    assert run_on_jax(script, tmp_path)[-1] == "2"

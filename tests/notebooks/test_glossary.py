@@ -200,8 +200,9 @@ def facts_of_answers(read, printed, costs):
     assert v11["recipe"] == card["recipe"]
     top1_of = {  # of each seed
         network: [
-            read(f"results/modern_{network}_cifar10_20_epochs_seed_{seed}.json")["test"]["top1"]
-            for seed in seeds
+            run["test"]["top1"]
+            for run in read(f"results/modern_{network}_cifar10_20_epochs.json")["runs"]
+            if run["seed"] in seeds
         ]
         for network, seeds in (
             ("8_tokens_v1", (0, 1, 2)),
@@ -212,10 +213,10 @@ def facts_of_answers(read, printed, costs):
     assert top1_of["8_tokens_v1"][0] == card["test"]["top1"]
     assert top1_of["8_tokens_v1.1"][0] == v11["test"]["top1"]
     top1_of_published = [
-        read(f"results/published_8_tokens_v1_cifar10_20_epochs_seed_{seed}.json")["test"]["top1"]
-        for seed in range(5)
+        run["test"]["top1"]
+        for run in read("results/published_8_tokens_v1_cifar10_20_epochs.json")["runs"]
     ]
-    seed_1 = read("results/modern_8_tokens_v1_cifar10_20_epochs_seed_1.json")
+    seed_1 = read("results/modern_8_tokens_v1_cifar10_20_epochs.json")["runs"][1]
     with_maps, without_cells, maps = (
         scored(scores[what], "modern_8_tokens")
         for what in ("accuracy_with_maps", "accuracy_without_patches", "maps")

@@ -55,14 +55,14 @@ def test_an_interrupted_checkpoint_leaves_the_one_before(checkpointed, monkeypat
     assert kept_weight(model, callback) == 1
 
 
-def test_a_checkpoint_of_another_kind_is_refused():
+def test_a_checkpoint_with_another_ending_is_refused():
     with pytest.raises(ValueError, match=r"called best\.h5.*\.weights\.h5"):
         BestCheckpoint("best.h5")
 
 
 @pytest.mark.parametrize("name", ["loss", "val_loss"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_an_epoch_that_ends_without_a_number_stops(name, value):
+def test_an_epoch_that_ends_with_nan_stops(name, value):
     stop = StopAtNaN(0.25, steps_per_epoch=10)
     stop.on_epoch_begin(3)
     stop.on_epoch_end(3, {"loss": 1.0, "val_loss": 1.0})
@@ -108,10 +108,13 @@ def test_everything_that_the_next_epoch_depends_on_is_restored(tmp_path):
         np.testing.assert_array_equal(weight, expected)
 
 
-@pytest.mark.parametrize("run, units", [({"seed": 2}, 1), ({"seed": 1}, 3)])
-def test_the_state_of_another_run_or_model_is_refused(run, units, tmp_path):
+@pytest.mark.parametrize(
+    "run, units, message",
+    [({"seed": 2}, 1, "seed was 1 and is 2"), ({"seed": 1}, 3, "shapes of the weights")],
+)
+def test_the_state_of_another_run_or_model_is_refused(run, units, message, tmp_path):
     kept = ResumeFile(tmp_path / "state.npz", {"seed": 1}, {})
     kept.set_model(compiled_model(1))
     kept.on_epoch_end(0, {})
-    with pytest.raises(ValueError, match=r"state\.npz belongs to a run with another"):
+    with pytest.raises(ValueError, match=rf"state\.npz belongs to another training: .*{message}"):
         ResumeFile(kept.path, run, {}).restore(compiled_model(units))

@@ -1,19 +1,34 @@
 import hashlib
 import json
+import shlex
 import subprocess
 import sys
+from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from keras.ops import convert_to_numpy
 
-from tlvit_utils import ViTConfig, build_vit
+from make_weights import make_weights
+from tlvit_utils import ViTConfig, build_vit, load_pretrained, pretrained
+from tlvit_utils.analysis import epoch_maps
 from tlvit_utils.analysis.cost import model_cost
-from tlvit_utils.analysis.epoch_maps import RecordMaps
-from tlvit_utils.pretrained import restore_weights
-from tlvit_utils.training import runs as experiment
+from tlvit_utils.analysis.epoch_maps import RecordMaps, load_epoch_maps, read_epoch_maps
+from tlvit_utils.pretrained import PRETRAINED, WEIGHTS_DIR, model_card, restore_weights
+from tlvit_utils.training import runs
 from tlvit_utils.training.loop import evaluate
 from tlvit_utils.training.recipe import Recipe
-from tlvit_utils.training.runs import configure, main, parse_arguments, run_name, shown_command
+from tlvit_utils.training.runs import (
+    add_options,
+    add_run,
+    configure,
+    experiment_name,
+    has_run,
+    main,
+    run_card,
+    shown_command,
+)
 
 
 def test_the_command_explains_itself():
@@ -23,12 +38,16 @@ def test_the_command_explains_itself():
     assert "--num-tokens" in printed
 
 
-def options(*arguments):
-    return parse_arguments([*arguments, "--out", "unused"])
+def asked(*arguments):
+    """Return the configuration, the recipe and the name that belong to the arguments."""
+    parser = ArgumentParser()
+    add_options(parser)
+    options = parser.parse_args([*arguments, "--out", "unused"])
+    return *configure(parser, options), experiment_name(options)
 
 
-def test_runs_that_differ_have_different_names():
-    runs = [
+def test_experiments_that_differ_have_different_names():
+    experiments = [
         [],
         ["--config", "light"],
         ["--num-tokens", "8"],
@@ -41,106 +60,179 @@ def test_runs_that_differ_have_different_names():
         ["--weight-decay", "0.1"],
         ["--dataset", "shapes10"],
         ["--epochs", "100"],
-        ["--seed", "1"],
     ]
-    assert len({run_name(options(*run)) for run in runs}) == len(runs)
-    assert run_name(options("--config", "light", "--num-tokens", "8", "--seed", "2")) == (
-        "light_8_tokens_v1_cifar10_20_epochs_seed_2"
-    )
+    assert len({asked(*each)[-1] for each in experiments}) == len(experiments)
+    name = asked("--config", "light", "--num-tokens", "8")[-1]
+    assert name == "light_8_tokens_v1_cifar10_20_epochs"
+    assert asked("--num-tokens", "8", "--variant", "v1") == asked("--num-tokens", "8")
+
+
+def test_options_reach_the_network_and_the_recipe():
+    config, recipe, _ = asked("--config", "published", "--num-layers", "8")
+    assert config == ViTConfig.published(None, num_layers=8)
+    assert recipe == Recipe.published(20)
+    assert asked("--weight-decay", "0")[1].weight_decay == 0
+    assert asked()[1].weight_decay == Recipe.modern().weight_decay
+    groups = ["--num-tokens", "8", "--variant", "grouped", "--num-groups", "2"]
+    expected = ViTConfig.published(8).replace(variant="grouped", num_groups=2)
+    assert asked("--config", "published", *groups)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--variant", "v1.1"], "give its --num-tokens"),
+        (["--variant", "v1"], "give its --num-tokens"),
+        (["--num-tokens", "8", "--num-groups", "4"], "--variant grouped"),
+        (["--num-layers", "0"], "num_layers is 0"),
+        (["--pooling", "sum"], "give --num-tokens"),
+        (["--pooling", "sum", "--num-tokens", "4", "--variant", "v1.1"], "no other --variant"),
+        (["--num-tokens", "0"], "num_tokens is 0"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--weight-decay", "nan"], "weight_decay is nan"),
+        (["--maps"], "give --num-tokens"),
+        (["--maps", "--num-tokens", "4", "--variant", "average"], "a --variant with maps"),
+        (["--seed", "-1"], "--seed is -1"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_one_line(arguments, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("out", [["--out", "out"], ["--out", "a b/c"], ["--out=out"]], ids=str)
 def test_the_published_command_names_no_folder(out):
     shown = shown_command("-m tlvit_utils", ["--epochs", "3", *out, "--seed", "1"])
-    assert shown.replace("=", " ") == ("python -m tlvit_utils --epochs 3 --out DIR --seed 1")
+    assert shown.replace("=", " ") == "python -m tlvit_utils --epochs 3 --out DIR --seed 1"
 
 
-def test_eight_layers_are_those_of_the_published_table():
-    config, recipe = configure(options("--config", "published", "--num-layers", "8"))
-    assert config == ViTConfig.published(None, num_layers=8)
-    assert recipe == Recipe.published(20)
-
-
-def test_another_weight_decay_than_the_recipes():
-    assert configure(options("--weight-decay", "0"))[1].weight_decay == 0
-    assert configure(options())[1].weight_decay == Recipe.modern().weight_decay
-
-
-def test_the_grouped_kind_gets_its_groups():
-    grouped = options("--config", "published", "--num-tokens", "8", "--variant", "grouped")
-    grouped.num_groups = 2
-    config, _ = configure(grouped)
-    assert config == ViTConfig.published(8).replace(variant="grouped", num_groups=2)
+# the file of an experiment
 
 
 def test_the_scenes_network_with_another_pooling():
-    config, recipe = configure(options("--config", "scenes", "--num-tokens", "4"))
+    config, recipe, _ = asked("--config", "scenes", "--num-tokens", "4")
     assert (config, recipe) == (ViTConfig.scenes(4), Recipe.scenes(20))
-    config, _ = configure(options("--config", "scenes", "--num-tokens", "4", "--pooling", "sum"))
+    config, *_ = asked("--config", "scenes", "--num-tokens", "4", "--pooling", "sum")
     assert config == ViTConfig.scenes(4).replace(pooling="sum")
 
 
 @pytest.fixture
-def small(tiny_config, shapes, monkeypatch):
+def shared(tiny_config):
+    return {
+        "config": tiny_config.to_dict(),
+        "recipe": {"epochs": 2, "batch_size": 128},
+        "dataset": "shapes10",
+        "train_images_sha256": "00",
+    }
+
+
+def test_seeds_come_together_in_order_and_each_is_found_again(shared, tmp_path):
+    path = tmp_path / "tiny.json"
+    noted = shared | {"train_images_note": "made by code"}
+    add_run(path, noted, {"seed": 2, "top1": 0.5})
+    add_run(path, shared, {"seed": 0, "top1": 0.25})
+    add_run(path, shared, {"seed": 2, "top1": np.float32(0.75)})
+    assert [run["seed"] for run in json.loads(path.read_text())["runs"]] == [0, 2]
+    assert has_run(path, 2) and not has_run(path, 1) and not has_run(tmp_path / "other.json", 2)
+    recipe = shared["recipe"] | {"seed": 2}
+    expected = json.loads(json.dumps(noted | {"recipe": recipe, "top1": 0.75}))
+    assert run_card(path, 2) == expected
+    with pytest.raises(ValueError, match="no run with seed 1, only 0, 2"):
+        run_card(path, 1)
+
+
+def test_processes_can_add_seeds_at_the_same_time(shared, tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        each = [
+            pool.submit(add_run, tmp_path / "tiny.json", shared, {"seed": seed})
+            for seed in range(24)
+        ]
+    assert all(future.result() is None for future in each)
+    found = json.loads((tmp_path / "tiny.json").read_text())
+    assert [run["seed"] for run in found["runs"]] == list(range(24))
+
+
+def test_the_results_of_another_experiment_are_not_mixed_in(shared, tiny_config, tmp_path):
+    path = tmp_path / "tiny.json"
+    add_run(path, shared, {"seed": 0})
+    before = path.read_bytes()
+    other = shared | {"config": tiny_config.replace(dropout_rate=0.25).to_dict()}
+    other["recipe"] = {"epochs": 3, "batch_size": 128}
+    message = r"config.dropout_rate was 0.0 and is 0.25, recipe.epochs was 2 and is 3\."
+    with pytest.raises(ValueError, match=message):
+        add_run(path, other, {"seed": 1})
+    with pytest.raises(ValueError, match="train_images_sha256 was '00' and is '11'"):
+        add_run(path, shared | {"train_images_sha256": "11"}, {"seed": 1})
+    assert path.read_bytes() == before
+
+
+# the command
+
+
+@pytest.fixture(scope="module")
+def small(tiny_config, shapes):
     """Let the command train tiny models on few pictures."""
-    monkeypatch.setattr(ViTConfig, "light", lambda tokens: tiny_config.replace(num_tokens=tokens))
-    monkeypatch.setitem(experiment.DATASETS, "cifar10", lambda: shapes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ViTConfig, "light", lambda tokens: tiny_config.replace(num_tokens=tokens))
+        patch.setitem(runs.DATASETS, "cifar10", lambda: shapes)
+        yield
 
 
-NAME = "light_2_tokens_v1_cifar10_2_epochs_seed_3"
-COMMAND = [
-    "--config",
-    "light",
-    "--num-tokens",
-    "2",
-    "--epochs",
-    "2",
-    "--seed",
-    "3",
-    "--maps",
-    "--out",
-]
+NAME = "light_2_tokens_v1_cifar10_2_epochs"
+RUN = f"{NAME}_seed_3"
+COMMAND = shlex.split("--config light --num-tokens 2 --epochs 2 --seed 3 --maps --out")
 
 
-def test_the_command_writes_weights_results_and_maps(
-    small, tiny_config, shapes, tmp_path, capsys, monkeypatch
-):
-    images_hash = hashlib.sha256(shapes.train.images.tobytes()).hexdigest()
-    monkeypatch.setitem(experiment.KNOWN_COPIES, images_hash, "These pictures are made by code.")
-    main([*COMMAND, str(tmp_path)])
-    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(written) == {f"{NAME}.json", f"{NAME}.npz", f"{NAME}.maps.npz"}
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
 
-    card = json.loads(written[f"{NAME}.json"])
+
+@pytest.fixture(scope="module")
+def trained(small, tmp_path_factory):
+    """The folder that the command wrote."""
+    folder = tmp_path_factory.mktemp("runs")
+    main([*COMMAND, str(folder)])
+    return folder
+
+
+def test_the_command_writes_weights_results_and_maps(trained, tiny_config, shapes, capsys):
+    written = files(trained)
+    assert set(written) == {f"{NAME}.json", f"{RUN}.npz", f"{RUN}.maps.npz"}
+
+    card = run_card(trained / f"{NAME}.json", 3)
     config = ViTConfig(**card["config"])
     assert config == tiny_config.replace(num_tokens=2)
     assert (card["recipe"]["epochs"], card["recipe"]["seed"]) == (2, 3)
     assert card["dataset"] == shapes.name
+    images_hash = hashlib.sha256(shapes.train.images.tobytes()).hexdigest()
     assert card["train_images_sha256"] == images_hash
-    assert card["train_images_note"] == "These pictures are made by code."
     assert card["command"].startswith("python -m tlvit_utils --config light --num-tok")
     assert card["seconds"] == pytest.approx(sum(card["history"]["seconds"]))
     assert {"machine", "versions"} <= set(card)
 
     model = build_vit(config)
-    restore_weights(model, tmp_path / f"{NAME}.npz")
+    restore_weights(model, trained / f"{RUN}.npz")
     cost = model_cost(model)
     assert (card["parameters"], card["multiply_adds"]) == (cost.params, cost.macs)
     test = evaluate(model, *shapes.test)
     assert card["test"]["top1"] == pytest.approx(test["top1"])
     assert card["test"]["confusion"] == test["confusion"].tolist()
 
-    with np.load(tmp_path / f"{NAME}.maps.npz") as maps:
-        assert maps["maps"].shape == (2, 24, 2, 4, 4)
-        assert maps["val_accuracy"] == pytest.approx(card["history"]["val_accuracy"])
+    maps = read_epoch_maps(trained / f"{RUN}.maps.npz")
+    assert maps.maps.shape == (2, 24, 2, 4, 4)
+    assert maps.val_accuracy == pytest.approx(card["history"]["val_accuracy"])
 
-    capsys.readouterr()
-    main([*COMMAND, str(tmp_path)])
-    assert f"already holds {NAME}" in capsys.readouterr().out
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == written
+    main([*COMMAND, str(trained)])
+    assert "has seed 3 already" in capsys.readouterr().out
+    assert files(trained) == written
 
 
-def test_the_command_goes_on_where_it_was_interrupted(small, tmp_path, monkeypatch, capsys):
+def test_the_command_resumes_and_repeats_nothing(small, tmp_path, monkeypatch, capsys):
+    """It is interrupted in the second epoch, and then killed before it has saved."""
+
     def interrupt(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
@@ -149,44 +241,75 @@ def test_the_command_goes_on_where_it_was_interrupted(small, tmp_path, monkeypat
         patch.setattr(RecordMaps, "on_epoch_begin", interrupt)
         main([*COMMAND, str(tmp_path)])
     assert not (tmp_path / f"{NAME}.json").exists()
-    with np.load(tmp_path / f"{NAME}.maps.npz") as first:
-        first_maps = first["maps"]
+    first = read_epoch_maps(tmp_path / f"{RUN}.maps.npz").maps
     capsys.readouterr()
 
-    main([*COMMAND, str(tmp_path)])
-    printed = capsys.readouterr().out
-    assert "epoch 1 of 2" not in printed
-    assert "epoch 2 of 2" in printed
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {f"{NAME}.json", f"{NAME}.npz", f"{NAME}.maps.npz"}
-    with np.load(tmp_path / f"{NAME}.maps.npz") as both:
-        assert len(both["maps"]) == 2
-        np.testing.assert_array_equal(both["maps"][:1], first_maps)
+    def killed(*arguments, **fields):
+        raise OSError("the disk is full")
 
-
-def test_a_training_that_was_killed_before_it_was_saved_is_not_repeated(
-    small, tmp_path, monkeypatch, capsys
-):
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(
-            experiment, "save_run", lambda *_, **__: (_ for _ in ()).throw(OSError("full"))
-        )
+        patch.setattr(runs, "save_run", killed)
         main([*COMMAND, str(tmp_path)])
-    capsys.readouterr()
+    printed = capsys.readouterr().out
+    assert "epoch 1 of 2" not in printed and "epoch 2 of 2" in printed
+    both = read_epoch_maps(tmp_path / f"{RUN}.maps.npz").maps
+    assert len(both) == 2
+    np.testing.assert_array_equal(both[:1], first)
+
     main([*COMMAND, str(tmp_path)])
-    assert "epoch" not in capsys.readouterr().out.replace("epochs", "")
-    card = json.loads((tmp_path / f"{NAME}.json").read_text())
+    assert "epoch 2 of 2" not in capsys.readouterr().out
+    assert set(files(tmp_path)) == {f"{NAME}.json", f"{RUN}.npz", f"{RUN}.maps.npz"}
+    card = run_card(tmp_path / f"{NAME}.json", 3)
     assert card["images_per_second"] is None and len(card["history"]["loss"]) == 2
 
 
-def test_the_command_refuses_before_it_writes(small, tmp_path):
-    with pytest.raises(ValueError, match="num_tokens is 0"):
-        main(["--config", "light", "--num-tokens", "0", "--out", str(tmp_path / "out")])
-    assert not (tmp_path / "out").exists()
+# from a run to the weights that ship: tools/make_weights.py
 
 
-@pytest.mark.parametrize("asked", [["--maps"], ["--variant", "v1.1"]])
-def test_what_needs_a_token_learner_is_refused_without_one(asked, capsys):
-    with pytest.raises(SystemExit):
-        parse_arguments([*asked, "--out", "unused"])
-    assert "give its --num-tokens" in capsys.readouterr().err
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder in which weights and maps ship, in place of the package's."""
+    monkeypatch.setattr(pretrained, "WEIGHTS_DIR", tmp_path / "weights")
+    monkeypatch.setattr(pretrained, "PRETRAINED", ("tiny",))
+    monkeypatch.setattr(epoch_maps, "MAPS_DIR", tmp_path / "maps")
+    return tmp_path
+
+
+def test_a_run_becomes_weights_maps_and_a_card(trained, shelf, tiny_config, shapes):
+    make_weights(trained / f"{NAME}.json", 3, "tiny", shelf / "weights", shelf / "maps")
+    model = load_pretrained("tiny")
+    card = model_card("tiny")
+    assert card == run_card(trained / f"{NAME}.json", 3)
+    assert evaluate(model, *shapes.test)["top1"] == pytest.approx(card["test"]["top1"])
+    assert load_epoch_maps("tiny").val_accuracy == pytest.approx(card["history"]["val_accuracy"])
+    expected = build_vit(tiny_config.replace(num_tokens=2))
+    restore_weights(expected, trained / f"{RUN}.npz")
+    for one, other in zip(model.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(convert_to_numpy(one), convert_to_numpy(other))
+
+
+def test_a_run_without_its_weights_ships_nothing(trained, shared, shelf, tmp_path):
+    add_run(tmp_path / "tiny.json", shared, {"seed": 1})
+    for seed, error in ((0, ValueError), (1, FileNotFoundError)):
+        with pytest.raises(error):
+            make_weights(tmp_path / "tiny.json", seed, "tiny", shelf / "weights", shelf / "maps")
+    (tmp_path / "tiny_seed_1.npz").write_bytes((trained / f"{RUN}.npz").read_bytes())  # 2 tokens
+    with pytest.raises(ValueError, match="shape"):
+        make_weights(tmp_path / "tiny.json", 1, "tiny", shelf / "weights", shelf / "maps")
+    assert not (shelf / "weights").exists() and not (shelf / "maps").exists()
+
+
+@pytest.mark.parametrize(
+    "name, experiment",
+    [
+        ("modern_8_tokens", "modern_8_tokens_v1_cifar10_20_epochs"),
+        ("modern_8_tokens_v1.1", "modern_8_tokens_v1.1_cifar10_20_epochs"),
+        ("modern_no_token_learner", "modern_no_token_learner_cifar10_20_epochs"),
+        ("published_8_tokens", "published_8_tokens_v1_cifar10_20_epochs"),
+    ],
+)
+def test_the_shipped_cards_are_those_that_the_tool_makes(name, experiment):
+    results = WEIGHTS_DIR.with_name("results") / f"{experiment}.json"
+    card = run_card(results, model_card(name)["recipe"]["seed"])
+    assert card == model_card(name)
+    assert name in PRETRAINED

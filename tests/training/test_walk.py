@@ -21,21 +21,21 @@ TINY = ViTConfig.modern(2).replace(
 )
 
 
-def facts(step):
+def fields(step):
     return {**asdict(step.config), **asdict(step.recipe), "adapt": step.adapt}
 
 
 def different(one, other):
-    return {name for name, value in facts(one).items() if value != facts(other)[name]}
+    return {name for name, value in fields(one).items() if value != fields(other)[name]}
 
 
 def test_the_walk_leads_from_the_published_form_to_modern():
-    assert facts(WALK[0]) == facts(Step("", ViTConfig.published(8), Recipe.published(5)))
-    assert facts(WALK[-1]) == facts(Step("", ViTConfig.modern(8), Recipe.modern(5)))
+    assert fields(WALK[0]) == fields(Step("", ViTConfig.published(8), Recipe.published(5)))
+    assert fields(WALK[-1]) == fields(Step("", ViTConfig.modern(8), Recipe.modern(5)))
 
 
 def test_each_step_changes_something_and_undoes_nothing():
-    begin, end, changed = facts(WALK[0]), facts(WALK[-1]), set()
+    begin, end, changed = fields(WALK[0]), fields(WALK[-1]), set()
     for before, after in pairwise(WALK):
         new = different(before, after)
         assert new and not new & (changed - {"adapt"})

@@ -1,4 +1,4 @@
-"""What happens after every epoch, and when the loss is no number any more."""
+"""Callbacks of a training: stop on NaN, keep the best weights, keep what is needed to resume."""
 
 import json
 import math
@@ -11,10 +11,11 @@ import numpy as np
 from keras import ops
 
 from tlvit_utils._files import replacing
+from tlvit_utils._validation import differences
 
 
 class DivergedError(RuntimeError):
-    """The loss became NaN or infinite, so that training on would be in vain."""
+    """The loss became NaN or infinite."""
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -46,9 +47,9 @@ class StopAtNaN(keras.callbacks.Callback):
         step = self.epoch * self.steps_per_epoch + batch
         rate = self.schedule(step) if callable(self.schedule) else self.schedule
         kept = (
-            "The checkpoint and the model have the weights of the best epoch before."
+            "The checkpoint and the model have the weights of the best epoch."
             if self.epoch
-            else "No epoch was finished, so no weights were kept."
+            else "No epoch was completed, so no weights were kept."
         )
         raise DivergedError(
             f"The {name} is {value} at step {batch + 1} of epoch {self.epoch + 1}, with a learning "
@@ -108,44 +109,47 @@ class ResumeFile(keras.callbacks.Callback):
 
     That is the model's variables (with the states of its random generators), the optimiser's, and
     the history. The order of the images depends on the recipe's seed and the epoch alone. Keras's
-    own `BackupAndRestore` keeps no states of random generators and leaves half a file when it is
+    own `BackupAndRestore` keeps no states of random generators, and leaves half a file when it is
     killed while it writes.
 
     Args:
         path: where to keep it, `….npz`.
-        run: facts that tell this run from others, as JSON can hold them.
+        run: what must be the same in a training that resumes this one, as JSON can hold it.
         history: the dict that `EpochLog` fills.
     """
 
     def __init__(self, path: str | os.PathLike, run: dict, history: dict[str, list[float]]):
         super().__init__()
         self.path = Path(path)
-        self.run = run
+        self.run = json.loads(json.dumps(run))  # tuples become lists, as they do in the file
         self.history = history
 
     def restore(self, model: keras.Model) -> None:
         """Give the compiled model, and the history, the state that the file holds.
 
         Raises:
-            ValueError: the file belongs to another run.
+            ValueError: the file belongs to another training; the message says what differs.
         """
         variables = _state(model)
         with np.load(self.path, allow_pickle=False) as arrays:
-            facts = json.loads(str(arrays["facts"]))
+            fields = json.loads(str(arrays["fields"]))
             values = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
-        if facts["run"] != self.run or [v.shape for v in values] != [v.shape for v in variables]:
+        changes = list(differences(fields["run"], self.run))
+        if not changes and [v.shape for v in values] != [v.shape for v in variables]:
+            changes = ["the shapes of the weights differ"]
+        if changes:
             raise ValueError(
-                f"{self.path} belongs to a run with another recipe, model or data set; "
-                "delete it to start anew, or choose another checkpoint."
+                f"{self.path} belongs to another training: {'; '.join(changes[:3])}. Delete it to "
+                "start again, or choose another checkpoint."
             )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        self.history.update(facts["history"])
+        self.history.update(fields["history"])
 
     def on_epoch_end(self, epoch, logs=None):
-        facts = json.dumps({"run": self.run, "history": self.history})
+        fields = json.dumps({"run": self.run, "history": self.history})
         with replacing(self.path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, *map(ops.convert_to_numpy, _state(self.model)), facts=facts)
+            np.savez(file, *map(ops.convert_to_numpy, _state(self.model)), fields=fields)
 
 
 def _state(model):

@@ -1,8 +1,4 @@
-"""Training and evaluation: a thin layer over `model.fit` (notebook 05).
-
-From a shell, `python -m tlvit_utils --help` explains the command for long runs; it is in
-`experiment`.
-"""
+"""Training and evaluation: a thin layer over `model.fit` (notebook 05)."""
 
 import os
 from dataclasses import asdict
@@ -11,7 +7,7 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 
-from tlvit_utils.data.batches import check_images, make_pipeline
+from tlvit_utils.data.batches import check_images, check_labels, make_pipeline
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.session import choose_compute
 from tlvit_utils.training.callbacks import (
@@ -50,12 +46,13 @@ def train(
         dataset: its `train` split trains, its `validation` split chooses the best epoch.
         recipe: epochs, batch, learning rate.
         checkpoint: file for the best weights, `….weights.h5`.
-        callbacks: more Keras callbacks; by default a `progress.ProgressLine`.
-        jit_compile: as in `keras.Model.compile`; "auto" follows `machine.choose_compute`.
+        callbacks: more Keras callbacks; by default a `ProgressLine`.
+        jit_compile: as in `keras.Model.compile`; "auto" follows `session.choose_compute`.
         resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
             to go on from there where it exists: on a CPU with the same final weights as in one
             go (on PyTorch only without dropout, which draws from PyTorch's own generator there).
-            A complete training is not repeated while the two files are there.
+            A complete training is not repeated while the two files are there. Another recipe,
+            network or data set is refused.
         tensorboard: folder for logs that TensorBoard shows.
 
     Returns:
@@ -63,22 +60,14 @@ def train(
         (wall clock of the epoch, compilation and validation included) one number per epoch.
 
     Raises:
-        ValueError: fewer training images than one batch, no validation images, images of the
-            wrong shape or range, or a file to resume from that belongs to another run (which
-            shows in the recipe, the data set's name and size, and the shapes of the weights).
+        ValueError: images or labels that do not fit the model, no validation images, fewer
+            training images than one batch, or a file to resume from of another training.
         ModuleNotFoundError: `tensorboard` is asked for, but not installed.
-        DivergedError: the loss became NaN or infinite. The best checkpoint is kept, and the model
-            has its weights.
+        DivergedError: the loss became NaN or infinite. The model has the weights of the best
+            epoch before, if there was one.
     """
-    images, labels = dataset.train
+    images, labels, validation = _checked(model, dataset, recipe)
     steps_per_epoch = len(labels) // recipe.batch_size
-    if not steps_per_epoch:
-        raise ValueError(
-            f"There are {len(labels)} training images, fewer than one batch of "
-            f"{recipe.batch_size}; take more images or a smaller batch_size."
-        )
-    if not len(dataset.validation.labels):
-        raise ValueError("There are no validation images, by which the best epoch is chosen.")
     if tensorboard is not None and find_spec("tensorboard") is None:
         raise ModuleNotFoundError(
             "TensorBoard is not installed; run `pip install tensorboard`, or train without it."
@@ -88,7 +77,12 @@ def train(
     best = BestCheckpoint(checkpoint)
     resume_file = ResumeFile(
         best.path.with_name(best.path.name.removesuffix(".weights.h5") + ".resume.npz"),
-        run={"recipe": asdict(recipe), "dataset": dataset.name, "train_images": len(labels)},
+        run={
+            "recipe": asdict(recipe),
+            "model": describe_layers(model),
+            "dataset": dataset.name,
+            "train_images": len(labels),
+        },
         history=history,
     )
     if resume and resume_file.path.exists() and best.path.exists():
@@ -119,10 +113,10 @@ def train(
                     shuffle_seed=recipe.seed,
                     first_epoch=first_epoch,
                     image_size=model.input_shape[1],
-                    draw_epoch=dataset.train.epoch,
+                    draw_epoch=dataset.train.epoch if dataset.train.draw else None,
                 ),
                 validation_data=make_pipeline(
-                    *dataset.validation, recipe.batch_size, image_size=model.input_shape[1]
+                    *validation, recipe.batch_size, image_size=model.input_shape[1]
                 ),
                 initial_epoch=first_epoch,
                 epochs=recipe.epochs,
@@ -140,6 +134,41 @@ def train(
         raise
     model.load_weights(best.path)
     return history
+
+
+def _checked(model, dataset, recipe):
+    """Return the training images, their labels, and the pair of both for validation."""
+
+    def check(split):
+        images = check_images(split.images, model.input_shape[1])
+        return images, check_labels(split.labels, images, model.output_shape[-1])
+
+    images, labels = check(dataset.train)
+    if len(labels) < recipe.batch_size:
+        raise ValueError(
+            f"There are {len(labels)} training images, fewer than one batch of "
+            f"{recipe.batch_size}; take more images or a smaller batch_size."
+        )
+    if not len(dataset.validation.labels):
+        raise ValueError("There are no validation images, by which the best epoch is chosen.")
+    return images, labels, check(dataset.validation)
+
+
+def describe_layers(model: keras.Model) -> dict[str, dict]:
+    """Return the configuration of each layer, without names: Keras counts them up in a session."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            left_out = ("name", "inbound_nodes", "input_layers", "output_layers", "build_config")
+            return {str(k): plain(v) for k, v in value.items() if k not in left_out}
+        if isinstance(value, list | tuple):
+            return [plain(each) for each in value]
+        return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+    return {
+        f"layer {i} ({type(layer).__name__})": plain(layer.get_config())
+        for i, layer in enumerate(model.layers)
+    }
 
 
 def compile_model(
@@ -166,7 +195,7 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
 
     Args:
         images: `(N, image_size, image_size, 3)`, 0..255.
-        labels: `(N,)`, integers.
+        labels: `(N,)` or `(N, 1)`, integers.
 
     Returns:
         `top1` and `top5`, the shares of images whose class is the most probable and among the top
@@ -175,10 +204,11 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
         share of each class's images that were taken for it, NaN for a class without images.
     """
     images = check_images(images, model.input_shape[1])
+    labels = check_labels(labels, images, model.output_shape[-1])
     probabilities = model.predict(images, batch_size=batch_size, verbose=0)
     classes = probabilities.shape[1]
     confusion = np.zeros((classes, classes), "int64")
-    np.add.at(confusion, (np.asarray(labels), probabilities.argmax(axis=1)), 1)
+    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
     with np.errstate(invalid="ignore"):
         per_class = confusion.diagonal() / confusion.sum(axis=1)
     return {

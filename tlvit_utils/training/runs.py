@@ -1,22 +1,27 @@
-"""One training as a command, `python -m tlvit_utils`: weights, results and maps in files.
+"""One training as a command, `python -m tlvit_utils`: results, weights and maps in files.
 
-It made the weights that ship. What it wrote it does not make again, and what was interrupted or
-killed it takes up after the last finished epoch.
+An *experiment* is one network, recipe and data set; a *run* is its training with one seed.
+EXPERIMENT.json holds the results of all its runs, EXPERIMENT_seed_N.npz and
+EXPERIMENT_seed_N.maps.npz the weights and maps of one. A run that is there is not trained again,
+and an interrupted one continues after its last complete epoch.
 """
 
 import argparse
 import hashlib
+import json
 import re
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
+from operator import itemgetter
 from pathlib import Path
 
 import keras
 import numpy as np
+from filelock import FileLock
 
 from tlvit_utils._files import save_result
-from tlvit_utils._validation import POOLINGS
+from tlvit_utils._validation import POOLINGS, differences
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data.datasets import Dataset, load_cifar10, load_scenes10, load_shapes10
@@ -32,12 +37,6 @@ DATASETS = {
     "shapes10": lambda: load_shapes10(),
     "scenes10": lambda: load_scenes10(base=load_cifar10(source="cifar10")),
 }
-KNOWN_COPIES = {  # SHA-256 of the 40,000 training images
-    "59f15aaa69770ac87e285429c5019e150d40a6f2c9d67553d7c6a1e9cb37ca2c": (
-        "CIFAR-10 decoded from JPEG copies: order and labels are the original's, the pixels differ "
-        "by 5.8 of 255 in the mean of 6,187 images compared."
-    )
-}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +45,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--config", choices=("modern", "light", "published", "scenes"), default="modern"
     )
     parser.add_argument("--num-tokens", type=int, help="without it, no TokenLearner")
-    parser.add_argument(
-        "--variant", choices=tuple(VARIANTS), default="v1", help="which TokenLearner"
-    )
+    parser.add_argument("--variant", choices=tuple(VARIANTS), help="which TokenLearner; v1")
     parser.add_argument("--pooling", choices=POOLINGS, help="another than the network's, for v1")
-    parser.add_argument("--num-groups", type=int, default=4, help="groups of the grouped variant")
+    parser.add_argument("--num-groups", type=int, help="groups of the grouped variant; 4")
     parser.add_argument(
         "--num-layers", type=int, help="blocks; TokenLearner stands after the middle, as published"
     )
@@ -62,53 +59,50 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """Return the command's options."""
-    parser = argparse.ArgumentParser(prog="python -m tlvit_utils", description=main.__doc__)
-    add_options(parser)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--maps", action="store_true", help="keep the maps of 24 test images at every epoch"
-    )
-    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for its logs")
-    options = parser.parse_args(arguments)
-    if options.num_tokens is None and (options.maps or options.variant != "v1"):
-        parser.error("--maps and --variant ask for a TokenLearner; give its --num-tokens too.")
-    return options
+def configure(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> tuple[ViTConfig, Recipe]:
+    """Return the model and the recipe that the options ask for; the recipe's seed is 0.
+
+    Options that do not fit together end the program with one sentence.
+    """
+    if options.num_tokens is None and options.variant is not None:
+        parser.error("--variant asks for a TokenLearner; give its --num-tokens too.")
+    if options.pooling and (options.num_tokens is None or options.variant not in (None, "v1")):
+        parser.error("--pooling is for TokenLearner v1; give --num-tokens and no other --variant.")
+    if options.num_groups is not None and options.variant != "grouped":
+        parser.error("--num-groups is for --variant grouped; give that too.")
+    try:
+        config = getattr(ViTConfig, options.config)(options.num_tokens)
+        recipe = getattr(Recipe, options.config)(options.epochs)
+        changes = {name: getattr(options, name) for name in ("variant", "pooling", "num_groups")}
+        if options.num_layers is not None:
+            changes["num_layers"] = options.num_layers
+            changes["token_learner_after"] = options.num_layers // 2
+        config = config.replace(**{k: v for k, v in changes.items() if v is not None})
+        if options.weight_decay is not None:
+            recipe = replace(recipe, weight_decay=options.weight_decay)
+    except ValueError as error:
+        parser.error(str(error))
+    return config, recipe
 
 
-def run_name(options: argparse.Namespace) -> str:
-    """Return the name of a run's files, which tells it from every other run."""
+def experiment_name(options: argparse.Namespace) -> str:
+    """Return the name that tells an experiment from every other one."""
     parts = [options.config]
-    if options.num_layers:
+    if options.num_layers is not None:
         parts.append(f"{options.num_layers}_layers")
     if options.num_tokens is None:
         parts.append("no_token_learner")
     else:
-        groups = f"_{options.num_groups}" if options.variant == "grouped" else ""
-        parts.append(f"{options.num_tokens}_tokens_{options.variant}{groups}")
+        variant = options.variant or "v1"
+        groups = f"_{options.num_groups or 4}" if variant == "grouped" else ""
+        parts.append(f"{options.num_tokens}_tokens_{variant}{groups}")
     if options.pooling:
         parts.append(options.pooling)
     if options.weight_decay is not None:
         parts.append(f"decay_{options.weight_decay:g}")
-    return "_".join([*parts, options.dataset, f"{options.epochs}_epochs_seed_{options.seed}"])
-
-
-def configure(options: argparse.Namespace) -> tuple[ViTConfig, Recipe]:
-    """Return the model and the recipe that the options ask for, but for the recipe's seed."""
-    config = getattr(ViTConfig, options.config)(options.num_tokens)
-    if options.num_tokens is not None:
-        config = config.replace(variant=options.variant, num_groups=options.num_groups)
-    if options.pooling:
-        config = config.replace(pooling=options.pooling)
-    if options.num_layers:
-        config = config.replace(
-            num_layers=options.num_layers, token_learner_after=options.num_layers // 2
-        )
-    recipe = getattr(Recipe, options.config)(options.epochs)
-    if options.weight_decay is not None:
-        recipe = replace(recipe, weight_decay=options.weight_decay)
-    return config, recipe
+    return "_".join([*parts, options.dataset, f"{options.epochs}_epochs"])
 
 
 def shown_command(program: str, arguments: list[str], place: str = "DIR") -> str:
@@ -117,16 +111,12 @@ def shown_command(program: str, arguments: list[str], place: str = "DIR") -> str
     return re.sub(r"(--(?:out|tensorboard)[ =])('[^']*'|\S+)", rf"\1{place}", command)
 
 
-def training_images_fields(dataset: Dataset) -> dict[str, str]:
-    """Return the SHA-256 of the training images, and a note where they are a known copy."""
-    images_hash = hashlib.sha256(np.ascontiguousarray(dataset.train.images)).hexdigest()  # no copy
-    facts = {"train_images_sha256": images_hash}
-    if note := KNOWN_COPIES.get(images_hash):
-        facts["train_images_note"] = note
-    return facts
+def images_sha256(dataset: Dataset) -> str:
+    """Return the SHA-256 of the training images."""
+    return hashlib.sha256(np.ascontiguousarray(dataset.train.images)).hexdigest()  # no copy
 
 
-def build_exact(config: ViTConfig) -> keras.Model:
+def build_in_float32(config: ViTConfig) -> keras.Model:
     """Build the network in float32, in which the accuracy of weights is published.
 
     The session's dtype policy is float32 from then on.
@@ -135,72 +125,152 @@ def build_exact(config: ViTConfig) -> keras.Model:
     return build_vit(config)
 
 
+def read_experiment(path: Path) -> dict:
+    """Return an experiment's results: what its runs share, and `runs`, a dict for each seed."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def has_run(path: Path, seed: int) -> bool:
+    """Return whether the experiment's file exists and has the results of this seed."""
+    return path.exists() and any(run["seed"] == seed for run in read_experiment(path)["runs"])
+
+
+def add_run(path: Path, shared: dict, run: dict) -> None:
+    """Add the results of one seed to an experiment's file, in place of earlier ones of this seed.
+
+    Processes that train other seeds may do so at the same time.
+
+    Args:
+        shared: `config`, `recipe` (without its seed), `dataset`, …, the same for all seeds.
+        run: `seed`, `test`, `history`, ….
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        runs = [run]
+        if path.exists():
+            before = read_experiment(path)
+            _check_same_experiment(path, before, shared)
+            shared = {**before, **shared}
+            runs += [other for other in before["runs"] if other["seed"] != run["seed"]]
+        save_result(path, **{**shared, "runs": sorted(runs, key=itemgetter("seed"))})
+
+
+def _check_same_experiment(path, before, shared):
+    configs = (asdict(ViTConfig(**each["config"])) for each in (before, shared))
+    recipes = (asdict(Recipe(**each["recipe"])) for each in (before, shared))
+    changes = [*differences(*configs, "config"), *differences(*recipes, "recipe")]
+    for name in ("dataset", "train_images_sha256"):
+        changes += differences(before[name], shared[name], name)
+    if changes:
+        raise ValueError(
+            f"{path} holds another experiment: {', '.join(changes)}. Choose another folder."
+        )
+
+
+def run_card(path: Path, seed: int) -> dict:
+    """Return all that is known of one run: what its experiment's runs share, and its own."""
+    shared = read_experiment(path)
+    runs = {run["seed"]: run for run in shared.pop("runs")}
+    if seed not in runs:
+        raise ValueError(f"{path} has no run with seed {seed}, only {', '.join(map(str, runs))}.")
+    run = dict(runs[seed])
+    shared["recipe"] = {**shared["recipe"], "seed": run.pop("seed")}
+    return {**shared, **run}
+
+
 def save_run(
     path: Path,
     model: keras.Model,
-    exact: keras.Model,
+    in_float32: keras.Model,
     config: ViTConfig,
     recipe: Recipe,
     dataset: Dataset,
     history: dict[str, list[float]],
-    **facts,
+    **fields,
 ) -> dict:
-    """Write the weights of a finished training to PATH.npz and its results to PATH.json.
+    """Write the weights of a finished run, and add its results to its experiment's file.
 
     Args:
+        path: the experiment's file, `….json`.
         model: with the weights of its best epoch.
-        exact: the same network in float32, which gets the weights as they were written and
+        in_float32: the same network in float32, which gets the weights as they were written and
             measures the test accuracy.
-        facts: more for the results.
+        fields: more results.
 
     Returns:
         What `evaluate` gave on the test images.
     """
-    save_pretrained(model, f"{path}.npz")
-    restore_weights(exact, f"{path}.npz")
-    test = evaluate(exact, *dataset.test)
-    cost = model_cost(exact)
-    save_result(
-        f"{path}.json",
-        config=config,
-        recipe=recipe,
-        dataset=dataset.name,
-        **training_images_fields(dataset),
-        test=test,
-        parameters=cost.params,
-        multiply_adds=cost.macs,
-        seconds=sum(history["seconds"]),
-        history=history,
-        **facts,
+    weights = run_path(path, recipe.seed, ".npz")
+    save_pretrained(model, weights)
+    restore_weights(in_float32, weights)
+    test = evaluate(in_float32, *dataset.test)
+    cost = model_cost(in_float32)
+    shared = {
+        "config": asdict(config),
+        "recipe": {name: value for name, value in asdict(recipe).items() if name != "seed"},
+        "dataset": dataset.name,
+        "train_images_sha256": images_sha256(dataset),
+        "parameters": cost.params,
+        "multiply_adds": cost.macs,
+    }
+    run = {
+        "seed": recipe.seed,
+        "test": test,
+        "seconds": sum(history["seconds"]),
+        "history": history,
+        **fields,
         **session_fields(),
-    )
+    }
+    add_run(path, shared, run)
     return test
 
 
+def run_path(path: Path, seed: int, suffix: str) -> Path:
+    """Return the file of one run beside its experiment's `path`."""
+    return path.with_name(f"{path.name.removesuffix('.json')}_seed_{seed}{suffix}")
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Train a model; write NAME.npz (its best weights), NAME.json (the results) and, if asked,
-    NAME.maps.npz. Run again, the command skips what is there and resumes what was interrupted."""
+    """Train a model; write its best weights (NAME_seed_N.npz), its results (into NAME.json) and,
+    if asked, maps (NAME_seed_N.maps.npz). Run again, the command skips what is there and resumes
+    what was interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = parse_arguments(arguments)
-    name = run_name(options)
-    if (options.out / f"{name}.json").exists():
-        print(f"{options.out} already holds {name}; delete its files to train it again.")
-        return
-    config, recipe = configure(options)
+    parser = argparse.ArgumentParser(prog="python -m tlvit_utils", description=main.__doc__)
+    add_options(parser)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--maps", action="store_true", help="keep the maps of 24 test images at every epoch"
+    )
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for its logs")
+    options = parser.parse_args(arguments)
+    if options.seed < 0:
+        parser.error(f"--seed is {options.seed}, but it must be at least 0.")
+    config, recipe = configure(parser, options)
+    if options.maps and not config.has_maps:
+        parser.error(
+            "--maps: this network makes none; give --num-tokens, and a --variant with maps."
+        )
     recipe = replace(recipe, seed=options.seed)
+    path = options.out / f"{experiment_name(options)}.json"
+    if has_run(path, options.seed):
+        print(f"{path} has seed {options.seed} already; delete the run to train it again.")
+        return
+    _train_run(path, config, recipe, options, shown_command("-m tlvit_utils", arguments))
+
+
+def _train_run(path, config, recipe, options, command):
     dataset = DATASETS[options.dataset]()
-    num_images = len(dataset.train.labels)
     compute = choose_compute()
     print(compute)
     keras.config.set_dtype_policy(compute.dtype_policy)
-    keras.utils.set_random_seed(options.seed)
+    keras.utils.set_random_seed(recipe.seed)
     model = build_vit(config)
-
-    checkpoint = options.out / f"{name}.weights.h5"
+    checkpoint = run_path(path, recipe.seed, ".weights.h5")
+    name, num_images = run_path(path, recipe.seed, "").name, len(dataset.train.labels)
     line = ProgressLine(name, num_images, recipe.batch_size)
     callbacks = [line]
     if options.maps:
-        callbacks.append(RecordMaps(options.out / f"{name}.maps.npz", dataset))
+        callbacks.append(RecordMaps(run_path(path, recipe.seed, ".maps.npz"), dataset))
     history = train(
         model,
         dataset,
@@ -212,19 +282,18 @@ def main(arguments: list[str] | None = None) -> None:
         tensorboard=options.tensorboard,
     )
     if len(history["loss"]) < recipe.epochs:
-        sys.exit("The same command goes on from there.")
-
+        sys.exit("The same command continues it.")
     save_run(
-        options.out / name,
+        path,
         model,
-        build_exact(config),
+        build_in_float32(config),
         config,
         recipe,
         dataset,
         history,
         images_per_second=line.images_per_second,
         compute=compute,
-        command=shown_command("-m tlvit_utils", arguments),
+        command=command,
     )
     checkpoint.unlink()
-    checkpoint.with_name(f"{name}.resume.npz").unlink()
+    run_path(path, recipe.seed, ".resume.npz").unlink()
