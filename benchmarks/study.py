@@ -1,0 +1,225 @@
+"""TokenLearner beside other ways to make a network cheaper: accuracy against true multiply-adds.
+
+    python benchmarks/study.py scenes10 --runs DIR    # or cifar10; NAMES of methods after --methods
+
+It writes assets/results/study_scenes10.json, one row per training as it ends, and each training's
+weights into DIR. A training that has its row is not repeated; one that was broken off goes on after
+its last finished epoch. All methods are trained from seed 0 first, then all from seed 1, and so on.
+
+The plan, written before the first training:
+
+- Question 1, scenes10: an image is hidden in a scene four times as large. Does a reduction that can
+  choose where it reads keep more than one that cannot, at the same cost? And how much of what a
+  network without reduction has?
+- Question 2, CIFAR-10 at 32 pixels: the same, where the object fills the picture.
+- Networks: `ViTConfig.scenes()` and `ViTConfig.modern()`, each with 8 tokens after the first of its
+  four blocks. The methods differ in nothing but the reduction, or have none and four, two blocks or
+  one. METHODS below lists them.
+- Training: scenes10, 12 epochs of 15,360 new scenes in batches of 128; CIFAR-10, 10 epochs of the
+  40,000 training images in batches of 256; otherwise `Recipe.modern`. No method's settings were
+  tuned. The best epoch is chosen on the first 2,000 validation images. Seeds 0, 1 and 2.
+- Measured: right or wrong for each of the 10,000 test images, in float32 with the weights as
+  written; multiply-adds by `model_cost`; seconds of an epoch, which other work on the machine can
+  lengthen.
+- Compared: by `paired_difference`, mean over seeds of the paired differences over images, with its
+  95 % interval. Five comparisons are asked: v1 with the weighted mean against average pooling,
+  against no reduction and against one block; v1.1 against average pooling; PatchMerger against
+  v1.1. All others are for orientation.
+- What counts: one method is *ahead* of another if the interval lies above 0, *level* with it if
+  the interval lies within 1 point of 0 on both sides, and otherwise the question is open. The goal
+  on scenes10: TokenLearner ahead of average pooling by 8 points, and level with no reduction at
+  40 % of its cost. What comes out against TokenLearner is published just as plainly.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from results import result_path
+
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils._files import locked, save_result
+from tlvit_utils.analysis.comparison import pack_bits, paired_difference, unpack_bits
+from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.data import Dataset, load_cifar10, load_scenes10
+from tlvit_utils.pretrained import restore_weights, save_pretrained
+from tlvit_utils.session import choose_compute, session_fields
+from tlvit_utils.training import ProgressLine, Recipe, train
+from tlvit_utils.training.runs import build_exact, shown_command, training_images_fields
+
+VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
+SEEDS = (0, 1, 2)
+METHODS = {  # what each changes in the network with 8 tokens; the first to be trained comes first
+    "v1 weighted mean": {"pooling": "weighted_mean"},
+    "average pooling": {"variant": "average"},
+    "one block": {"num_tokens": None, "num_layers": 1},
+    "no reduction": {"num_tokens": None},
+    "v1.1": {"variant": "v1.1"},
+    "PatchMerger": {"variant": "patch_merger"},
+    "v1 sum": {"pooling": "sum"},
+    "v1 mean": {"pooling": "mean"},
+    "top K": {"variant": "top_k"},
+    "strided convolution": {"variant": "strided"},
+    "two blocks": {"num_tokens": None, "num_layers": 2},
+}
+COMPARISONS = (  # asked before the first training
+    ("v1 weighted mean", "average pooling"),
+    ("v1 weighted mean", "no reduction"),
+    ("v1 weighted mean", "one block"),
+    ("v1.1", "average pooling"),
+    ("PatchMerger", "v1.1"),
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One data set with its network and its budget."""
+
+    load: Callable[[], Dataset]
+    config: Callable[[], ViTConfig]
+    recipe: Recipe
+
+
+STUDIES = {
+    "scenes10": Study(
+        lambda: load_scenes10(sizes=(15_360, VALIDATION_IMAGES, TEST_IMAGES)),
+        lambda: ViTConfig.scenes(),
+        replace(Recipe.modern(12), batch_size=128),
+    ),
+    "cifar10": Study(
+        lambda: load_cifar10(source="cifar10").take(40_000, VALIDATION_IMAGES, TEST_IMAGES),
+        lambda: ViTConfig.modern(),
+        Recipe.modern(10),
+    ),
+}
+
+
+def run_name(study: str, method: str, seed: int) -> str:
+    """Return the name of one training's files."""
+    return f"{study}_{method.replace(' ', '_')}_seed_{seed}"
+
+
+def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dict:
+    """Train one network, leave its weights in RUNS/NAME.npz, and return its row."""
+    config = STUDIES[study].config().replace(**METHODS[method])
+    recipe = replace(STUDIES[study].recipe, seed=seed)
+    compute = choose_compute()
+    name = run_name(study, method, seed)
+    checkpoint = runs / f"{name}.weights.h5"
+    keras.config.set_dtype_policy(compute.dtype_policy)
+    keras.utils.set_random_seed(seed)
+    model = build_vit(config)
+    line = ProgressLine(name, len(dataset.train.labels), recipe.batch_size)
+    history = train(model, dataset, recipe, checkpoint, [line], compute.jit_compile, resume=True)
+    save_pretrained(model, runs / f"{name}.npz")
+    exact = build_exact(config)
+    restore_weights(exact, runs / f"{name}.npz")
+    images, labels = dataset.test
+    right = exact.predict(images, batch_size=250, verbose=0).argmax(axis=1) == labels
+    cost = model_cost(exact)
+    for file in (checkpoint, runs / f"{name}.resume.npz"):
+        file.unlink(missing_ok=True)
+    return {
+        "method": method,
+        "seed": seed,
+        "accuracy": float(right.mean()),
+        "right": pack_bits(right),
+        "parameters": cost.params,
+        "multiply_adds": cost.macs,
+        "config": config.to_dict(),
+        "dtype_policy": compute.dtype_policy,
+        "history": history,
+        **session_fields(),
+    }
+
+
+def load_rows(path: Path) -> list[dict]:
+    """Return the rows that a study has so far."""
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+
+
+def add_row(path: Path, row: dict, **fields) -> None:
+    """Add a row to a study's file, which another process may be writing too."""
+    with locked(path.with_suffix(".lock")):
+        rows = [each for each in load_rows(path) if _key(each) != _key(row)]
+        methods = list(METHODS)
+        rows.append(row)
+        rows.sort(key=lambda each: (methods.index(each["method"]), each["seed"]))
+        save_result(path, **fields, rows=rows)
+
+
+def _key(row):
+    return row["method"], row["seed"]
+
+
+def answers(rows: list[dict], method: str) -> dict[int, np.ndarray]:
+    """Return for each seed of a method which of the test images it got right."""
+    return {
+        row["seed"]: unpack_bits(row["right"], TEST_IMAGES)
+        for row in rows
+        if row["method"] == method
+    }
+
+
+def compare(rows: list[dict], method: str, other: str):
+    """Return the paired difference of two methods over the seeds that both have, or None."""
+    first, second = answers(rows, method), answers(rows, other)
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return None
+    return paired_difference([first[s] for s in seeds], [second[s] for s in seeds])
+
+
+def print_table(rows: list[dict]) -> None:
+    """Print each method's cost and accuracies, and the comparisons that the plan asks for."""
+    print(f"{'':<22}{'M multiply-adds':>16}{'accuracy %':>12}   by seed")
+    for method in METHODS:
+        some = [row for row in rows if row["method"] == method]
+        if some:
+            accuracies = [100 * row["accuracy"] for row in some]
+            print(
+                f"{method:<22}{some[0]['multiply_adds'] / 1e6:>16.1f}{np.mean(accuracies):>12.2f}"
+                f"   {' '.join(f'{each:.2f}' for each in accuracies)}"
+            )
+    for method, other in COMPARISONS:
+        if difference := compare(rows, method, other):
+            print(f"{method} - {other}: {difference}, {len(difference.per_seed)} seeds")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", choices=tuple(STUDIES))
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="folder for the weights")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS))
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="instead of the package's")
+    options = parser.parse_args()
+    path = options.out or result_path(f"study_{options.study}")
+    done = {_key(row) for row in load_rows(path)}
+    to_do = [(m, s) for s in options.seeds for m in options.methods if (m, s) not in done]
+    if to_do and options.runs is None:
+        parser.error(f"{len(to_do)} trainings are missing; give a folder for them with --runs.")
+    dataset = STUDIES[options.study].load() if to_do else None
+    for method, seed in to_do:
+        row = run(options.study, method, seed, dataset, options.runs)
+        add_row(
+            path,
+            row,
+            study=options.study,
+            dataset=dataset.name,
+            **training_images_fields(dataset),
+            recipe=replace(STUDIES[options.study].recipe, seed=0),
+            plan=__doc__.split("The plan, written before the first training:\n\n")[1],
+            comparisons=COMPARISONS,
+            command=shown_command("benchmarks/study.py", [options.study, "--runs", "DIR"]),
+        )
+        keras.utils.clear_session()
+    print_table(load_rows(path))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from tlvit_utils.analysis.comparison import pack_bits, paired_difference, student_t, unpack_bits
+
+
+@pytest.mark.parametrize(
+    ("degrees", "share", "expected"),  # from a printed table
+    [(1, 0.95, 12.706), (2, 0.95, 4.303), (4, 0.95, 2.776), (30, 0.95, 2.042), (4, 0.99, 4.604)],
+)
+def test_students_t(degrees, share, expected):
+    assert student_t(degrees, share) == pytest.approx(expected, abs=1e-3)
+
+
+def test_one_seed_by_hand():
+    """Differences 1, 0, 0, -1, 1, 1, 0, 0: mean 0.25, variance 3.5 / 7 = 0.5."""
+    right = [1, 1, 0, 0, 1, 1, 0, 1]
+    other = [0, 1, 0, 1, 0, 0, 0, 1]
+    difference = paired_difference(right, other)
+    assert difference.mean == 0.25
+    reach = student_t(7) * np.sqrt(0.5 / 8)
+    assert (difference.low, difference.high) == pytest.approx((0.25 - reach, 0.25 + reach))
+    assert difference.per_seed.tolist() == [0.25]
+
+
+def test_images_on_which_both_fail_or_both_are_right_do_not_count():
+    """The same difference of two accuracies, paired and not."""
+    easy = np.arange(1000) < 900
+    better = easy | (np.arange(1000) < 910)
+    shuffled = np.random.default_rng(0).permutation(better)
+    paired, unpaired = paired_difference(better, easy), paired_difference(shuffled, easy)
+    assert paired.mean == pytest.approx(unpaired.mean) == pytest.approx(0.01)
+    assert paired.high - paired.low < (unpaired.high - unpaired.low) / 2
+
+
+@pytest.mark.parametrize("seed_spread", [0.0, 0.05])
+def test_the_interval_holds_in_95_of_100_studies(seed_spread):
+    """Networks whose seeds and whose images differ; the true difference is 0.1."""
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        image = rng.uniform(0.1, 0.8, 300)
+        shift = rng.normal(0, seed_spread, (3, 1))
+        right = rng.random((3, 300)) < image + 0.1 + shift
+        other = rng.random((3, 300)) < image
+        difference = paired_difference(right, other)
+        held.append(difference.low <= 0.1 <= difference.high)
+    assert 0.93 <= np.mean(held) <= 1
+
+
+def test_a_network_compared_with_itself():
+    right = np.eye(3, 10)
+    difference = paired_difference(right, right)
+    assert (difference.mean, difference.low, difference.high) == (0, 0, 0)
+    assert str(difference) == "+0.0 [+0.0, +0.0] points"
+
+
+@pytest.mark.parametrize("shapes", [((3, 10), (2, 10)), ((10,), (9,)), ((1,), (1,))])
+def test_answers_that_do_not_belong_together_are_refused(shapes):
+    with pytest.raises(ValueError, match="answers have shapes"):
+        paired_difference(*map(np.ones, shapes))
+
+
+@pytest.mark.parametrize("count", [1, 8, 10_000, 10_001])
+def test_answers_survive_packing(count):
+    right = np.random.default_rng(0).random(count) < 0.5
+    text = pack_bits(right)
+    assert len(text) < count / 6 + 5
+    np.testing.assert_array_equal(unpack_bits(text, count), right)
+
+
+def test_too_few_answers_are_refused():
+    with pytest.raises(ValueError, match="fewer than 9"):
+        unpack_bits(pack_bits([True] * 8), 9)

@@ -1,0 +1,100 @@
+"""`benchmarks/study.py` keeps what is done, and its rows compare methods on the same images."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import study
+
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.analysis.comparison import pack_bits
+from tlvit_utils.pretrained import restore_weights
+from tlvit_utils.training.recipe import Recipe
+
+
+@pytest.fixture
+def run_study(shapes, tiny_config, tmp_path, monkeypatch):
+    """A function that runs the command with a tiny network and few images."""
+    tiny = study.Study(
+        lambda: shapes,
+        lambda: tiny_config.replace(num_tokens=8),
+        Recipe(epochs=1, batch_size=64),
+    )
+    monkeypatch.setattr(study, "STUDIES", {"scenes10": tiny})
+    monkeypatch.setattr(study, "TEST_IMAGES", len(shapes.test.labels))
+
+    def run_study(*options):
+        out = tmp_path / "study.json"
+        arguments = ["study.py", "scenes10", "--out", str(out), *options]
+        monkeypatch.setattr("sys.argv", arguments)
+        study.main()
+        return json.loads(out.read_text())
+
+    run_study.folder = tmp_path
+    return run_study
+
+
+def test_each_training_is_a_row_and_is_made_once(run_study, shapes, monkeypatch, capsys):
+    options = ["--methods", "v1 weighted mean", "average pooling", "--seeds", "0", "1"]
+    result = run_study(*options, "--runs", str(run_study.folder))
+    rows = result["rows"]
+    assert [(row["method"], row["seed"]) for row in rows] == [
+        ("v1 weighted mean", 0),
+        ("v1 weighted mean", 1),
+        ("average pooling", 0),
+        ("average pooling", 1),
+    ]
+    assert "Question 1" in result["plan"]
+    for row in rows:
+        network = build_vit(ViTConfig(**row["config"]))
+        name = study.run_name("scenes10", row["method"], row["seed"])
+        restore_weights(network, run_study.folder / f"{name}.npz")
+        right = network.predict(shapes.test.images, verbose=0).argmax(1) == shapes.test.labels
+        found = study.answers(rows, row["method"])[row["seed"]]
+        np.testing.assert_array_equal(found, right)
+        assert row["accuracy"] == pytest.approx(right.mean())
+    assert not list(run_study.folder.glob("*.resume.npz"))
+
+    monkeypatch.setattr(study, "train", None)  # it must not be called again
+    assert run_study(*options)["rows"] == rows
+    assert "v1 weighted mean - average pooling" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run_study("--methods", "top K")  # no folder for its weights
+
+
+def test_rows_of_two_processes_are_kept(tmp_path):
+    path = tmp_path / "study.json"
+    study.add_row(path, {"method": "average pooling", "seed": 1}, study="a")
+    study.add_row(path, {"method": "average pooling", "seed": 0}, study="a")
+    study.add_row(path, {"method": "v1 sum", "seed": 0}, study="a")
+    study.add_row(path, {"method": "v1 sum", "seed": 0, "again": True}, study="a")
+    assert [(row["method"], row["seed"]) for row in study.load_rows(path)] == [
+        ("average pooling", 0),
+        ("average pooling", 1),
+        ("v1 sum", 0),
+    ]
+    assert study.load_rows(path)[2]["again"]
+
+
+def test_methods_are_compared_over_the_seeds_that_both_have(monkeypatch):
+    monkeypatch.setattr(study, "TEST_IMAGES", 4)
+
+    def row(method, seed, right):
+        return {"method": method, "seed": seed, "right": pack_bits(right)}
+
+    rows = [
+        row("v1 sum", 0, [1, 1, 1, 1]),
+        row("v1 sum", 2, [1, 1, 1, 0]),
+        row("v1 mean", 2, [1, 0, 0, 0]),
+    ]
+    assert study.compare(rows, "v1 sum", "v1 mean").per_seed.tolist() == [0.5]
+    assert study.compare(rows, "v1 sum", "top K") is None
+
+
+def test_every_method_is_a_network_of_the_study():
+    base = ViTConfig.modern()
+    costs = {name: base.replace(**changes) for name, changes in study.METHODS.items()}
+    assert len(set(costs.values())) == len(costs)
+    assert {name for pair in study.COMPARISONS for name in pair} <= costs.keys()
+    keras.utils.clear_session()
