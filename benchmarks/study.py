@@ -80,19 +80,21 @@ class Study:
     """One data set with its network and its budget."""
 
     load: Callable[[], Dataset]
-    config: Callable[[], ViTConfig]
+    config: ViTConfig
     recipe: Recipe
 
 
 STUDIES = {
     "scenes10": Study(
-        lambda: load_scenes10(sizes=(15_360, VALIDATION_IMAGES, TEST_IMAGES)),
-        lambda: ViTConfig.scenes(),
-        replace(Recipe.modern(12), batch_size=128),
+        lambda: load_scenes10(
+            sizes=(15_360, VALIDATION_IMAGES, TEST_IMAGES), base=load_cifar10(source="cifar10")
+        ),
+        ViTConfig.scenes(),
+        Recipe.scenes(12),
     ),
     "cifar10": Study(
         lambda: load_cifar10(source="cifar10").take(40_000, VALIDATION_IMAGES, TEST_IMAGES),
-        lambda: ViTConfig.modern(),
+        ViTConfig.modern(),
         Recipe.modern(10),
     ),
 }
@@ -105,7 +107,7 @@ def run_name(study: str, method: str, seed: int) -> str:
 
 def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dict:
     """Train one network, leave its weights in RUNS/NAME.npz, and return its row."""
-    config = STUDIES[study].config().replace(**METHODS[method])
+    config = STUDIES[study].config.replace(**METHODS[method])
     recipe = replace(STUDIES[study].recipe, seed=seed)
     compute = choose_compute()
     name = run_name(study, method, seed)
