@@ -1,21 +1,21 @@
-"""The project's own files, as git would commit them: style, commands, links, addresses."""
+"""The project's own files, as git would commit them: style, spelling, commands, what is pinned."""
 
-import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
+from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
 
-from bootstrap_cell import SOURCE
-from run_notebooks import MACHINE_PATH, RESULTS, ROOT, with_measurements
+from run_notebooks import MACHINE_PATH
 
 INDEX_ADDRESS = re.compile(r"--(?:(?:extra-)?index-url|find-links)|pypi\.org|files\.pythonhosted")
-RELATIVE_LINK = re.compile(r"""(?:\]\(|(?:href|src)=["'])(?!\w+:|#)([^)\s"'#]+)""")
 
 
 def read(path):
@@ -44,11 +44,29 @@ def texts(committed):
     }
 
 
+def output_of(*command, cwd):
+    """Return what a checker complains of."""
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    return result.stdout + result.stderr if result.returncode else ""
+
+
 @pytest.mark.parametrize("command", ["check", "format --check"])
 def test_ruff_has_nothing_to_say(committed, command):
     ruff = [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "."]
-    result = subprocess.run(ruff, cwd=committed, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert output_of(*ruff, cwd=committed) == ""
+
+
+def test_spelling_is_british_and_has_no_typing_errors(committed, notebooks, tmp_path):
+    """In all files; of the notebooks, whose outputs hold pictures as letters, in their cells."""
+    typos = [Path(sysconfig.get_path("scripts"), "typos"), "--config", committed / "pyproject.toml"]
+    for name, notebook in notebooks.items():
+        for number, cell in enumerate(notebook.cells):
+            ending = "py" if cell.cell_type == "code" else "md"
+            (tmp_path / f"{name}_cell_{number}.{ending}").write_text(cell.source, "utf-8")
+    (tmp_path / "american.md").write_text("Its normalized colors.", "utf-8")
+    found = output_of(*typos, "--format", "brief", committed, tmp_path, cwd=committed)
+    assert [line for line in found.splitlines() if "american.md" not in line] == []
+    assert found.count("american.md") == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs bash")
@@ -103,41 +121,6 @@ def test_no_file_holds_a_path_of_a_machine_or_an_index(texts):
     assert not {name: match for name, match in found.items() if match}
 
 
-def test_the_projects_address_stands_in_the_bootstrap_cell_only(texts):
-    address = re.search(r'REPOSITORY = "https://(.+)"', SOURCE)[1]
-    holding = {name: text.count(address) for name, text in texts.items() if address in text}
-    notebooks = [name for name in texts if re.match(r"notebooks/\d\d_", name)]
-    assert holding == dict.fromkeys(["tools/bootstrap_cell.py", *notebooks], 1)
-
-
-def test_relative_links_lead_somewhere(texts, committed):
-    broken = []
-    for name, text in texts.items():
-        if name.endswith(".ipynb"):
-            cells = nbformat.reads(text, as_version=4).cells
-            text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        elif not name.endswith(".md"):
-            continue
-        folder = (committed / name).parent
-        broken += [(name, to) for to in RELATIVE_LINK.findall(text) if not (folder / to).exists()]
-    assert not broken
-
-
-def test_a_wheel_holds_every_asset(committed):
-    project = tomllib.loads(read(committed / "pyproject.toml"))
-    (pattern,) = project["tool"]["setuptools"]["package-data"]["tlvit_utils"]
-    package = committed / "tlvit_utils"
-    not_python = {p for p in package.rglob("*") if p.is_file() and p.suffix != ".py"}
-    assert not_python
-    assert not_python <= set(package.glob(pattern))
-
-
-def test_readmes_minutes_are_the_measured_ones(readme, committed):
-    results = json.loads(read(committed / RESULTS.relative_to(ROOT)))
-    assert results
-    assert with_measurements(readme, results) == readme
-
-
 def test_readmes_ten_lines_run(readme):
     code = block_after("<!-- a test runs the next block", readme)
     assert len([line for line in code.splitlines() if line]) == 10
@@ -145,3 +128,29 @@ def test_readmes_ten_lines_run(readme):
     exec(code, names)
     assert names["probabilities"].shape == (1, 10)
     assert names["maps"].shape == (1, 8, 8, 8)
+
+
+@pytest.mark.slow
+def test_a_wheel_installs_into_an_empty_environment_and_loads_weights(committed, tmp_path):
+    """What the package needs comes from this environment, so nothing is downloaded."""
+    source = shutil.copytree(committed, tmp_path / "source")
+    pip = [sys.executable, "-m", "pip", "--isolated", "-q", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", tmp_path, source]
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    environment = tmp_path / "environment"
+    venv.create(environment)
+    paths = sysconfig.get_paths(vars={"base": environment, "platbase": environment})
+    folder = Path(paths["purelib"])
+    install = ["install", "--no-deps", "--no-index", "--target", folder, wheel]
+    subprocess.run([*pip, *install], check=True)
+    files = [path for path in (committed / "tlvit_utils").rglob("*") if path.is_file()]
+    assert not [path for path in files if not (folder / path.relative_to(committed)).exists()]
+
+    (folder / "here.pth").write_text(sysconfig.get_path("purelib"))
+    code = "import tlvit_utils as t; print(t.__file__); print(t.load_pretrained().count_params())"
+    python = Path(paths["scripts"]) / "python"
+    output = subprocess.run([python, "-c", code], cwd=tmp_path, check=True, stdout=subprocess.PIPE)
+    path, count = output.stdout.decode().split()
+    assert Path(path).is_relative_to(folder)
+    assert int(count) > 0

@@ -1,7 +1,9 @@
 """The first code cell of every notebook. `python tools/sync_bootstrap.py` writes it into them.
 
-The project's address stands here and nowhere else.
+`REPOSITORY` stays empty here: the copies that are published know where they lie.
 """
+
+import re
 
 TAG = "bootstrap"
 
@@ -11,12 +13,17 @@ import importlib.util
 import os
 import sys
 
-REPOSITORY = "https://github.com/tlvit/tokenlearner-vit"
+REPOSITORY = ""  # on Colab: the project's address on GitHub
 if importlib.util.find_spec("tlvit_utils") is None:
     if "google.colab" not in sys.modules:
         raise ModuleNotFoundError(
             'This kernel has no tlvit_utils. Run %pip install -e "..[course]" in a new cell (.. is '
             "the project's folder), then restart the kernel."
+        )
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "Set REPOSITORY in this cell to the project's address on GitHub, such as "
+            '"https://github.com/NAME/PROJECT", and run the cell again.'
         )
     %pip install -q --no-deps git+{REPOSITORY}
 
@@ -34,3 +41,8 @@ finally:
 
 PROFILE = current_profile()
 print(session)"""
+
+
+def bootstrap_source(address: str = "") -> str:
+    """Return the cell's source, with the project's address where it is known."""
+    return re.sub('^REPOSITORY = ""', f'REPOSITORY = "{address}"', SOURCE, flags=re.MULTILINE)

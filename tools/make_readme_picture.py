@@ -1,12 +1,16 @@
-"""Draw the README's picture, `docs/overlay.png`: `python tools/make_readme_picture.py`.
+"""Draw the README's picture.
+
+    python tools/make_readme_picture.py --out docs/overlay.png
 
 One row for each of a few classes: the first test image of CIFAR-10 of that class as the shipped
 network sees it, with the prediction, and the maps of the learned tokens laid over it.
 """
 
+import argparse
+from pathlib import Path
+
 import numpy as np
 
-from run_notebooks import ROOT
 from tlvit_utils import load_pretrained
 from tlvit_utils.analysis import predict_with_maps, seen_images
 from tlvit_utils.data import CIFAR10_CLASSES, load_cifar10
@@ -17,7 +21,10 @@ CLASSES = ("horse", "ship", "frog", "airplane")
 SIZE = 128
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    path = parser.parse_args(arguments).out
     images, labels = load_cifar10(source="cifar10").test
     first = [int(np.argmax(labels == CIFAR10_CLASSES.index(name))) for name in CLASSES]
     model = load_pretrained()
@@ -30,8 +37,6 @@ def main() -> None:
         titles.append(f"{CLASSES[i]} →\n{verdict}")
         titles += [f"token {token + 1}" for token in range(maps.shape[1])]
     figure = image_grid(pictures, titles, columns=1 + maps.shape[1])
-    path = ROOT / "docs" / "overlay.png"
-    path.parent.mkdir(exist_ok=True)
     path.write_bytes(to_png(figure))
     print(f"{path.name}: " + ", ".join(titles[:: 1 + maps.shape[1]]).replace("\n", " "))
 

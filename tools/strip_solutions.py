@@ -1,13 +1,15 @@
 """Copy the notebooks for a class, without the solutions of their exercises.
 
     python tools/strip_solutions.py --out handout/ [--hints] [--answers] [--outputs]
+        [--repository OWNER/NAME]
 
 The copies hold the same code cells, so they run wherever the package is installed. What is left out
 is folded in the notebooks: the block called "Solution", with `--hints` those called "Hints", and
 with `--answers` every other one, which are what a prediction reveals (its choices stay, as a list).
 Outputs stay, so that a notebook can be read without running it, except those of the exercises, and
-with `--outputs` all. Links to other files of the project lead to its address from there. The folder
-appears when it is complete, or not at all.
+with `--outputs` all. Links to other files of the project lead to the repository on GitHub that
+`--repository` names, and the copies install the package from there on Colab; without it these links
+become plain text. The folder appears when it is complete, or not at all.
 """
 
 import argparse
@@ -22,14 +24,13 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from bootstrap_cell import SOURCE
+from bootstrap_cell import TAG, bootstrap_source
 from run_notebooks import ROOT, read_notebook, write_notebook
 
 FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>(\n*)", re.DOTALL)
 CHOICE = re.compile(r"\(\w\) ")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
-OUTSIDE = re.compile(r"\]\(\.\./(?=[^)\s]+\))")
-FILES = re.search('REPOSITORY = "(.+)"', SOURCE)[1] + "/blob/HEAD/"
+OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)\s]+)\)")
 
 
 def strip_text(text: str, *, hints: bool = False, answers: bool = False) -> str:
@@ -108,14 +109,23 @@ def check_links(notebook: NotebookNode, folder: Path) -> None:
                 raise ValueError(f"its link to {link} leads nowhere")
 
 
-def link_to_repository(notebook: NotebookNode) -> None:
-    """Let links to files beside the notebooks' folder lead to the project's address, in place."""
+def link_to_repository(notebook: NotebookNode, repository: str | None) -> None:
+    """Let a copy's links to the project's other files lead to its repository, in place.
+
+    Without a repository only their text stays.
+    """
+    address = f"https://github.com/{repository}"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = OUTSIDE.sub(f"]({FILES}", cell.source)
+            to = rf"[\1]({address}/blob/HEAD/\2)" if repository else r"\1"
+            cell.source = OUTSIDE.sub(to, cell.source)
+        elif repository and TAG in cell.metadata.get("tags", []):
+            cell.source = bootstrap_source(address)
 
 
-def make_handout(source: Path, out: Path, **left_out: bool) -> list[Path]:
+def make_handout(
+    source: Path, out: Path, repository: str | None = None, **left_out: bool
+) -> list[Path]:
     """Write the notebooks of the folder `source`, stripped, into the new folder `out`.
 
     Notebooks without a number, such as the glossary, have no exercises and are copied as they are.
@@ -142,7 +152,7 @@ def make_handout(source: Path, out: Path, **left_out: bool) -> list[Path]:
                     strip_notebook(notebook, **left_out)
             except ValueError as error:
                 raise ValueError(f"{path.name}: {error}") from error
-            link_to_repository(notebook)
+            link_to_repository(notebook, repository)
             write_notebook(notebook, temporary / path.name)
         temporary.rename(out)
     finally:
@@ -156,7 +166,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--hints", action="store_true", help="leave out the hints, too")
     parser.add_argument("--answers", action="store_true", help="and what predictions reveal")
     parser.add_argument("--outputs", action="store_true", help="and the outputs of all cells")
+    parser.add_argument("--repository", metavar="OWNER/NAME", help="on GitHub, where links lead")
     options = vars(parser.parse_args(arguments))
+    if options["repository"] and not re.fullmatch(r"[\w.-]+/[\w.-]+", options["repository"]):
+        parser.error("--repository must be OWNER/NAME, as on GitHub.")
     try:
         written = make_handout(ROOT / "notebooks", **options)
     except (ValueError, OSError) as error:

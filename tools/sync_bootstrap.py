@@ -1,7 +1,11 @@
-"""Write the bootstrap cell into the notebooks: `python tools/sync_bootstrap.py`.
+"""Write the bootstrap cell into the notebooks; their outputs stay.
+
+    python tools/sync_bootstrap.py
 
 Replaces the cell tagged `bootstrap`; where a notebook has none, puts it before the first code cell.
 """
+
+import argparse
 
 import nbformat
 
@@ -22,13 +26,14 @@ def sync(notebook: nbformat.NotebookNode) -> bool:
     return changed
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(arguments)
     for path in all_notebooks():
         notebook = read_notebook(path)
         changed = sync(notebook)
         if changed:
             write_notebook(notebook, path)
-        print(f"{path.name}: {'changed; run it again' if changed else 'unchanged'}")
+        print(f"{path.name}: {'changed' if changed else 'unchanged'}")
 
 
 if __name__ == "__main__":

@@ -1,29 +1,21 @@
-"""The series, and the text of its pages: what is prose, which headings and links it has."""
+"""What the tests of notebooks and pages read: cells, prose, headings, links."""
 
 import re
 
-SERIES = (
-    "00_start_here",
-    "01_patch_encoder",
-    "02_mlp_and_transformer_block",
-    "03_token_learner",
-    "04_vision_transformer",
-    "05_training",
-    "06_attention_maps",
-    "07_token_learner_v11_and_fuser",
-    "08_experiments",
-    "09_better_training",
-)
-GLOSSARY = "glossary"
 FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"(`+)[^`](?:.|\n(?!\n))*?\1")  # within a paragraph
 LINK = re.compile(
-    r"""(?<!!)\[(?P<label>[^\]]*)\]\((?P<to>(?:[^()\s]|\([^()\s]*\))+)\)|href="(?P<href>[^"]+)\""""
+    r"""(?<!!)\[(?P<label>[^\]]*)\]\((?P<to>(?:[^()\s]|\([^()\s]*\))+)\)"""
+    r"""|(?:href|src)="(?P<href>[^"]+)\""""
 )
 
 
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
 
 
 def without_magics(source):
@@ -32,21 +24,31 @@ def without_magics(source):
 
 
 def markdown(notebook):
-    """Return the text of a notebook, without blocks of code."""
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    return "\n\n".join(FENCED.sub("", source) for source in sources)
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def prose(text):
+    """Return a Markdown text without its code."""
+    return CODE.sub("", FENCED.sub("", text))
+
+
+def printed(notebook):
+    """Return what the cells of a notebook wrote, as text."""
+    texts = []
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            texts.append(output.get("text", ""))
+            texts += [v for kind, v in output.get("data", {}).items() if kind.startswith("text/")]
+    return "\n".join(texts)
 
 
 def headings(text):
-    """Return `(level, heading)` of all headings, in order."""
-    found = re.findall(r"^(#{1,6}) +(.+?) *$", FENCED.sub("", text), re.MULTILINE)
-    return [(len(marks), heading) for marks, heading in found]
+    return re.findall(r"^#{1,6} +(.+?) *$", FENCED.sub("", text), re.MULTILINE)
 
 
 def links(text):
     """Return where the links of a text lead, in order."""
-    found = LINK.finditer(CODE.sub("", FENCED.sub("", text)))
-    return [match["to"] or match["href"] for match in found]
+    return [match["to"] or match["href"] for match in LINK.finditer(prose(text))]
 
 
 def jupyter_anchor(heading):

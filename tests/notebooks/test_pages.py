@@ -1,0 +1,243 @@
+"""A lint for notebooks and pages: outputs, links, and the numbers in the text."""
+
+import json
+import re
+from collections import defaultdict
+from pathlib import PurePosixPath
+from statistics import mean
+from urllib.parse import unquote
+
+import pytest
+from notebook_text import (
+    LINK,
+    code_cells,
+    github_anchor,
+    headings,
+    jupyter_anchor,
+    links,
+    markdown,
+    printed,
+    prose,
+)
+
+from run_notebooks import RESULTS, ROOT, faults, with_measurements, with_minutes
+from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.analysis import model_cost
+from tlvit_utils.data.datasets import NOT_CIFAR10
+
+SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+MEASURED = re.compile(
+    r"(?<![\w.,])(\d{2,}\.\d+|\d\.\d{2,}|\d{1,3}(?:,\d{3})+(?:\.\d+)?)"
+    r"(?= (?:%|(?:million|points|MiB|ms|parameters)\b|\|))"
+)
+PUBLISHED = {  # in the papers, in the Keras example, or the difference of two such numbers
+    *("0.0147", "0.0149", "0.0153", "0.0184", "0.0359", "0.13", "0.26", "0.258", "0.44", "0.438"),
+    *("22.9", "77.2", "55.36", "56.11", "56.37", "56.50", "56.55"),
+}
+COUNTED = {"61.4", "64.2", "70.1", "135.5", "37,152"}  # with what the notebooks build
+
+
+@pytest.fixture(scope="module")
+def pages(committed, notebooks):
+    """The text of the notebooks, the README and the pages in docs/, by path."""
+    texts = {f"notebooks/{name}.ipynb": markdown(each) for name, each in notebooks.items()}
+    for path in (committed / "README.md", *(committed / "docs").glob("*.md")):
+        texts[path.relative_to(committed).as_posix()] = path.read_text("utf-8")
+    return texts
+
+
+@pytest.fixture(scope="module")
+def minutes(committed):
+    return json.loads((committed / RESULTS.relative_to(ROOT)).read_text("utf-8"))
+
+
+@pytest.fixture(params=SERIES)
+def name(request):
+    return request.param
+
+
+# outputs
+
+
+def test_outputs_are_complete_and_clean(name, notebooks):
+    assert list(faults(notebooks[name])) == []
+
+
+def test_outputs_come_from_a_quick_run_on_cifar10(name, notebooks):
+    text = printed(notebooks[name])
+    assert "profile quick" in text
+    assert NOT_CIFAR10 not in text
+
+
+def test_every_picture_has_words(name, notebooks):
+    for cell in code_cells(notebooks[name]):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "image/png" in data:
+                assert output.metadata["image/png"]["alt"].strip()
+            for tag in re.findall(r"<img[^>]*>", data.get("text/html", "")):
+                assert re.search(r'alt="[^"]+"', tag), tag[:80]
+
+
+# links and commands
+
+
+def target_of(path, link):
+    """Return the project's path that a link on a page leads to."""
+    parts = []
+    for part in (*PurePosixPath(path).parent.parts, *PurePosixPath(link).parts):
+        parts = parts[:-1] if part == ".." else [*parts, part]
+    return "/".join(parts)
+
+
+def test_every_link_leads_somewhere(pages, committed):
+    broken = []
+    for path, text in pages.items():
+        for link in links(text):
+            to, _, fragment = link.partition("#")
+            if re.match(r"\w+:", link):
+                continue
+            target = target_of(path, unquote(to)) if to else path
+            anchor = jupyter_anchor if target.endswith(".ipynb") else github_anchor
+            known = {anchor(heading) for heading in headings(pages.get(target, ""))}
+            if not (committed / target).exists() or (fragment and unquote(fragment) not in known):
+                broken.append((path, link))
+    assert not broken
+
+
+def test_anchors_are_those_of_the_viewers():
+    heading = "Exercise 1: `mean` or [sum](a.ipynb)? *(5 minutes)*"
+    assert jupyter_anchor(heading) == "Exercise-1:-mean-or-sum?-(5-minutes)"
+    assert github_anchor("The package, alone: `to_grid`") == "the-package-alone-to_grid"
+
+
+def test_commands_name_files_and_options_that_exist(pages, committed):
+    commands = re.findall(r"python3? (?!-)(\S+\.py)((?: --?[a-z-]+)*)", "\n".join(pages.values()))
+    assert commands
+    for path, options in {(path.removeprefix("../"), options) for path, options in commands}:
+        script = (committed / path).read_text("utf-8")
+        assert [each for each in options.split() if f'"{each}"' not in script] == [], path
+
+
+def test_files_named_on_pages_exist(pages, committed):
+    folders = "tests|tools|tlvit_utils|benchmarks|docs"
+    named = re.findall(rf"(?:`|\s)((?:{folders})/[\w./]+\w)(?=`|\s)", "\n".join(pages.values()))
+    assert named
+    assert [each for each in named if not (committed / each).exists()] == []
+
+
+# numbers
+
+
+def test_minutes_are_the_measured_ones(name, notebooks, minutes, pages):
+    head = notebooks[name].cells[0].source
+    assert with_minutes(head, minutes[name]) == head
+    assert with_measurements(pages["README.md"], minutes) == pages["README.md"]
+
+
+def test_every_notebook_fits_into_two_gib(name, minutes):
+    runs = {profile: run["peak_mib"] for profile, run in minutes[name].items()}
+    assert all(peak < 2048 for profile, peak in runs.items() if profile != "full"), runs
+
+
+def numbers(text):
+    return [float(each.replace(",", "")) for each in NUMBER.findall(text)]
+
+
+def values(result, path=()):
+    """Yield `(path, number)` of a result file; of what changed in training only the last epoch."""
+    if isinstance(result, dict):
+        for key, value in result.items():
+            last = key == "history" and isinstance(value, dict)
+            value = {k: v[-1] for k, v in value.items()} if last else value
+            yield from values(value, (*path, key))
+    elif isinstance(result, list):
+        for value in result:
+            yield from values(value, path)
+    elif isinstance(result, int | float):
+        yield path, float(result)
+
+
+def numbers_of_file(path):
+    """Return the numbers of a result file, and the means of those that stand in one place."""
+    together = defaultdict(list)
+    for place, value in values(json.loads(path.read_text("utf-8"))):
+        together[place].append(value)
+    return [x for each in together.values() for x in (*each, mean(each))]
+
+
+@pytest.fixture(scope="module")
+def costs():
+    """Parameters and multiply-adds of the course's networks and their layers, and what is saved."""
+    found = []
+    for preset, places in ((ViTConfig.published, range(4)), (ViTConfig.modern, [0])):
+        without = model_cost(build_vit(preset(None)))
+        costs = [model_cost(build_vit(preset(8).replace(token_learner_after=i))) for i in places]
+        found += [abs(1 - cost.macs / without.macs) for cost in costs]
+        for cost in (without, *costs):
+            found += [x for row in (cost, *cost.layers) for x in (row.params, row.macs)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def evidence(committed, notebooks, costs):
+    """A function: the numbers that a text on the page `path` may state."""
+
+    def evidence(path, text):
+        found = list(costs)
+        for to in {target_of(path, link.partition("#")[0]) for link in links(text)} | {path}:
+            if to.endswith(".json") and (committed / to).exists():
+                found += numbers_of_file(committed / to)
+            elif (name := PurePosixPath(to).stem) in notebooks:
+                found += numbers(printed(notebooks[name]))
+        return [x * unit for x in found for unit in (1, 100, 1e-6)]
+
+    return evidence
+
+
+def unfounded(text, known):
+    """Return the measured numbers in a text that are no rounded number of `known`."""
+    stated = MEASURED.findall(re.sub(r"\$[^$]+\$", "", LINK.sub(r"\g<label>", prose(text))))
+    digits = {number: len(number.partition(".")[2]) for number in stated}
+    rounded = {n: {round(x, n) for x in known} for n in set(digits.values())}
+    return {
+        number
+        for number, n in digits.items()
+        if float(number.replace(",", "")) not in rounded[n] and number not in PUBLISHED | COUNTED
+    }
+
+
+def test_measured_numbers_are_printed_or_in_a_linked_file(pages, evidence):
+    """In a notebook anywhere; elsewhere in the section that has the link."""
+    wrong = {}
+    for path, text in pages.items():
+        text = text.split("\n## References")[0]
+        whole = path.removeprefix("notebooks/")[0].isdigit()
+        for section in [text] if whole else re.split(r"^#+ ", text, flags=re.MULTILINE):
+            if found := unfounded(section, evidence(path, section)):
+                wrong[path, section.splitlines()[0]] = found
+    assert not wrong
+
+
+def test_a_number_that_drifted_is_found():
+    text = "It is 80.6 %, [or 81.25 %](a.json), `99.9 %`, of 870,858 parameters."
+    assert unfounded(text, [80.64, 81.25, 870_858]) == set()
+    assert unfounded(text, [80.66, 81.2, 870_859]) == {"80.6", "81.25", "870,858"}
+
+
+# the example on the teacher's page
+
+
+def test_the_example_of_a_check_works(pages, capsys):
+    block = pages["docs/TEACHING.md"].split("<!-- a test runs the next block -->")[1]
+    lines = block.split("```")[1].splitlines()[1:]
+    names = {}
+    exec("\n".join(line.removeprefix("   ") for line in lines), names)
+    names["check_centred"](lambda x: ...)
+    names["check_centred"](lambda x: x - x.mean(axis=1, keepdims=True))
+    not_done, right = capsys.readouterr().out.splitlines()
+    assert "not done yet" in not_done
+    assert "right" in right
+    with pytest.raises(AssertionError, match="Wrong axis"):
+        names["check_centred"](lambda x: x - x.mean(axis=0, keepdims=True))
