@@ -6,6 +6,7 @@ import keras
 import matplotlib
 import numpy as np
 import pytest
+from notebook_text import markdown
 
 from run_notebooks import read_notebook
 from tlvit_utils import ViTConfig, build_vit
@@ -71,6 +72,15 @@ def seeded():
 def notebooks(committed):
     """The notebooks, the glossary too, by their names. Tests must not change them."""
     return {path.stem: read_notebook(path) for path in (committed / "notebooks").glob("*.ipynb")}
+
+
+@pytest.fixture(scope="session")
+def pages(committed, notebooks):
+    """The text of the notebooks, the README and the pages in docs/, by path."""
+    texts = {f"notebooks/{name}.ipynb": markdown(each) for name, each in notebooks.items()}
+    for path in (committed / "README.md", *(committed / "docs").glob("*.md")):
+        texts[path.relative_to(committed).as_posix()] = path.read_text("utf-8")
+    return texts
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

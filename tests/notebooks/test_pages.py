@@ -15,7 +15,6 @@ from notebook_text import (
     headings,
     jupyter_anchor,
     links,
-    markdown,
     printed,
     prose,
 )
@@ -36,15 +35,6 @@ PUBLISHED = {  # in the papers, in the Keras example, or the difference of two s
     *("22.9", "77.2", "55.36", "56.11", "56.37", "56.50", "56.55"),
 }
 COUNTED = {"61.4", "64.2", "70.1", "135.5", "37,152"}  # with what the notebooks build
-
-
-@pytest.fixture(scope="module")
-def pages(committed, notebooks):
-    """The text of the notebooks, the README and the pages in docs/, by path."""
-    texts = {f"notebooks/{name}.ipynb": markdown(each) for name, each in notebooks.items()}
-    for path in (committed / "README.md", *(committed / "docs").glob("*.md")):
-        texts[path.relative_to(committed).as_posix()] = path.read_text("utf-8")
-    return texts
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +70,7 @@ def test_every_picture_has_words(name, notebooks):
                 assert re.search(r'alt="[^"]+"', tag), tag[:80]
 
 
-# links and commands
+# links
 
 
 def target_of(path, link):
@@ -112,18 +102,10 @@ def test_anchors_are_those_of_the_viewers():
     assert github_anchor("The package, alone: `to_grid`") == "the-package-alone-to_grid"
 
 
-def test_commands_name_files_and_options_that_exist(pages, committed):
-    commands = re.findall(r"python3? (?!-)(\S+\.py)((?: --?[a-z-]+)*)", "\n".join(pages.values()))
-    assert commands
-    for path, options in {(path.removeprefix("../"), options) for path, options in commands}:
-        script = (committed / path).read_text("utf-8")
-        assert [each for each in options.split() if f'"{each}"' not in script] == [], path
-
-
 def test_files_named_on_pages_exist(pages, committed):
     folders = "tests|tools|tlvit_utils|benchmarks|docs"
-    named = re.findall(rf"(?:`|\s)((?:{folders})/[\w./]+\w)(?=`|\s)", "\n".join(pages.values()))
-    assert named
+    named = re.findall(rf"(?<=[`\s/])(?:{folders})/[\w./]+\w(?=[`\s])", "\n".join(pages.values()))
+    assert len(named) > 5
     assert [each for each in named if not (committed / each).exists()] == []
 
 
