@@ -39,17 +39,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from results import result_path
+from filelock import FileLock
+from results import result_path, training_images_fields
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils._files import locked, save_result
+from tlvit_utils._files import save_result
 from tlvit_utils.analysis.comparison import pack_bits, paired_difference, unpack_bits
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.data import Dataset, load_cifar10, load_scenes10
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training import ProgressLine, Recipe, train
-from tlvit_utils.training.runs import build_exact, shown_command, training_images_fields
+from tlvit_utils.training.runs import build_in_float32, shown_command
 
 VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
 SEEDS = (0, 1, 2)
@@ -118,7 +119,7 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
     line = ProgressLine(name, len(dataset.train.labels), recipe.batch_size)
     history = train(model, dataset, recipe, checkpoint, [line], compute.jit_compile, resume=True)
     save_pretrained(model, runs / f"{name}.npz")
-    exact = build_exact(config)
+    exact = build_in_float32(config)
     restore_weights(exact, runs / f"{name}.npz")
     images, labels = dataset.test
     right = exact.predict(images, batch_size=250, verbose=0).argmax(axis=1) == labels
@@ -146,7 +147,7 @@ def load_rows(path: Path) -> list[dict]:
 
 def add_row(path: Path, row: dict, **fields) -> None:
     """Add a row to a study's file, which another process may be writing too."""
-    with locked(path.with_suffix(".lock")):
+    with FileLock(path.with_suffix(".lock")):
         rows = [each for each in load_rows(path) if _key(each) != _key(row)]
         methods = list(METHODS)
         rows.append(row)
