@@ -45,22 +45,6 @@ def decode(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def test_a_note_stands_in_every_title(monkeypatch):
-    assert figures.image_grid([PICTURE], title="a cat").get_suptitle() == "a cat"
-    assert figures.image_grid([PICTURE]).get_suptitle() == ""
-    monkeypatch.setattr(figures.plots, "note", "not CIFAR-10")
-    assert figures.image_grid([PICTURE], title="a cat").get_suptitle() == "a cat · not CIFAR-10"
-    for figure in (
-        figures.bars_figure({"a": 1}, "b", title="c"),
-        figures.lines_figure([0, 1], {"a": [0, 1]}, "x", "y"),
-        figures.matrix_figure(np.eye(2), "ab", "cd", "e"),
-        figures.curves_figure({"a": {"loss": [1]}}),
-        figures.walk_figure(ROWS, [0.01, 0.02]),
-        figures.token_maps_figure(PICTURE, MAPS),
-    ):
-        assert figure.get_suptitle() == "not CIFAR-10"
-
-
 # overlay
 
 

@@ -2,20 +2,15 @@
 
 import json
 import os
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import numpy as np
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -38,36 +33,22 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 def locked(path: str | os.PathLike) -> Iterator[None]:
     """Wait until no other process holds the lock on the empty file `path`, and hold it.
 
-    The system gives the lock up when a process ends, however it ends. Where a lock cannot be had
-    (a folder without write permission, a file system without locks) the work goes on without.
+    The system releases the lock when the process ends, however it ends. Where there are no locks
+    (a folder without write permission, a file system without locks) the work goes on without one.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "ab")  # noqa: SIM115 (closed below)
-    except OSError:
+    with ExitStack() as stack:
+        with suppress(OSError, NotImplementedError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            try:
+                stack.enter_context(lock.acquire(timeout=0))
+            except Timeout:  # it is held, or this folder has no locks
+                with TemporaryDirectory(dir=path.parent) as folder:
+                    FileLock(Path(folder, "lock")).acquire(timeout=0).lock.release()
+                print("Another process is at the same work; waiting for it …")
+                stack.enter_context(lock.acquire())
         yield
-        return
-    with file:
-        if not _take_lock(file):
-            print("Another process is at the same work; waiting for it …")
-            while not _take_lock(file):
-                time.sleep(0.2)
-        yield
-
-
-def _take_lock(file) -> bool:
-    """Return False while another process holds the lock."""
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # this file system has no locks
-        pass
-    return True
 
 
 def save_result(path: str | os.PathLike, **fields) -> None:

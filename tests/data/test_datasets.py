@@ -1,25 +1,21 @@
-import ast
 import os
 import pickle
 import re
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from small_cifar10 import COUNT, expected_images, make_batch, make_folder
 
-import tlvit_utils
-from tlvit_utils.data import cifar10, shapes10
-from tlvit_utils.data import datasets as data
+from tlvit_utils.data import cifar10, datasets, shapes10
 from tlvit_utils.data.datasets import load_cifar10, load_course_data, load_shapes10
 from tlvit_utils.data.download import RemoteFile
-from tlvit_utils.figures import plots
 from tlvit_utils.session import Profile
 
 CIFAR10_DIR = os.environ.get("TLVIT_CIFAR10_DIR")  # each test unsets it
+BANNER = "shapes10, not CIFAR-10"
 NOTHING = "CIFAR-10 is not on this machine and may not be downloaded here"
 
 
@@ -33,14 +29,17 @@ def nothing_at_hand(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     monkeypatch.setattr(cifar10, "ARCHIVE", RemoteFile((), 0, ""))
     monkeypatch.setattr(cifar10, "BATCH_IMAGES", COUNT)
-    monkeypatch.setattr(data, "SPLIT_SIZES", (40, 10, 10))
-    monkeypatch.setattr(plots, "note", None)
+    monkeypatch.setattr(datasets, "SPLIT_SIZES", (40, 10, 10))
 
 
 @pytest.fixture
 def printed(capsys):
     """Return what was printed, without the banner's lines and line breaks."""
     return lambda: " ".join(re.sub("[─│┌┐└┘]", " ", capsys.readouterr().out).split())
+
+
+def sizes(dataset):
+    return [len(split.labels) for split in (dataset.train, dataset.validation, dataset.test)]
 
 
 def test_the_splits_of_cifar10(tmp_path):
@@ -61,21 +60,10 @@ def test_the_splits_of_cifar10(tmp_path):
 def test_the_real_cifar10(monkeypatch):
     monkeypatch.setattr(cifar10, "BATCH_IMAGES", 10_000)
     dataset = load_cifar10(CIFAR10_DIR)
-    splits = (dataset.train, dataset.validation, dataset.test)
-    assert [split.images.shape for split in splits] == [
-        (count, 32, 32, 3) for count in (40_000, 10_000, 10_000)
-    ]
-    assert {array.dtype.name for split in splits for array in split} == {"uint8"}
+    assert sizes(dataset) == [40_000, 10_000, 10_000]
     np.testing.assert_array_equal(np.bincount(dataset.test.labels), [1000] * 10)
     labels = np.concatenate([dataset.train.labels, dataset.validation.labels])
     np.testing.assert_array_equal(np.bincount(labels), [5000] * 10)
-
-
-def test_where_there_is_no_cifar10_it_is_shapes10_and_that_is_said(printed):
-    assert load_cifar10().name == "shapes10"
-    text = printed()
-    assert "shapes10, not CIFAR-10 These pictures are made by code" in text
-    assert f"CIFAR-10 could not be downloaded (); {cifar10.WAYS_OUT}." in text
 
 
 def test_cifar10_or_an_error():
@@ -92,7 +80,7 @@ def test_a_folder_that_was_named_is_never_replaced_by_shapes10(source, tmp_path)
 
 
 def test_other_sources_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match="source is 'mnist', but it must be 'auto' or 'cifar10'"):
+    with pytest.raises(ValueError, match="source is 'mnist', but it must be one of 'auto', 'cif"):
         load_cifar10(source="mnist")
     monkeypatch.setenv("TLVIT_DATA", "mnist")
     with pytest.raises(ValueError, match=r"\(TLVIT_DATA\) is 'mnist', but it must be"):
@@ -136,35 +124,38 @@ def test_only_large_sets_are_cached(monkeypatch, tmp_path):
 # what the notebooks work on
 
 
-def test_the_course_works_on_cifar10_where_it_is(tmp_path, monkeypatch, capsys):
+def test_the_course_works_on_cifar10_where_it_is(tmp_path, monkeypatch, printed):
     monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(make_folder(tmp_path / "here")))
-    plots.note = "what another data set left"
     for name in ("smoke", "quick"):
         assert load_course_data(Profile(name)).name == "CIFAR-10"
-        assert plots.note is None
-    assert "┌" not in capsys.readouterr().out
+    assert sizes(load_course_data(Profile("quick"), only_test=True)) == [0, 0, COUNT]
+    assert BANNER not in printed()
     assert load_course_data(Profile("smoke"), "shapes10").name == "shapes10"
-    assert plots.note == "shapes10, not CIFAR-10"
+    assert BANNER in printed()
 
 
-@pytest.mark.parametrize("profile", ["smoke", "quick"])
-@pytest.mark.parametrize("by_argument", [False, True])
-def test_shapes10_by_choice(profile, by_argument, monkeypatch, printed):
-    monkeypatch.setenv("TLVIT_DATA", "cifar10" if by_argument else "shapes10")
-    dataset = load_course_data(Profile(profile), "shapes10" if by_argument else None)
-    sizes = (1024, 256, 256) if profile == "smoke" else (40, 10, 10)
-    splits = (dataset.train, dataset.validation, dataset.test)
-    assert tuple(len(split.labels) for split in splits) == sizes
-    assert plots.note == "shapes10, not CIFAR-10"
-    text = printed()
-    assert "They were chosen with TLVIT_DATA" in text
-    assert text.endswith("images to train, validate and test")
+@pytest.mark.parametrize("profile, counts", [("smoke", [1024, 256, 256]), ("quick", [40, 10, 10])])
+def test_shapes10_by_choice(profile, counts, monkeypatch, printed):
+    monkeypatch.setenv("TLVIT_DATA", "cifar10")
+    by_argument = load_course_data(Profile(profile), "shapes10")
+    monkeypatch.setenv("TLVIT_DATA", "shapes10")
+    by_variable = load_course_data(Profile(profile))
+    assert sizes(by_argument) == sizes(by_variable) == counts
+    assert printed().count(f"{BANNER} These pictures are made by code") == 2
+    few = load_course_data(Profile(profile), only_test=True)
+    assert sizes(few) == [0, 0, counts[2]]
+    np.testing.assert_array_equal(few.test.images, by_variable.test.images)
+    np.testing.assert_array_equal(few.test.masks, by_variable.test.masks)
 
 
 def test_shapes10_for_want_of_cifar10(printed):
-    assert load_course_data(Profile("quick")).name == "shapes10"
-    assert plots.note == "shapes10, not CIFAR-10"
-    assert "CIFAR-10 could not be downloaded" in printed()
+    """Both ways to load say the same."""
+    assert load_cifar10().name == "shapes10"
+    text = printed()
+    assert f"{BANNER} These pictures are made by code" in text
+    assert f"CIFAR-10 could not be downloaded (); {cifar10.WAYS_OUT}." in text
+    dataset = load_course_data(Profile("quick"))
+    assert printed() == f"{text} {dataset}"
 
 
 def test_the_smoke_profile_never_downloads(monkeypatch, printed):
@@ -179,38 +170,35 @@ def test_the_smoke_profile_never_downloads(monkeypatch, printed):
 def test_scenes_are_made_of_what_is_at_hand(at_hand, tmp_path, monkeypatch, printed):
     if at_hand:
         monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(make_folder(tmp_path / "here")))
-    monkeypatch.setattr(data, "SCENES_SIZES", (12, 6, 4))
-    base = "CIFAR-10" if at_hand else "shapes10"
+    monkeypatch.setattr(datasets, "SCENES_SIZES", (12, 6, 4))
+    name = f"scenes10 made of {'CIFAR-10' if at_hand else 'shapes10'}"
     dataset = load_course_data(Profile("quick"), "scenes10")
-    assert dataset.name == data.load_scenes10(sizes=(1, 1, 1)).name == f"scenes10 made of {base}"
-    assert plots.note == ("scenes10, not CIFAR-10" if at_hand else "shapes10, not CIFAR-10")
+    assert (dataset.name, sizes(dataset)) == (name, [12, 6, 4])
     few = load_course_data(Profile("quick"), "scenes10", only_test=True)
-    assert len(few.train.labels) == len(few.validation.labels) == 0
+    assert sizes(few) == [0, 0, 4]
     np.testing.assert_array_equal(few.test.images, dataset.test.images)
-    assert f"scenes10 made of {base}: 12 / 6 / 4 images" in printed()
+    assert datasets.load_scenes10(sizes=(1, 1, 1)).name == name
+    assert printed().count(BANNER) == (0 if at_hand else 3)
 
 
 def test_the_banner_in_a_terminal(capsys):
-    data.show_banner("The reason is long, " + 20 * "very " + "long.")
+    datasets.show_banner("The reason is long, " + 20 * "very " + "long.")
     lines = capsys.readouterr().out.splitlines()
     assert {len(line) for line in lines} == {80}
-    assert lines[1].startswith("│ shapes10, not CIFAR-10 ")
+    assert lines[1].startswith(f"│ {BANNER} ")
     assert "long." in lines[-2]
 
 
 def test_the_banner_in_a_notebook(monkeypatch, capsys):
     shown = []
-    fake = SimpleNamespace(
-        get_ipython=object,
-        display=SimpleNamespace(display=lambda bundle, raw: shown.append(bundle)),
-    )
+    display = SimpleNamespace(display=lambda bundle, raw: shown.append(bundle))
+    fake = SimpleNamespace(get_ipython=object, display=display)
     monkeypatch.setitem(sys.modules, "IPython", fake)
-    data.show_banner("Because <of> this.")
+    datasets.show_banner("Because <of> this.")
     (bundle,) = shown
-    assert "border" in bundle["text/html"]
-    assert "<b>shapes10, not CIFAR-10</b>" in bundle["text/html"]
+    assert f"<b>{BANNER}</b>" in bundle["text/html"]
     assert "Because &lt;of&gt; this." in bundle["text/html"]
-    assert "│ shapes10, not CIFAR-10 " in bundle["text/plain"]
+    assert f"│ {BANNER} " in bundle["text/plain"]
     assert capsys.readouterr().out == ""
 
 
@@ -218,17 +206,17 @@ def test_the_banner_in_a_notebook(monkeypatch, capsys):
 
 
 def test_take_keeps_the_first_images_of_each_split_without_copying(shapes):
-    few = shapes.take(5, 4, 3)
-    assert [len(labels) for _, labels in (few.train, few.validation, few.test)] == [5, 4, 3]
+    few = shapes.take(5, 4, 0)
+    assert (few.name, sizes(few)) == (shapes.name, [5, 4, 0])
     np.testing.assert_array_equal(few.train.images, shapes.train.images[:5])
+    np.testing.assert_array_equal(few.validation.masks, shapes.validation.masks[:4])
     assert np.shares_memory(few.train.images, shapes.train.images)
-    assert few.name == shapes.name
 
 
-def test_take_keeps_the_masks():
-    few = load_shapes10(sizes=(20, 10, 10)).take(5, 4, 3)
-    splits = (few.train, few.validation, few.test)
-    assert [split.masks.shape for split in splits] == [(n, 32, 32) for n in (5, 4, 3)]
+@pytest.mark.parametrize("count", [-1, 2.5, True])
+def test_other_counts_cannot_be_taken(count, shapes):
+    with pytest.raises(ValueError, match=f"count is {count}, but it must be a whole number"):
+        shapes.take(5, count, 5)
 
 
 def test_a_split_is_unpacked_and_indexed_as_images_and_labels(shapes):
@@ -259,6 +247,7 @@ print(kibibytes("VmHWM") - imported)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux")
 def test_loading_and_an_epoch_take_less_than_a_gibibyte(tmp_path):
     folder = make_folder(tmp_path / "full")
@@ -272,26 +261,3 @@ def test_loading_and_an_epoch_take_less_than_a_gibibyte(tmp_path):
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     all_images = 60_000 * 3072 / 2**10
     assert all_images < int(printed.splitlines()[-1]) < 2**20
-
-
-@pytest.mark.parametrize(
-    "path", sorted(Path(tlvit_utils.__file__).parent.glob("*.py")), ids=lambda path: path.stem
-)
-def test_no_module_imports_tensorflow_when_it_is_imported(path):
-    """An import inside a function is fine: tf.data is needed there only."""
-    nodes = list(ast.parse(path.read_text(encoding="utf-8")).body)
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        nodes.extend(ast.iter_child_nodes(node))
-        names = [getattr(node, "module", None)] if isinstance(node, ast.ImportFrom) else []
-        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        assert not {"tensorflow", "tf_keras"} & {(name or "").split(".")[0] for name in names}
-
-
-def test_only_the_test_images_if_that_is_all_that_is_needed(monkeypatch):
-    monkeypatch.setenv("TLVIT_DATA", "shapes10")
-    both = [load_course_data(Profile("smoke"), only_test=only_test) for only_test in (False, True)]
-    assert [len(each.train.labels) for each in both] == [1024, 0]
-    np.testing.assert_array_equal(both[0].test.images, both[1].test.images)
-    np.testing.assert_array_equal(both[0].test.masks, both[1].test.masks)

@@ -4,18 +4,21 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from misbehaving_server import MisbehavingServer
 
+import tlvit_utils
 from tlvit_utils.data.download import Patience, RemoteFile, download
 
+ROOT = Path(tlvit_utils.__file__).parent.parent
 CONTENT = np.random.default_rng(0).bytes(40_000)
 HALF = len(CONTENT) // 2
 FILE = RemoteFile((), len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 # the slow mirror sends 25 kB/s at most, the one that trickles 50 bytes/s
-IMPATIENT = Patience(seconds=1.0, rate=1e6, last_rate=1e3, tries=2, worthwhile=10_000, pause=0.01)
+IMPATIENT = Patience(seconds=0.4, rate=1e6, last_rate=1e3, tries=2, worthwhile=5_000, pause=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +173,10 @@ def test_a_mirror_that_sends_another_part_is_refused(fetch):
 CHILD = """
 import sys
 from pathlib import Path
+from types import ModuleType
+for name in ("tlvit_utils", "tlvit_utils.data"):  # without Keras, which takes long to import
+    sys.modules[name] = ModuleType(name)
+    sys.modules[name].__path__ = [name.replace(".", "/")]
 from tlvit_utils.data.download import RemoteFile, download
 download(RemoteFile((sys.argv[1],), int(sys.argv[2]), sys.argv[3]), Path(sys.argv[4]))
 """
@@ -179,7 +186,7 @@ def test_what_a_killed_process_downloaded_is_kept(fetch, server, tmp_path):
     path = tmp_path / "new" / "file"
     arguments = [server.url("slow"), str(FILE.size), FILE.sha256, str(path)]
     command = [sys.executable, "-c", CHILD, *arguments]
-    with subprocess.Popen(command) as child:
+    with subprocess.Popen(command, cwd=ROOT) as child:
         while child.poll() is None and not (path.exists() and path.stat().st_size):
             time.sleep(0.01)
         child.kill()

@@ -10,7 +10,6 @@ from tlvit_utils.data.batches import (
 )
 from tlvit_utils.data.datasets import (
     CIFAR10_CLASSES,
-    NOT_CIFAR10,
     Dataset,
     Split,
     load_cifar10,
@@ -22,7 +21,6 @@ from tlvit_utils.data.mosaics import Mosaics, mosaics
 
 __all__ = [
     "CIFAR10_CLASSES",
-    "NOT_CIFAR10",
     "SHUFFLE_BUFFER",
     "Batches",
     "Dataset",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlvit_utils.data.cache import cache_dir, cache_path, cached
+from tlvit_utils.data.cache import cache_dir, cache_path, cached, save_arrays
 from tlvit_utils.data.download import RemoteFile, download
 
 CLASSES = (
@@ -46,13 +46,14 @@ def load(
 ) -> dict[str, np.ndarray]:
     """Return all 60,000 images and labels in the order of the files, the test images last.
 
-    Looks in `data_dir`, in the folder that `TLVIT_CIFAR10_DIR` names, in Keras's cache, in our
-    own; then asks TensorFlow Datasets, where that is installed and no `TLVIT_CIFAR10_URL` is set;
-    then downloads the archive, from `TLVIT_CIFAR10_URL` and the known mirrors in turn. What came
-    over the network is kept in our cache.
+    They come from the first of these places that has them:
 
-    A folder is judged by its structure, not by hashes: copies with re-encoded pixels are welcome.
-    A download is judged by its hash.
+    1. A folder: `data_dir`, the one that `TLVIT_CIFAR10_DIR` names, or Keras's cache. It is judged
+       by its structure, not by hashes: copies with re-encoded pixels are welcome.
+    2. The course's cache, which keeps what comes from the network.
+    3. The network: the archive at `TLVIT_CIFAR10_URL`, then at the known mirrors; but without such
+       an address first TensorFlow Datasets, where it is installed. An archive is judged by its
+       hash.
 
     Args:
         data_dir: folder with the files of the python version, `data_batch_1` … `test_batch`.
@@ -73,7 +74,14 @@ def load(
         return _collect((name, read_batch(folder / name)) for name in FILES)
     if cache_path("cifar10").exists():
         print("Reading CIFAR-10 from the course's cache.")
-    return cached("cifar10", lambda: _fetch(may_download))
+    count = len(FILES) * BATCH_IMAGES
+    shapes = {"images": (count, 32, 32, 3), "labels": (count,)}
+    return cached("cifar10", shapes, lambda: _fetch(may_download))
+
+
+def copy_to_cache(data_dir: str | os.PathLike | None = None) -> None:
+    """Copy what `load` returns to the course's cache, whose memory all processes share."""
+    save_arrays(cache_path("cifar10"), load(data_dir))
 
 
 def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] | None:
@@ -83,9 +91,9 @@ def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] |
         FileNotFoundError: `data_dir` or `TLVIT_CIFAR10_DIR` names a folder that lacks a file.
     """
     if data_dir:
-        return _check_folder(Path(data_dir), "data_dir"), "the given folder"
+        return _check_folder(data_dir, "data_dir"), "the given folder"
     if named := os.environ.get("TLVIT_CIFAR10_DIR"):
-        folder = _check_folder(Path(named), "TLVIT_CIFAR10_DIR")
+        folder = _check_folder(named, "TLVIT_CIFAR10_DIR")
         return folder, "the folder that TLVIT_CIFAR10_DIR names"
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     old = home / "datasets" / "cifar-10-batches-py"
@@ -100,7 +108,8 @@ def _missing_files(folder: Path) -> list[str]:
     return [name for name in FILES if not (folder / name).is_file()]
 
 
-def _check_folder(folder: Path, named_by: str) -> Path:
+def _check_folder(folder: str | os.PathLike, named_by: str) -> Path:
+    folder = Path(folder).expanduser()
     inner = folder / "cifar-10-batches-py"
     folder = inner if inner.is_dir() else folder
     if missing := _missing_files(folder):
@@ -132,8 +141,9 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
         raise ConnectionError(f"CIFAR-10 could not be downloaded ({error}); {WAYS_OUT}.") from error
     except OSError as error:
         raise OSError(
-            f"CIFAR-10 could not be downloaded to {path} ({error.strerror}); free "
-            f"{ARCHIVE.size / 1e6:,.0f} MB there, or set TLVIT_CACHE_DIR to a folder with room."
+            f"CIFAR-10 could not be downloaded to {path} ({error.strerror or error}); set "
+            "TLVIT_CACHE_DIR to a folder that you can write to, with "
+            f"{ARCHIVE.size / 1e6:,.0f} MB free."
         ) from error
     try:
         arrays = read_archive(path)
@@ -147,8 +157,8 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
 def _from_tensorflow_datasets() -> dict[str, np.ndarray] | None:
     """Return the arrays that TensorFlow Datasets keeps prepared, None where it cannot.
 
-    It has the images of the original in another order, and for each the place it had there:
-    they are put back, so that the splits are the same as from every other source.
+    It holds the original images in another order, and for each its original place. They are put
+    back there, so that the splits are the same as from every other source.
     """
     try:
         import tensorflow_datasets as tfds
@@ -167,7 +177,7 @@ def _from_tensorflow_datasets() -> dict[str, np.ndarray] | None:
                 raise ValueError("not the images that are expected")
             images.append(split["image"][order])
             labels.append(split["label"][order])
-    except Exception as error:  # whatever goes wrong there, the mirrors are left
+    except Exception as error:  # whatever goes wrong there, the mirrors remain
         print(f"TensorFlow Datasets cannot give it ({type(error).__name__}).")
         return None
     return {"images": np.concatenate(images), "labels": np.concatenate(labels).astype("uint8")}

@@ -10,27 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tlvit_utils._validation import check_choice, check_count
 from tlvit_utils.data import cifar10, scenes10, shapes10
-from tlvit_utils.data.batches import check_images, make_pipeline
 from tlvit_utils.data.cache import cached
-
-__all__ = [
-    "CIFAR10_CLASSES",
-    "NOT_CIFAR10",
-    "Dataset",
-    "Split",
-    "check_images",
-    "load_cifar10",
-    "load_course_data",
-    "load_scenes10",
-    "load_shapes10",
-    "make_pipeline",
-]
 
 CIFAR10_CLASSES = cifar10.CLASSES
 SPLIT_SIZES = (40_000, 10_000, 10_000)
 SCENES_SIZES = (15_360, 4_000, 10_000)
-NOT_CIFAR10 = "shapes10, not CIFAR-10"
+SOURCES = ("auto", "cifar10", "shapes10")
+NOT_CIFAR10 = "shapes10, not CIFAR-10"  # the banner's title
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +28,8 @@ class Split:
     Attributes:
         images: `(N, side, side, 3)`, uint8.
         labels: `(N,)`, uint8.
-        masks: `(N, side, side)`, uint8, 1 on the pixels of the object, or None where nobody knows
-            them.
-        draw: where each epoch of training shows new images, the function of the epoch and of their
+        masks: `(N, side, side)`, uint8, 1 on the pixels of the object; None if they are unknown.
+        draw: where each epoch of training shows new images, the function of the epoch and their
             number that draws them. `images` are those of epoch 0.
     """
 
@@ -58,7 +45,8 @@ class Split:
         return (self.images, self.labels)[index]
 
     def take(self, count: int) -> "Split":
-        """Return the first so many images, not copied."""
+        """Return the first `count` images, not copied; all where there are fewer."""
+        check_count("count", count, low=0)
         masks = None if self.masks is None else self.masks[:count]
         return replace(self, images=self.images[:count], labels=self.labels[:count], masks=masks)
 
@@ -72,7 +60,7 @@ class Dataset:
     """Images and labels in three splits.
 
     Attributes:
-        name: what the pictures are, for titles; never "CIFAR-10" for anything else.
+        name: what the images are; it belongs into the title of every figure of them.
         class_names: name of each label.
         train, validation, test: one `Split` each.
     """
@@ -84,7 +72,7 @@ class Dataset:
     test: Split
 
     def take(self, train: int, validation: int, test: int) -> "Dataset":
-        """Return a dataset with only the first so many images of each split, not copied."""
+        """Return a dataset with only the first images of each split, not copied."""
         return replace(
             self,
             train=self.train.take(train),
@@ -104,45 +92,48 @@ def load_cifar10(
 ) -> Dataset:
     """Load CIFAR-10 (Krizhevsky 2009), 40,000 / 10,000 / 10,000 images.
 
-    Looks, in this order, in `data_dir`, in the folder that `TLVIT_CIFAR10_DIR` names, in Keras's
-    cache and in the course's own (`cache.cache_dir`); where it is nowhere, it is downloaded, as
-    `cifar10.load` says. The validation images are the last 10,000 of the 50,000 training images,
-    as in the published example.
+    `cifar10.load` says where it is looked for, and how it is downloaded. The validation images are
+    the last 10,000 of the 50,000 training images, as in the published example.
 
     Args:
         data_dir: folder with the files of the python version, `data_batch_1` … `test_batch`.
-        source: "cifar10", or "auto": where CIFAR-10 cannot be had, return `load_shapes10()`
-            instead, after a banner that says so.
+        source: "cifar10", or "auto": where there is no CIFAR-10, return `load_shapes10()` instead,
+            after a banner that says so.
         may_download: whether the network may be used.
 
     Raises:
-        FileNotFoundError: a folder that was named lacks a file, or is not there.
-        ValueError: a file is damaged or holds something else, and the message names it; or `source`
-            is none of the two.
+        ValueError: another `source`; or as `cifar10.load`.
         ConnectionError: with "cifar10": it is not at hand and cannot, or may not, be downloaded.
-        OSError: the download cannot be written.
+        FileNotFoundError, OSError: as `cifar10.load`.
     """
-    if source not in ("auto", "cifar10"):
-        raise ValueError(f"source is {source!r}, but it must be 'auto' or 'cifar10'.")
-    try:
-        arrays = cifar10.load(data_dir, may_download)
-    except ConnectionError as error:
-        if source == "cifar10":
-            raise
-        show_banner(str(error))
-        return load_shapes10(sizes=SPLIT_SIZES)
-    count = len(arrays["labels"]) // 6
-    return _dataset("CIFAR-10", CIFAR10_CLASSES, arrays, (4 * count, count, count))
+    check_choice("source", source, ("auto", "cifar10"))
+    return _load(source, SPLIT_SIZES, data_dir, may_download)
+
+
+def _load(source, shapes10_sizes, data_dir=None, may_download=True) -> Dataset:
+    """Return CIFAR-10, or after a banner shapes10: by choice, or for want of CIFAR-10."""
+    reason = "You chose them, with TLVIT_DATA or as the source."
+    if source != "shapes10":
+        try:
+            arrays = cifar10.load(data_dir, may_download)
+            count = len(arrays["labels"]) // 6
+            return _dataset("CIFAR-10", CIFAR10_CLASSES, arrays, (4 * count, count, count))
+        except ConnectionError as error:
+            if source == "cifar10":
+                raise
+            reason = str(error)
+    show_banner(reason)
+    return load_shapes10(sizes=shapes10_sizes)
 
 
 def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> Dataset:
-    """Load shapes10: pictures made by code in which it is known where the object is.
+    """Load shapes10: pictures made by code, with the masks of their objects.
 
-    Each split has `.masks`. Sets of 10,000 pictures and more are kept in the course's cache.
+    Sets of 10,000 pictures and more are kept in the course's cache.
 
     Args:
         seed: another seed gives other pictures.
-        sizes: how many pictures train, validate and test.
+        sizes: number of pictures to train, validate and test.
 
     Raises:
         ValueError: the seed or a size is negative.
@@ -153,11 +144,13 @@ def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> D
         names = ("images", "labels", "masks")
         return {name: np.concatenate(a) for name, *a in zip(names, *splits, strict=True)}
 
-    if sum(sizes) < 10_000:  # drawn as fast as read
+    count = sum(sizes)
+    if count < 10_000:  # drawn as fast as read
         arrays = make()
     else:
-        # v1: another version wherever the same seed draws other pictures
-        arrays = cached(f"shapes10-v1-seed{seed}-{'-'.join(map(str, sizes))}", make)
+        name = f"shapes10-v1-seed{seed}-{'-'.join(map(str, sizes))}"  # v1: of these pictures
+        shapes = {"images": (count, 32, 32, 3), "labels": (count,), "masks": (count, 32, 32)}
+        arrays = cached(name, shapes, make)
     return _dataset("shapes10", shapes10.SHAPES10_CLASSES, arrays, sizes)
 
 
@@ -178,9 +171,9 @@ def load_scenes10(
 
     Args:
         seed: another seed gives other scenes.
-        sizes: how many scenes train (in each epoch), validate and test.
+        sizes: number of scenes to train (in each epoch), validate and test.
         base: the data set whose images are hidden; by default CIFAR-10 where it is at hand, else
-            shapes10. The scenes' name says which it was.
+            shapes10, after a banner that says so. The scenes' name says which it is.
         canvas_size, num_fragments, fragment_sizes: as in `scenes10.SceneLayout`.
 
     Raises:
@@ -188,10 +181,7 @@ def load_scenes10(
         FileNotFoundError: `TLVIT_CIFAR10_DIR` names a folder without CIFAR-10.
     """
     if base is None:
-        try:
-            base = load_cifar10(source="cifar10", may_download=False)
-        except ConnectionError:
-            base = load_shapes10()
+        base = load_cifar10(may_download=False)
     layout = scenes10.SceneLayout(canvas_size, num_fragments, fragment_sizes)
 
     def make(stream, split, epoch, count):
@@ -222,52 +212,33 @@ def _dataset(name, class_names, arrays, sizes) -> Dataset:
 
 
 def load_course_data(profile, source: str | None = None, *, only_test: bool = False) -> Dataset:
-    """Return the pictures that the notebooks work on, and say in a line which they are.
+    """Return the pictures that the notebooks work on, and print which they are.
 
-    With "auto" that is CIFAR-10, and shapes10 where CIFAR-10 can be had from nowhere; the `smoke`
-    profile never downloads. Where it is shapes10, a banner says so, and so does the title of every
-    figure that is made from then on.
+    They are those of `load_cifar10`; the `smoke` profile never downloads.
 
     Args:
         profile: the `Profile` of this session.
         source: "auto", "cifar10" (that or an error) or "shapes10"; by default what `TLVIT_DATA`
             says, else "auto". Or "scenes10", made of the pictures that the default would give.
-        only_test: whether to leave out the training and the validation images, which for
-            shapes10 and scenes10 saves the seconds in which they would be drawn.
+        only_test: whether to leave out the training and validation images, which saves the seconds
+            in which those of shapes10 and scenes10 would be drawn.
 
     Raises:
         ValueError: `source` or `TLVIT_DATA` is none of these; or as `load_cifar10`.
         FileNotFoundError, ConnectionError, OSError: as `load_cifar10`.
     """
-    from tlvit_utils.figures import plots
-
     scenes = source == "scenes10"
     source = (not scenes and source) or os.environ.get("TLVIT_DATA") or "auto"
-    if source not in ("auto", "cifar10", "shapes10"):
-        raise ValueError(
-            f"The source of the pictures (TLVIT_DATA) is {source!r}, but it must be 'auto', "
-            "'cifar10' or 'shapes10'."
-        )
+    check_choice("The source of the pictures (TLVIT_DATA)", source, SOURCES)
     smoke = profile.name == "smoke"
-    smoke_sizes = (1024, 256, 256)
-    dataset, reason = None, "They were chosen with TLVIT_DATA, or as the source."
-    if source != "shapes10":
-        try:
-            dataset = load_cifar10(source="cifar10", may_download=not smoke)
-        except ConnectionError as error:
-            if source == "cifar10":
-                raise
-            reason = str(error)
-    if dataset is None:
-        show_banner(reason)
-        train, validation, test = smoke_sizes if smoke else SPLIT_SIZES
-        dataset = load_shapes10(sizes=(0, 0, test) if only_test else (train, validation, test))
-    plots.note = None if dataset.name == "CIFAR-10" else NOT_CIFAR10
+
+    def sizes(full):
+        train, validation, test = (1024, 256, 256) if smoke else full
+        return (0, 0, test) if only_test else (train, validation, test)
+
+    dataset = _load(source, sizes(SPLIT_SIZES), may_download=not smoke)
     if scenes:
-        train, validation, test = smoke_sizes if smoke else SCENES_SIZES
-        sizes = (0, 0, test) if only_test else (train, validation, test)
-        dataset = load_scenes10(sizes=sizes, base=dataset)
-        plots.note = plots.note or "scenes10, not CIFAR-10"
+        dataset = load_scenes10(sizes=sizes(SCENES_SIZES), base=dataset)
     elif only_test:
         dataset = dataset.take(0, 0, len(dataset.test.labels))
     print(dataset)
@@ -275,7 +246,7 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
 
 
 def show_banner(reason: str) -> None:
-    """Say in a box, in a notebook or a terminal, that the pictures are not CIFAR-10, and why."""
+    """Say in a box that the pictures are not CIFAR-10, and why, in a notebook or a terminal."""
     text = (
         "These pictures are made by code: one of ten shapes on a cluttered background. Numbers "
         "measured on them say nothing about CIFAR-10, and a network that was trained on CIFAR-10 "

@@ -33,10 +33,6 @@ TOKEN_COLOURS = (
 FONT_SIZE = 11
 DPI = 100
 
-note = (
-    None  # what every title says besides; `data.load_course_data` sets it for what is no CIFAR-10
-)
-
 
 def token_colour(token: int) -> str:
     """Return the colour of the token with this index; colours repeat after eight."""
@@ -57,13 +53,7 @@ def ink_on(colour: str) -> str:
 
 
 def new_figure(width, height, rows: int = 1, columns: int = 1, title: str | None = None):
-    """Return a figure of this size in inches and its axes, an array `(rows, columns)`.
-
-    Where there is a `note`, it stands in the title, or is the title.
-    """
-    if note:
-        height += 0 if title else 0.3
-        title = f"{title} · {note}" if title else note
+    """Return a figure of this size in inches and its axes, an array `(rows, columns)`."""
     figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
     axes = figure.subplots(rows, columns, squeeze=False)
     if title:
