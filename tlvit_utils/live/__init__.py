@@ -144,9 +144,9 @@ def page(
         "models": [
             {
                 "name": str(name),
+                **describe_network(model),
                 "parameters": model.count_params(),
                 "multiply_adds": model_cost(model).macs,
-                **describe_network(model),
                 "epochs": _epochs(epoch_maps.get(name)),
             }
             for name, model in models.items()

@@ -307,8 +307,8 @@ const LAYERS = {
 };
 
 // The layers that turn the grid into few tokens. Each makes a function from a grid to its maps, one
-// after the other, and says how maps pool, and what, where that is not the grid itself. `learned` is
-// false where the maps are the same for every picture.
+// after the other, and says how maps pool, and what, where that is not the grid itself. Maps that
+// are the same for every picture are not `learned`.
 
 /** n rows of numbers -> one row for each of the columns */
 function transposed(x, width) {
@@ -322,6 +322,19 @@ function grouped({ values }, groups, dim) {
   const size = dim / groups, group = (channel) => Math.floor(channel / size);
   return pack(dim, dim, (row, column) =>
     group(row) === group(column) ? values[(row % size) * dim + column] : 0);
+}
+
+/** A reduction whose maps are softmaxes over the grid of what `logits` makes of it normalised. */
+function softmaxReduction([gamma, beta], { rows, columns, dim }, room, logits, values) {
+  const n = rows * columns;
+  const normed = (grid) => layerNorm(room("normed", n * dim), grid, gamma, beta);
+  const product = (x, matrix) =>
+    multiply(matrix.out ??= new Float32Array(n * matrix.m), x, matrix, n);
+  const maps = (grid) => {
+    const drawn = logits(normed(grid), product);
+    return softmaxRows(transposed(drawn, drawn.length / n), n);
+  };
+  return { maps, pooling: "softmax", values: values && ((grid) => values(grid, product, normed)) };
 }
 
 const REDUCTIONS = {
@@ -339,60 +352,43 @@ const REDUCTIONS = {
     return { maps, pooling };
   },
 
-  TokenLearnerV11({ weights: [gamma, beta, ...dense] }, { rows, columns }, room) {
-    const n = rows * columns, first = packed(dense[0], dense[1]);
-    const second = packed(dense[2], dense[3]);
-    function maps(grid) {
-      const normed = layerNorm(room("normed", grid.length), grid, gamma, beta);
-      const hidden = apply(multiply(room("hidden", n * first.m), normed, first, n), gelu);
-      const logits = multiply(room("logits", n * second.m), hidden, second, n);
-      return softmaxRows(transposed(logits, second.m), n);
-    }
-    return { maps, pooling: "softmax" };
+  TokenLearnerV11({ weights }, shape, room) {
+    const first = packed(weights[2], weights[3]), second = packed(weights[4], weights[5]);
+    return softmaxReduction(weights, shape, room, (x, product) =>
+      product(apply(product(x, first), gelu), second));
   },
 
-  GroupedTokenLearner({ num_groups, weights }, { rows, columns, dim }, room) {
-    const [gamma, beta, mix, toLogits, toValues] = weights, n = rows * columns;
-    const mixing = grouped(mix, num_groups, dim), drawing = packed(toLogits);
-    const valuing = grouped(toValues, num_groups, dim);
-    function maps(grid) {
-      const normed = layerNorm(room("normed", grid.length), grid, gamma, beta);
-      const mixed = multiply(room("mixed", grid.length), normed, mixing, n);
-      const logits = multiply(room("logits", n * drawing.m), mixed, drawing, n);
-      return softmaxRows(transposed(logits, drawing.m), n);
-    }
-    const values = (grid) => multiply(room("pooled values", grid.length), grid, valuing, n);
-    return { maps, values, pooling: "softmax" };
+  GroupedTokenLearner({ num_groups, weights }, shape, room) {
+    const [mixing, valuing] = [2, 4].map((i) => grouped(weights[i], num_groups, shape.dim));
+    const drawing = packed(weights[3]);
+    return softmaxReduction(weights, shape, room, (x, product) =>
+      product(product(x, mixing), drawing), (grid, product) => product(grid, valuing));
   },
 
-  PatchMerger({ weights: [gamma, beta, queries] }, { rows, columns, dim }, room) {
-    const n = rows * columns, asking = packed(queries);
-    const values = (grid) => layerNorm(room("pooled values", grid.length), grid, gamma, beta);
-    function maps(grid) {
-      const logits = multiply(room("logits", n * asking.m), values(grid), asking, n);
-      return softmaxRows(apply(transposed(logits, asking.m), (x) => x / Math.sqrt(dim)), n);
-    }
-    return { maps, values, pooling: "softmax" };
+  PatchMerger({ weights }, shape, room) {
+    const asking = packed(weights[2]), scale = 1 / Math.sqrt(shape.dim);
+    return softmaxReduction(weights, shape, room, (x, product) =>
+      apply(product(x, asking), (v) => v * scale), (grid, product, normed) => normed(grid));
   },
 
   TopKTokens({ num_tokens }, { rows, columns, dim }) {
     function maps(grid) {
-      const n = rows * columns, lengths = new Float32Array(n), out = new Float32Array(num_tokens * n);
+      const n = rows * columns, lengths = new Float32Array(n);
+      const out = new Float32Array(n * num_tokens);
       for (let i = 0; i < grid.length; i++) lengths[Math.floor(i / dim)] += grid[i] * grid[i];
-      const order = [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a] || a - b);
-      for (let token = 0; token < num_tokens; token++) out[token * n + order[token]] = 1;
+      const order = [...lengths.keys()].sort((a, b) => lengths[b] - lengths[a]);
+      for (let t = 0; t < num_tokens; t++) out[t * n + order[t]] = 1;
       return out;
     }
     return { maps, pooling: "sum" };
   },
 
   AveragePooling({ num_tokens, windows: [down, right] }, { rows, columns }) {
-    const fixed = Float32Array.from({ length: num_tokens * rows * columns }, (_, i) => {
-      const token = Math.floor(i / (rows * columns)), cell = i % (rows * columns);
-      const row = Math.floor(Math.floor(cell / columns) * down / rows);
-      const column = Math.floor(cell % columns * right / columns);
-      return row * right + column === token ? num_tokens / (rows * columns) : 0;
-    });
+    const window = (cell) => Math.floor(Math.floor(cell / columns) * down / rows) * right
+      + Math.floor(cell % columns * right / columns);
+    const n = rows * columns, share = num_tokens / n;
+    const fixed = Float32Array.from({ length: num_tokens * n }, (_, i) =>
+      window(i % n) === Math.floor(i / n) ? share : 0);
     return { maps: () => fixed.slice(), pooling: "sum", learned: false };
   },
 
@@ -423,21 +419,16 @@ function readWeights({ name, layers, float16, float32 }) {
 
 /** The same layers with weights drawn as Keras draws them before training. */
 function drawWeights(layers, seed) {
-  let state = (seed * 2654435761 + 1) >>> 0;
-  function uniform(limit) { // from Marsaglia's xorshift
-    state ^= state << 13; state ^= state >>> 17; state ^= state << 5;
-    return limit * ((state >>> 0) / 2 ** 31 - 1);
-  }
-  for (let i = 0; i < 10; i++) uniform(1); // so that neighbouring seeds drift apart
+  let state = (seed + 1) * 48271;
+  const uniform = (limit) => { // Lehmer's generator
+    state = (state * 48271) % 2147483647;
+    return limit * (2 * state / 2147483647 - 1);
+  };
   function draw({ name, shape, values }) {
-    let next = () => 0;
-    if (name === "gamma" || name === "moving_variance") next = () => 1;
-    else if (name === "embeddings") next = () => uniform(0.05);
-    else if (name === "kernel") {
-      const [from, to] = shape.slice(-2), field = values.length / (from * to);
-      next = () => uniform(Math.sqrt(6 / (field * (from + to))));
-    }
-    return { name, shape, values: values.map(next) };
+    const [from, to] = shape.slice(-2), field = values.length / (from * to);
+    const drawn = { gamma: () => 1, moving_variance: () => 1, embeddings: () => uniform(0.05),
+      kernel: () => uniform(Math.sqrt(6 / (field * (from + to)))) };
+    return { name, shape, values: values.map(drawn[name] ?? (() => 0)) };
   }
   return layers.map((layer) => ({ ...layer, weights: layer.weights.map(draw) }));
 }

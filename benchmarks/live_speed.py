@@ -1,0 +1,103 @@
+"""How fast the live page opens, and how fast it draws a change, in Chromium or Chrome.
+
+A page with one network, 60 pictures and, where they ship, the maps of every epoch is opened from
+disk in a window that is not shown. Opening takes from the start of the navigation until the first
+picture is drawn. A change takes from the reader's action until the next frame is drawn with it,
+the wait for that frame included; each row is the median over many changes.
+
+    python benchmarks/live_speed.py [NAME …]    # a table, and assets/results/live_speed.json
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import sync_playwright
+from results import save_rows
+
+from tlvit_utils import live
+from tlvit_utils.data import load_shapes10
+from tlvit_utils.pretrained import load_pretrained
+
+PICTURES = 60
+LOADS, CHANGES = 5, 40
+
+# the time since the navigation began at which the prediction stands in the page
+WATCH = """
+(function look() {
+  if (document.querySelector(".verdict")?.textContent) window.drawnAfter = performance.now();
+  else requestAnimationFrame(look);
+})();
+"""
+# the milliseconds from an action until the frame after it is drawn, many times
+MEASURE = """
+async ([count, body]) => {
+  const act = new Function("i", body), times = [];
+  const frame = () => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+  for (let i = 0; i < count; i++) {
+    await frame();
+    const start = performance.now();
+    act(i);
+    await frame();
+    times.push(performance.now() - start);
+    await new Promise((rested) => setTimeout(rested, 50));
+  }
+  return times;
+}
+"""
+ACTIONS = {
+    "another picture": "document.querySelectorAll('#thumbs button')[i].click();",
+    "a token off or on": "document.querySelectorAll('.token input')[1].click();",
+    "flat maps or its own": (
+        "document.querySelector(`[name=maps][value=${i % 2 ? 'own' : 'flat'}]`).click();"
+    ),
+    "a dab on the picture": """
+        const pad = document.querySelector(".pad"), box = pad.getBoundingClientRect();
+        const place = { clientX: box.left + box.width * (0.2 + 0.015 * i), pointerId: 1, button: 0,
+          buttons: 1, clientY: box.top + box.height / 2, bubbles: true, pointerType: "mouse" };
+        if (!i) pad.setPointerCapture = () => {}; // no pointer is real here
+        pad.dispatchEvent(new PointerEvent("pointerdown", place));
+        pad.dispatchEvent(new PointerEvent("pointerup", { ...place, buttons: 0 }));
+    """,
+}
+MODES = {"a dab on the picture": "picture", "another picture": "look"}
+
+
+def measure(browser, address):
+    """Return the median milliseconds until a page is open, and of each action."""
+    opened = []
+    for _ in range(LOADS):
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.add_init_script(WATCH)
+        page.goto(address)
+        page.wait_for_function("window.drawnAfter")
+        opened.append(page.evaluate("window.drawnAfter"))
+        if len(opened) < LOADS:
+            page.close()
+    yield "opening", opened
+    page.wait_for_timeout(3000)  # the page looks at all pictures once when nothing else is to do
+    for name, body in ACTIONS.items():
+        page.click(f"[data-mode={MODES.get(name, 'network')}]")
+        yield name, page.evaluate(MEASURE, [CHANGES, body])
+    page.close()
+
+
+def main(names):
+    images, labels = load_shapes10(sizes=(PICTURES, 10, 10)).train
+    rows = []
+    with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
+        browser = driver.chromium.launch(channel="chrome" if sys.platform != "linux" else None)
+        for name in names:
+            path = Path(folder) / "page.html"
+            live.page(load_pretrained(name), images, labels).save(path)
+            print(name, f"{path.stat().st_size / 1e6:.2f} MB")
+            for action, times in measure(browser, path.as_uri()):
+                rows.append({"network": name, "action": action, "ms": round(median(times), 1)})
+                print(f"  {action:<22}{median(times):>7.1f} ms (longest {max(times):.1f})")
+        browser.close()
+    save_rows("live_speed", rows, pictures=PICTURES, changes=CHANGES)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["modern_8_tokens"])

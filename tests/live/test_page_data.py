@@ -1,0 +1,188 @@
+"""What `live.page` writes: data that fits, in one file that nothing in it can break."""
+
+import base64
+import io
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tlvit_utils import ViTConfig, build_vit, live
+from tlvit_utils.analysis.epoch_maps import EpochMaps
+from tlvit_utils.live.layers import describe_network
+from tlvit_utils.pretrained import load_pretrained
+
+HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028"
+
+
+def data_of(html):
+    """Return what the page knows."""
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
+    return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def given(shapes):
+    images, labels = shapes.test.take(5)
+    return {
+        "images": images,
+        "labels": labels,
+        "masks": shapes.test.masks[:5],
+        "class_names": shapes.class_names,
+    }
+
+
+@pytest.fixture(scope="module")
+def epoch_maps():
+    rng = np.random.default_rng(0)
+    maps = rng.random((3, 2, 3, 4, 4)) * rng.random((3, 2, 3, 1, 1))
+    return EpochMaps("shapes10", "test", [3, 1], maps, [0.1, 0.2, 0.3])
+
+
+@pytest.fixture(scope="module")
+def page(tiny_model, given, epoch_maps):
+    return live.page({"a": tiny_model}, **given, epoch_maps=epoch_maps)
+
+
+def test_the_page_holds_the_pictures_the_networks_and_the_maps(page, given, tiny_model, epoch_maps):
+    (one,) = data_of(page.html)["sets"]
+    pixels = np.frombuffer(base64.b64decode(one["pixels"]), "uint8")
+    np.testing.assert_array_equal(pixels.reshape(5, 32, 32, 3), given["images"])
+    packed = np.frombuffer(base64.b64decode(one["masks"]), "uint8")
+    np.testing.assert_array_equal(np.unpackbits(packed), given["masks"].ravel())
+    assert one["labels"] == given["labels"].tolist()
+    assert one["class_names"] == list(given["class_names"])
+    (model,) = one["models"]
+    assert (model["name"], model["parameters"]) == ("a", tiny_model.count_params())
+    epochs = model["epochs"]
+    levels = np.frombuffer(base64.b64decode(epochs["levels"]), "uint8").reshape(3, 2, 3, 4, 4)
+    limits = np.frombuffer(base64.b64decode(epochs["limits"]), "<f2").reshape(3, 2, 3, 2)
+    low, high = np.moveaxis(limits.astype("float32"), -1, 0)[..., None, None]
+    np.testing.assert_allclose(low + (high - low) * levels / 255, epoch_maps.maps, atol=4e-3)
+    assert epochs["pictures"] == [3, 1]
+
+
+def test_the_page_is_one_file_that_fetches_nothing(page):
+    assert "default-src 'none'" in page.html
+    assert not re.search(r"<(script|link|img|iframe)[^>]*(src|href)=", page.html)
+    for text in re.findall(r"<(?:script|style)[^>]*>(.*?)</(?:script|style)>", page.html, re.S):
+        assert text.strip()
+
+
+def test_names_cannot_leave_the_data(given, tiny_model, tmp_path):
+    names = [HOSTILE, *given["class_names"][1:]]
+    page = live.page({HOSTILE: tiny_model}, **{**given, "class_names": names}, title=HOSTILE)
+    page.save(tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "onerror=alert" not in html.replace(r"\u003cimg src=x onerror=alert(1)\u003e", "")
+    (one,) = data_of(html)["sets"]
+    assert (one["class_names"][0], one["models"][0]["name"]) == (HOSTILE, HOSTILE)
+    shown, _ = page._repr_mimebundle_()
+    assert "<img" not in shown["text/html"]
+
+
+def test_a_notebook_gets_a_frame_a_picture_and_words(page):
+    data, metadata = page._repr_mimebundle_()
+    frame = re.fullmatch(
+        r"<iframe srcdoc='([^']*)' title='[^']*' [^>]*></iframe>", data["text/html"]
+    )
+    assert frame
+    assert len(frame[1]) > len(page.html)
+    picture = Image.open(io.BytesIO(data["image/png"]))
+    assert np.asarray(picture).std() > 10
+    assert metadata["image/png"]["alt"] == data["text/plain"] == page.words
+    assert "right" in page.words or "wrong" in page.words
+
+
+def test_pages_add_up(page, tiny_config, given):
+    model = build_vit(tiny_config.replace(num_tokens=None))
+    other = live.page({"b": model}, given["images"][:1], given["labels"][:1], class_names=range(10))
+    sets = data_of((page + other).html)["sets"]
+    assert [[model["name"] for model in each["models"]] for each in sets] == [["a"], ["b"]]
+
+
+def test_a_shipped_network_with_60_pictures_takes_at_most_two_and_a_half_megabytes(
+    shapes, tmp_path
+):
+    images, labels = shapes.train.take(60)
+    model = load_pretrained("modern_8_tokens")
+    rng = np.random.default_rng(0)
+    maps = EpochMaps("", "test", range(24), rng.random((20, 24, 8, 8, 8)), rng.random(20))
+    live.page(model, images, labels, epoch_maps=maps, class_names=range(10)).save(tmp_path / "p")
+    assert (tmp_path / "p").stat().st_size < 2.5e6
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(page, tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    monkeypatch.setattr("os.replace", lambda *paths: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        page.save(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": np.zeros((0, 32, 32, 3), "uint8")}, "0 images"),
+        ({"images": np.zeros((5, 16, 16, 3), "uint8")}, r"\(5, 16, 16, 3\)"),
+        ({"labels": [0, 1]}, "2"),
+        ({"labels": [0, 1, 2, 3, 10]}, "10"),
+        ({"masks": np.zeros((5, 8, 8))}, r"\(5, 8, 8\)"),
+        ({"class_names": ["one", "two"]}, "2 class names"),
+        ({"epoch_maps": {"b": None}}, "'b'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, words, given, tiny_model):
+    with pytest.raises(ValueError, match=words):
+        live.page({"a": tiny_model}, **{**given, **changes})
+
+
+def test_models_of_other_pictures_are_refused(given, tiny_model, tiny_config):
+    other = build_vit(tiny_config.replace(image_size=40))
+    with pytest.raises(ValueError, match="'b' takes images of 40 pixels"):
+        live.page({"a": tiny_model, "b": other}, **given)
+
+
+def chain(*added, repeat=None):
+    """Return a small model of `build_vit` with layers before its last one, or one that runs twice."""
+    model = build_vit(ViTConfig.modern(3).replace(num_layers=1, token_learner_after=0))
+    x = model.input
+    for layer in model.layers[1:-1]:
+        layer = layer.from_config(layer.get_config())
+        x = layer(x, return_attention_maps=True)[0] if "learner" in layer.name else layer(x)
+        if layer.name == repeat:
+            x = layer(x)
+    for layer in (*added, model.layers[-1]):
+        x = layer.from_config(layer.get_config())(x)
+    return keras.Model(model.input, x)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (lambda: chain(keras.layers.Activation("tanh", name="odd")), "'odd' is a Activation"),
+        (lambda: chain(keras.layers.ReLU(max_value=6, name="odd")), "'odd' has max_value=6"),
+        (lambda: chain(repeat="block_0"), "'token_learner' does not follow the one before"),
+    ],
+)
+def test_a_network_that_the_page_does_not_know_is_refused(model, words, given):
+    with pytest.raises(ValueError, match=words):
+        live.page(model(), **given)
+
+
+def test_a_network_that_crops_nothing_is_refused():
+    images = keras.Input((32, 32, 3))
+    with pytest.raises(ValueError, match="no RandomCropFlip"):
+        describe_network(keras.Model(images, keras.layers.Rescaling(1.0)(images)))
+
+
+def test_weights_that_are_no_numbers_are_refused(given, tiny_config):
+    model = build_vit(tiny_config)
+    model.get_layer("classes").bias.assign(np.full(10, 1e6))
+    with pytest.raises(ValueError, match="float16"):
+        live.page(model, **given)
