@@ -6,11 +6,29 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tlvit_utils import live
 
 FOLDER = Path(live.__file__).parent
+
+
+@pytest.fixture(scope="session")
+def rounded():
+    """A function that gives a model random weights that float16 can hold."""
+
+    def rounded(model, seed=0):
+        rng = np.random.default_rng(seed)
+        for variable in model.weights:
+            if "variance" in variable.name:
+                drawn = rng.uniform(0.5, 2, variable.shape)
+            else:
+                drawn = rng.normal(0, 0.3, variable.shape) + (variable.name == "gamma")
+            variable.assign(drawn.astype("float16"))
+        return model
+
+    return rounded
 
 
 @pytest.fixture(scope="session")

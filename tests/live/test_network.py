@@ -68,18 +68,6 @@ def numbers(text):
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def rounded(model, seed=0):
-    """Return the model with random weights that float16 can hold."""
-    rng = np.random.default_rng(seed)
-    for variable in model.weights:
-        if "variance" in variable.name:
-            drawn = rng.uniform(0.5, 2, variable.shape)
-        else:
-            drawn = rng.normal(0, 0.3, variable.shape) + (variable.name == "gamma")
-        variable.assign(drawn.astype("float16"))
-    return model
-
-
 def pictures(count, size, seed=0):
     """Return images with large and small shapes, uint8."""
     rng = np.random.default_rng(seed)
@@ -124,7 +112,7 @@ def first_difference(script, run, model, images):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_every_layer_of_small_networks_is_that_of_keras(name, javascript, source):
+def test_every_layer_of_small_networks_is_that_of_keras(name, javascript, source, rounded):
     config = CONFIGS[name]
     model = rounded(build_vit(config))
     images = pictures(2, config.image_size)
@@ -132,7 +120,7 @@ def test_every_layer_of_small_networks_is_that_of_keras(name, javascript, source
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_layer_of_the_shipped_networks_is_that_of_keras(name, javascript, source):
+def test_every_layer_of_the_shipped_networks_is_that_of_keras(name, javascript, source, rounded):
     model = load_pretrained(name)
     assert first_difference(source("network.js"), javascript, model, pictures(3, 32)) is None
 
@@ -167,7 +155,7 @@ FIRST = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_network_is_found_at_its_first_wrong_layer(name, javascript, source):
+def test_a_broken_network_is_found_at_its_first_wrong_layer(name, javascript, source, rounded):
     script = source("network.js")
     before, after = BROKEN[name]
     assert script.count(before) == 1
@@ -225,7 +213,7 @@ function answer({ model, picture }) {
 
 
 @pytest.mark.parametrize("name", ["mean", "patch merger"])
-def test_other_maps_change_the_prediction_as_in_python(name, javascript, source):
+def test_other_maps_change_the_prediction_as_in_python(name, javascript, source, rounded):
     config = CONFIGS[name]
     model = rounded(build_vit(config))
     images = pictures(1, config.image_size)

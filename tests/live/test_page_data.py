@@ -104,9 +104,7 @@ def test_pages_add_up(page, tiny_config, given):
     assert [[model["name"] for model in each["models"]] for each in sets] == [["a"], ["b"]]
 
 
-def test_a_shipped_network_with_60_pictures_takes_at_most_two_and_a_half_megabytes(
-    shapes, tmp_path
-):
+def test_a_network_with_60_pictures_takes_at_most_two_and_a_half_megabytes(shapes, tmp_path):
     images, labels = shapes.train.take(60)
     model = load_pretrained("modern_8_tokens")
     rng = np.random.default_rng(0)
@@ -149,7 +147,7 @@ def test_models_of_other_pictures_are_refused(given, tiny_model, tiny_config):
 
 
 def chain(*added, repeat=None):
-    """Return a small model of `build_vit` with layers before its last one, or one that runs twice."""
+    """Return a network with more layers before its last one, or with one that runs twice."""
     model = build_vit(ViTConfig.modern(3).replace(num_layers=1, token_learner_after=0))
     x = model.input
     for layer in model.layers[1:-1]:
