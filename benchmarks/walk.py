@@ -6,7 +6,7 @@ modern() is trained with two more seeds, which shows what chance does.
 
     python benchmarks/walk.py    # writes assets/results/walk.json, one row at a time
 
-A row that is there is not trained again: a run that was broken off goes on. Needs CIFAR-10.
+A row that is there is not trained again: an interrupted run continues. Needs CIFAR-10.
 """
 
 import argparse

@@ -293,7 +293,7 @@ def test_curves_of_two_runs():
     assert [text.get_text() for text in legend.texts] == list(by_name)
 
 
-def test_ablation_shows_accuracy_with_its_error_and_cost_in_order():
+def test_the_walk_shows_accuracy_with_its_error_and_cost_in_order():
     accuracy, cost = figures.walk_figure(ROWS, [0.01, 0.02]).axes
     assert [label.get_text() for label in accuracy.get_yticklabels()] == [
         "0  published",

@@ -1,4 +1,4 @@
-"""Weights that ship with the package; `python -m tlvit_utils` makes them.
+"""Weights that ship with the package; `tools/make_weights.py` puts them there.
 
 Each name stands for two files in `assets/weights`: `NAME.npz` (the weights in the model's
 order, float16) and `NAME.json` (the model card: configuration, recipe, curve, test
@@ -23,11 +23,7 @@ PRETRAINED_FOR = {"CIFAR-10": "modern_8_tokens", "shapes10": "modern_8_tokens_sh
 
 
 def model_card(name: str) -> dict:
-    """Return the facts about the shipped weights `name`: configuration, recipe, results.
-
-    Raises:
-        ValueError: no weights of this name ship with the package.
-    """
+    """Return the card of the shipped weights `name`: configuration, recipe, results, machine."""
     if name not in PRETRAINED:
         raise ValueError(
             f"No weights called {name!r} ship with the package; choose one of "
@@ -40,9 +36,6 @@ def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
     """Build the model `name` and load the weights that ship with the package.
 
     Its card was measured in float32, which is Keras's dtype policy unless a session changes it.
-
-    Raises:
-        ValueError: no weights of this name ship with the package.
     """
     model = build_vit(ViTConfig(**model_card(name)["config"]))
     restore_weights(model, WEIGHTS_DIR / f"{name}.npz")

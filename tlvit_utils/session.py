@@ -1,8 +1,7 @@
-"""This session: how much work the notebooks do (the profile), and what computes it (the machine).
+"""This session: how much work the notebooks do (the profile), and what computes (the machine).
 
-`TLVIT_PROFILE` chooses how much: `smoke` (seconds), `quick` (minutes) or `full` (a GPU's day);
-without it the profile is `quick`. A notebook states all its sizes side by side, where the reader
-sees them: `epochs = PROFILE.choose(smoke=1, quick=3, full=20)`.
+`TLVIT_PROFILE` is `smoke` (seconds), `quick` (minutes, the default) or `full` (for a GPU). A
+notebook states its sizes side by side: `epochs = PROFILE.choose(smoke=1, quick=3, full=20)`.
 """
 
 import os
@@ -13,17 +12,12 @@ from pathlib import Path
 
 import keras
 
-CPU_FACTS = Path("/proc/cpuinfo")  # on Linux
+CPU_INFO = Path("/proc/cpuinfo")  # on Linux
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU that the backend of this session uses.
-
-    Attributes:
-        name: what its maker calls it.
-        capability: CUDA's compute capability, such as 7.5, or None where it has none.
-    """
+    """A GPU that the backend uses: its name, and CUDA's compute capability or None."""
 
     name: str
     capability: float | None
@@ -59,44 +53,38 @@ def find_gpus() -> list[Gpu]:
             for gpu in tf.config.list_physical_devices("GPU")
         ]
         found = [(each.get("device_name"), each.get("compute_capability")) for each in details]
-        return [
-            Gpu(name or "GPU", float(".".join(map(str, capability))) if capability else None)
-            for name, capability in found
-        ]
-    if backend == "jax":
+    elif backend == "jax":
         import jax
 
         gpus = [device for device in jax.devices() if device.platform == "gpu"]
-        return [
-            Gpu(gpu.device_kind, cuda_capability(getattr(gpu, "compute_capability", None)))
-            for gpu in gpus
-        ]
-    if backend == "torch":
+        found = [(gpu.device_kind, getattr(gpu, "compute_capability", None)) for gpu in gpus]
+    elif backend == "torch":
         import torch
 
-        return [
-            Gpu(
-                torch.cuda.get_device_name(i),
-                float(".".join(map(str, torch.cuda.get_device_capability(i)))),
-            )
+        found = [
+            (torch.cuda.get_device_name(i), torch.cuda.get_device_capability(i))
             for i in range(torch.cuda.device_count())
         ]
-    return []
+    else:
+        found = []
+    return [Gpu(name or "GPU", cuda_capability(capability)) for name, capability in found]
 
 
-def cuda_capability(text: str | None) -> float | None:
-    """Return "9.0" as a number; None for None and for AMD's, which name a chip ("gfx942")."""
+def cuda_capability(capability: str | tuple[int, int] | None) -> float | None:
+    """Return "9.0" or (9, 0) as 9.0; None for None and for AMD's, which name a chip ("gfx942")."""
+    if isinstance(capability, tuple):
+        capability = ".".join(map(str, capability))
     try:
-        return float(text)
+        return float(capability)
     except (TypeError, ValueError):
         return None
 
 
 def cpu_has_bfloat16() -> bool:
-    """Return whether this processor multiplies bfloat16 itself; False where nothing tells."""
-    if not CPU_FACTS.exists():
+    """Return whether this processor multiplies bfloat16 itself; False where that is unknown."""
+    if not CPU_INFO.exists():
         return False
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(CPU_FACTS.read_text().split())
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(CPU_INFO.read_text().split())
 
 
 def choose_compute() -> Compute:
@@ -123,11 +111,10 @@ def choose_compute() -> Compute:
 def session_fields() -> dict:
     """Return `machine` and `versions`, which stand beside every published number."""
     gpus = [gpu.name for gpu in find_gpus()]
+    machine = [f"{os.cpu_count()} cores", platform.machine(), platform.system(), *gpus]
     backend = keras.backend.backend()
     return {
-        "machine": ", ".join(
-            [f"{os.cpu_count()} cores", platform.machine(), platform.system(), *gpus]
-        ),
+        "machine": ", ".join(machine),
         "versions": {
             "python": platform.python_version(),
             "keras": keras.version(),
@@ -157,16 +144,12 @@ class Profile:
             )
 
     def choose(self, *, smoke, quick, full):
-        """Return the one of the three values that belongs to this profile."""
+        """Return this profile's value."""
         return {"smoke": smoke, "quick": quick, "full": full}[self.name]
 
 
 def current_profile() -> Profile:
-    """Return the profile that `TLVIT_PROFILE` names, `quick` where it is unset or empty.
-
-    Raises:
-        ValueError: `TLVIT_PROFILE` names no profile.
-    """
+    """Return the profile that `TLVIT_PROFILE` names, `quick` where it is unset or empty."""
     return Profile(os.environ.get("TLVIT_PROFILE") or "quick")
 
 

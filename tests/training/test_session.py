@@ -56,7 +56,7 @@ def test_tensorflow_on_a_cpu_is_not_compiled(backend, jit_compile, monkeypatch):
 def test_a_cpu_with_units_for_bfloat16_uses_them_on_tensorflow(
     flags, policies, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(session, "CPU_FACTS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(session, "CPU_INFO", tmp_path / "cpuinfo")
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(flags)
     monkeypatch.setattr(session, "find_gpus", list)
@@ -71,18 +71,20 @@ def test_gpus_have_names_and_capabilities():
         assert gpu.capability is None or gpu.capability > 1
 
 
-@pytest.mark.parametrize("text, number", [("9.0", 9.0), ("gfx942", None), (None, None)])
-def test_amds_chips_have_no_cuda_capability(text, number):
-    assert session.cuda_capability(text) == number
+@pytest.mark.parametrize(
+    "capability, number", [("9.0", 9.0), ((8, 6), 8.6), ("gfx942", None), (None, None)]
+)
+def test_amds_chips_have_no_cuda_capability(capability, number):
+    assert session.cuda_capability(capability) == number
 
 
-def test_the_facts_name_the_backend_and_the_gpus(monkeypatch):
+def test_the_fields_name_the_backend_and_the_gpus(monkeypatch):
     monkeypatch.setattr(session, "find_gpus", lambda: [Gpu("NVIDIA H200", 9.0)])
-    facts = session_fields()
-    assert set(facts) == {"machine", "versions"}
-    assert set(facts["versions"]) == {"python", "keras", keras.backend.backend()}
-    assert facts["versions"]["keras"] == keras.version()
-    assert facts["machine"].endswith(", NVIDIA H200")
+    fields = session_fields()
+    assert set(fields) == {"machine", "versions"}
+    assert set(fields["versions"]) == {"python", "keras", keras.backend.backend()}
+    assert fields["versions"]["keras"] == keras.version()
+    assert fields["machine"].endswith(", NVIDIA H200")
 
 
 @pytest.mark.parametrize("name, chosen", [("smoke", 1), ("quick", 3), ("full", 20)])

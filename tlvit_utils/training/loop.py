@@ -34,12 +34,12 @@ def train(
 ) -> dict[str, list[float]]:
     """Train `model`, and leave it with the weights of its best epoch.
 
-    Weights and augmentation are those of `keras.utils.set_random_seed`, called before the model is
-    built; the images' order follows the recipe's seed.
+    First weights and augmentation follow `keras.utils.set_random_seed`, called before the model is
+    built; the order of the images follows the recipe's seed.
 
-    Interrupting (Ctrl-C, or the notebook's stop button) ends the training, not the program: the
-    model gets the weights of its best epoch, and the history of the finished epochs is returned.
-    Only within the first epoch, when there is nothing to return, the `KeyboardInterrupt` goes on.
+    An interruption (Ctrl-C, or the notebook's stop button) ends the training, not the program: the
+    model gets the weights of its best epoch, and the history so far is returned. Within the first
+    epoch there is nothing to return, and the `KeyboardInterrupt` is raised.
 
     Args:
         model: from `build_vit`, or any model with images in and probabilities out.
@@ -49,10 +49,10 @@ def train(
         callbacks: more Keras callbacks; by default a `ProgressLine`.
         jit_compile: as in `keras.Model.compile`; "auto" follows `session.choose_compute`.
         resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
-            to go on from there where it exists: on a CPU with the same final weights as in one
-            go (on PyTorch only without dropout, which draws from PyTorch's own generator there).
-            A complete training is not repeated while the two files are there. Another recipe,
-            network or data set is refused.
+            to continue from it where it exists. On a CPU the final weights are then those of an
+            uninterrupted training (on PyTorch only without dropout, which draws from PyTorch's
+            own generator there). A complete training is not repeated while both files exist.
+            Another recipe, network or data set is refused.
         tensorboard: folder for logs that TensorBoard shows.
 
     Returns:
@@ -61,8 +61,8 @@ def train(
 
     Raises:
         ValueError: images or labels that do not fit the model, no validation images, fewer
-            training images than one batch, or a file to resume from of another training.
-        ModuleNotFoundError: `tensorboard` is asked for, but not installed.
+            training images than one batch, or a file to resume another training.
+        ModuleNotFoundError: TensorBoard is asked for, but not installed.
         DivergedError: the loss became NaN or infinite. The model has the weights of the best
             epoch before, if there was one.
     """
@@ -75,21 +75,19 @@ def train(
     compile_model(model, recipe, steps_per_epoch, jit_compile)
     history = {}
     best = BestCheckpoint(checkpoint)
-    resume_file = ResumeFile(
-        best.path.with_name(best.path.name.removesuffix(".weights.h5") + ".resume.npz"),
-        run={
-            "recipe": asdict(recipe),
-            "model": describe_layers(model),
-            "dataset": dataset.name,
-            "train_images": len(labels),
-        },
-        history=history,
-    )
+    run = {
+        "recipe": asdict(recipe),
+        "model": describe_layers(model),
+        "dataset": dataset.name,
+        "train_images": len(labels),
+    }
+    name = best.path.name.removesuffix(".weights.h5")
+    resume_file = ResumeFile(best.path.with_name(f"{name}.resume.npz"), run, history)
     if resume and resume_file.path.exists() and best.path.exists():
         resume_file.restore(model)
         best.best = max(history["val_accuracy"])
     elif not resume:
-        resume_file.path.unlink(missing_ok=True)  # of another run, whose checkpoint goes now
+        resume_file.path.unlink(missing_ok=True)  # its checkpoint is about to be replaced
     first_epoch = len(history.get("loss", ()))
 
     if callbacks is None:
@@ -103,21 +101,21 @@ def train(
         *callbacks,
         *([resume_file] if resume else []),  # the last: now the epoch is finished
     ]
+    size = model.input_shape[1]
+    batches = make_pipeline(
+        images,
+        labels,
+        recipe.batch_size,
+        shuffle_seed=recipe.seed,
+        first_epoch=first_epoch,
+        image_size=size,
+        draw_epoch=dataset.train.epoch if dataset.train.draw else None,
+    )
     try:
         if first_epoch < recipe.epochs:
             model.fit(
-                make_pipeline(
-                    images,
-                    labels,
-                    recipe.batch_size,
-                    shuffle_seed=recipe.seed,
-                    first_epoch=first_epoch,
-                    image_size=model.input_shape[1],
-                    draw_epoch=dataset.train.epoch if dataset.train.draw else None,
-                ),
-                validation_data=make_pipeline(
-                    *validation, recipe.batch_size, image_size=model.input_shape[1]
-                ),
+                batches,
+                validation_data=make_pipeline(*validation, recipe.batch_size, image_size=size),
                 initial_epoch=first_epoch,
                 epochs=recipe.epochs,
                 shuffle=False,  # the pipeline shuffles

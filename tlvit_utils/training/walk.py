@@ -1,8 +1,8 @@
 """From the published network to `modern()`, one change at a time (notebook 09).
 
-`WALK` adds up: each step keeps the changes of those before it, the first is the published network
-and recipe, the last is `modern()`. `ALTERNATIVES` are changes to `modern()` that did not get in, or
-that take one of its parts away. `benchmarks/walk.py` trains them all.
+Each step of `WALK` keeps the changes of those before it: the first is the published network and
+recipe, the last is `modern()`. Each of `ALTERNATIVES` changes one thing in `modern()`.
+`benchmarks/walk.py` trains them all.
 """
 
 import tempfile
@@ -52,7 +52,7 @@ class Step:
 
 
 class _Nothing(layers.Layer):
-    """Stands where batch normalisation stood, and takes the same arguments."""
+    """Takes the place of batch normalisation, and the same arguments."""
 
     def call(self, x, training=None, mask=None):
         return x
@@ -175,7 +175,7 @@ def run_step(
     seed: int = 0,
     callbacks: list[keras.callbacks.Callback] | None = None,
 ) -> dict:
-    """Train one step's network on the first images of the data, and return what came of it.
+    """Train one step's network on the first images of the data, and return the results.
 
     Args:
         step: from `WALK` or `ALTERNATIVES`, or one of your own.
