@@ -16,7 +16,7 @@ from tlvit_utils.data.cache import cached
 
 CIFAR10_CLASSES = cifar10.CLASSES
 SPLIT_SIZES = (40_000, 10_000, 10_000)
-SCENES_SIZES = (15_360, 4_000, 10_000)
+SCENES_SIZES = (15_360, 2_000, 10_000)
 SOURCES = ("auto", "cifar10", "shapes10")
 NOT_CIFAR10 = "shapes10, not CIFAR-10"  # the banner's title
 

@@ -1,0 +1,63 @@
+"""A training as it goes on: its curves, and the maps of a few pictures after its last epoch."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tlvit_utils.figures.overlay import draw_outline
+from tlvit_utils.figures.plots import FONT_SIZE, new_figure, overlay, token_colour
+
+SIDE = 192  # of a picture with its map, in pixels
+
+
+def watch_figure(
+    history: dict[str, list[float]],
+    found: dict[int, float],
+    chance: float,
+    pictures,
+    maps,
+    masks,
+    titles: list[str],
+    title: str | None = None,
+) -> Figure:
+    """Draw loss, accuracy and how often the maps find the object; below, pictures with their maps.
+
+    Args:
+        history: `loss`, `accuracy`, `val_loss` and `val_accuracy` of each epoch so far.
+        found: for each epoch, counted from 1 (0 is before the first), the share of pictures whose
+            mean map is highest on the object.
+        chance: the share that a random cell reaches.
+        pictures: `(N, height, width, 3)`, uint8 or 0..1, what the network saw.
+        maps: `(N, rows, columns)`, the mean map of each picture.
+        masks: `(N, height, width)`, 1 on the object, which is outlined.
+        titles: one per picture.
+    """
+    columns = len(pictures)
+    figure, axes = new_figure(9, 5.6, 2, columns, title)
+    for ax in axes[0]:
+        ax.remove()
+    grid = axes[0, 0].get_gridspec()[0, :].subgridspec(1, 3)
+    loss, accuracy, on_object = (figure.add_subplot(cell) for cell in grid)
+    for ax, name, factor in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
+        for key, dash, label in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
+            values = factor * np.array(history.get(key, []))
+            ax.plot(1 + np.arange(len(values)), values, dash, marker="o", ms=4, label=label)
+    on_object.plot(
+        found.keys(), 100 * np.array([*found.values()]), "-o", ms=4, color=token_colour(2)
+    )
+    on_object.axhline(100 * chance, ls=":", color="0.4", label="chance")
+    on_object.set_ylim(0, 103)
+    labels = "loss", "accuracy, %", "mean map on the object, %"
+    for ax, label in zip((loss, accuracy, on_object), labels, strict=True):
+        ax.set_title(label, fontsize=FONT_SIZE)
+        ax.set_xlabel("epoch", fontsize=FONT_SIZE - 1)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+    if history:
+        loss.legend(fontsize=FONT_SIZE - 2)
+    on_object.legend(fontsize=FONT_SIZE - 2)
+    for ax, picture, each, mask, text in zip(axes[1], pictures, maps, masks, titles, strict=True):
+        ax.imshow(draw_outline(overlay(picture, each, size=SIDE), mask))
+        ax.set_title(text, fontsize=FONT_SIZE)
+        ax.axis("off")
+    return figure

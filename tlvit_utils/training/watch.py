@@ -1,0 +1,85 @@
+"""Watch where the maps look while a network trains (notebook 03)."""
+
+from pathlib import Path
+
+import keras
+
+from tlvit_utils.analysis.maps import mask_shares, predict_with_maps, seen_images
+from tlvit_utils.analysis.scores import localisation
+from tlvit_utils.data.datasets import Dataset
+from tlvit_utils.training.progress import _in_notebook, _Output
+
+PICTURES = 4
+MEASURED = 500
+
+
+class WatchMaps(keras.callbacks.Callback):
+    """Show, before the first epoch and after each, the curves and where the maps of pictures look.
+
+    That is loss and accuracy; the share of validation images in which the mean of all tokens' maps
+    is highest on the object; and the mean maps of the first few validation images, drawn anew in
+    the same place. In a notebook the picture is replaced; elsewhere the share is printed.
+
+    Args:
+        dataset: its validation images need masks, as those of scenes10 and shapes10.
+        folder: where to keep each picture, `epoch_00.png` and so on; None for nowhere.
+
+    Raises:
+        ValueError: the validation images have no masks.
+    """
+
+    def __init__(self, dataset: Dataset, folder=None):
+        super().__init__()
+        split = dataset.validation.take(MEASURED)
+        if split.masks is None:
+            raise ValueError(f"{dataset.name} has no masks, so nobody knows where its objects are.")
+        self.class_names, self.split = dataset.class_names, split
+        self.folder = folder and Path(folder)
+        self.output = _Output()
+
+    def on_train_begin(self, logs=None):
+        self.history, self.found = {}, {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self.found:
+            self._show(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            self.history.setdefault(name, [float("nan")] * epoch).append(float(value))
+        self._show(epoch + 1)
+
+    def _show(self, epoch):
+        from tlvit_utils.figures.plots import mime_bundle, to_png
+        from tlvit_utils.figures.watch import watch_figure
+
+        probabilities, maps = predict_with_maps(self.model, self.split.images)
+        scores = localisation(maps, mask_shares(self.model, self.split.masks), num_shuffles=1)
+        self.found[epoch] = scores["own"].mean_map_hit
+        chance = scores["chance"].mean_map_hit
+        caption = (
+            f"After epoch {epoch} the mean map is highest on the object in "
+            f"{self.found[epoch]:.0%} of the images; a random cell would be in {chance:.0%}."
+        )
+        shown = self.split.take(PICTURES)
+        truths, guesses = shown.labels, probabilities[:PICTURES].argmax(axis=1)
+        figure = watch_figure(
+            self.history,
+            self.found,
+            chance,
+            seen_images(self.model, shown.images),
+            maps[:PICTURES].mean(axis=1),
+            shown.masks,
+            [
+                f"{self.class_names[truth]}, seen as {self.class_names[guess]}"
+                for truth, guess in zip(truths, guesses, strict=True)
+            ],
+            f"after epoch {epoch}",
+        )
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"epoch_{epoch:02}.png").write_bytes(to_png(figure))
+        if _in_notebook():
+            self.output.show(*mime_bundle(figure, caption))
+        else:
+            print(caption, flush=True)
