@@ -46,11 +46,16 @@ from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result
 from tlvit_utils.analysis.comparison import pack_bits, paired_difference, unpack_bits
 from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data import Dataset, load_cifar10, load_scenes10
-from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training import ProgressLine, Recipe, train
-from tlvit_utils.training.runs import build_in_float32, shown_command
+from tlvit_utils.training.runs import (
+    build_in_float32,
+    run_path,
+    save_run,
+    shown_command,
+)
 
 VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
 SEEDS = (0, 1, 2)
@@ -101,31 +106,33 @@ STUDIES = {
 }
 
 
-def run_name(study: str, method: str, seed: int) -> str:
-    """Return the name of one training's files."""
-    return f"{study}_{method.replace(' ', '_')}_seed_{seed}"
-
-
 def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dict:
-    """Train one network, leave its weights in RUNS/NAME.npz, and return its row."""
+    """Train one network, leave its weights and its card in RUNS, and return its row.
+
+    `tools/make_weights.py` ships them. The first seed keeps the maps of 24 test images too.
+    """
     config = STUDIES[study].config.replace(**METHODS[method])
     recipe = replace(STUDIES[study].recipe, seed=seed)
     compute = choose_compute()
-    name = run_name(study, method, seed)
-    checkpoint = runs / f"{name}.weights.h5"
+    path = runs / f"{study}_{method.replace(' ', '_')}.json"
+    checkpoint = run_path(path, seed, ".weights.h5")
     keras.config.set_dtype_policy(compute.dtype_policy)
     keras.utils.set_random_seed(seed)
     model = build_vit(config)
-    line = ProgressLine(name, len(dataset.train.labels), recipe.batch_size)
-    history = train(model, dataset, recipe, checkpoint, [line], compute.jit_compile, resume=True)
-    save_pretrained(model, runs / f"{name}.npz")
+    callbacks = [
+        ProgressLine(run_path(path, seed, "").name, len(dataset.train.labels), recipe.batch_size)
+    ]
+    if config.has_maps and seed == SEEDS[0]:
+        callbacks.append(RecordMaps(run_path(path, seed, ".maps.npz"), dataset))
+    history = train(model, dataset, recipe, checkpoint, callbacks, compute.jit_compile, resume=True)
     exact = build_in_float32(config)
-    restore_weights(exact, runs / f"{name}.npz")
+    command = shown_command("benchmarks/study.py", [study, "--runs", "DIR"])
+    save_run(path, model, exact, config, recipe, dataset, history, command=command)
     images, labels = dataset.test
     right = exact.predict(images, batch_size=250, verbose=0).argmax(axis=1) == labels
     cost = model_cost(exact)
-    for file in (checkpoint, runs / f"{name}.resume.npz"):
-        file.unlink(missing_ok=True)
+    for suffix in (".weights.h5", ".resume.npz"):
+        run_path(path, seed, suffix).unlink(missing_ok=True)
     return {
         "method": method,
         "seed": seed,

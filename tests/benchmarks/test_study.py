@@ -10,6 +10,7 @@ from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.comparison import pack_bits
 from tlvit_utils.pretrained import restore_weights
 from tlvit_utils.training.recipe import Recipe
+from tlvit_utils.training.runs import run_card, run_path
 
 
 @pytest.fixture
@@ -35,18 +36,20 @@ def run_study(shapes, tiny_config, tmp_path, monkeypatch):
 
 
 def test_each_training_is_a_row_and_is_made_once(run_study, shapes, monkeypatch, capsys):
-    options = ["--methods", "v1 weighted mean", "average pooling", "--seeds", "4"]
+    options = ["--methods", "v1 weighted mean", "average pooling", "--seeds", "0"]
     result = run_study(*options, "--runs", str(run_study.folder))
     rows = result["rows"]
     assert [(row["method"], row["seed"]) for row in rows] == [
-        ("v1 weighted mean", 4),
-        ("average pooling", 4),
+        ("v1 weighted mean", 0),
+        ("average pooling", 0),
     ]
     assert "Question 1" in result["plan"]
     for row in rows:
         network = build_vit(ViTConfig(**row["config"]))
-        name = study.run_name("scenes10", row["method"], row["seed"])
-        restore_weights(network, run_study.folder / f"{name}.npz")
+        path = run_study.folder / f"scenes10_{row['method'].replace(' ', '_')}.json"
+        restore_weights(network, run_path(path, 0, ".npz"))
+        assert run_card(path, 0)["test"]["top1"] == row["accuracy"]
+        assert run_path(path, 0, ".maps.npz").exists() == ("v1" in row["method"])
         right = network.predict(shapes.test.images, verbose=0).argmax(1) == shapes.test.labels
         found = study.answers(rows, row["method"])[row["seed"]]
         np.testing.assert_array_equal(found, right)

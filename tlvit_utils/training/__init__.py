@@ -5,6 +5,7 @@ from tlvit_utils.training.loop import compile_model, evaluate, top_k_accuracy, t
 from tlvit_utils.training.progress import LiveCurves, ProgressLine
 from tlvit_utils.training.recipe import Recipe, SmoothedCrossentropy
 from tlvit_utils.training.walk import ALTERNATIVES, WALK, Step, run_step
+from tlvit_utils.training.watch import WatchMaps
 
 __all__ = [
     "ALTERNATIVES",
@@ -15,6 +16,7 @@ __all__ = [
     "Recipe",
     "SmoothedCrossentropy",
     "Step",
+    "WatchMaps",
     "compile_model",
     "evaluate",
     "run_step",

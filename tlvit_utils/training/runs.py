@@ -30,6 +30,7 @@ from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training.loop import evaluate, train
 from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
+from tlvit_utils.training.watch import WatchMaps
 from tlvit_utils.vit import VARIANTS, ViTConfig, build_vit
 
 DATASETS = {
@@ -241,15 +242,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--maps", action="store_true", help="keep the maps of 24 test images at every epoch"
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="after every epoch say how often the maps find the object, and draw four pictures' "
+        "maps into NAME_seed_N_epochs",
+    )
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for its logs")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error(f"--seed is {options.seed}, but it must be at least 0.")
     config, recipe = configure(parser, options)
-    if options.maps and not config.has_maps:
+    if (options.maps or options.watch) and not config.has_maps:
         parser.error(
-            "--maps: this network makes none; give --num-tokens, and a --variant with maps."
+            "--maps and --watch: this network makes no maps; give --num-tokens, and a --variant "
+            "with maps."
         )
+    if options.watch and options.dataset == "cifar10":
+        parser.error("--watch: CIFAR-10 has no masks; give --dataset scenes10 or shapes10.")
     recipe = replace(recipe, seed=options.seed)
     path = options.out / f"{experiment_name(options)}.json"
     if has_run(path, options.seed):
@@ -271,6 +281,8 @@ def _train_run(path, config, recipe, options, command):
     callbacks = [line]
     if options.maps:
         callbacks.append(RecordMaps(run_path(path, recipe.seed, ".maps.npz"), dataset))
+    if options.watch:
+        callbacks.append(WatchMaps(dataset, run_path(path, recipe.seed, "_epochs")))
     history = train(
         model,
         dataset,

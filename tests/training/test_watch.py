@@ -1,0 +1,91 @@
+import io
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from tlvit_utils.analysis.maps import attention_maps, mask_shares
+from tlvit_utils.analysis.scores import localisation
+from tlvit_utils.data.datasets import load_scenes10
+from tlvit_utils.figures import watch
+from tlvit_utils.training import Recipe, WatchMaps, train
+from tlvit_utils.vit import build_vit
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What `watch_figure` was called with, and blank figures in its place."""
+    calls = []
+
+    def blank(*arguments):
+        calls.append(arguments)
+        return Figure(figsize=(1, 1))
+
+    monkeypatch.setattr(watch, "watch_figure", blank)
+    return calls
+
+
+def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, capsys, seeded):
+    model = build_vit(tiny_config)
+    callback = WatchMaps(shapes, tmp_path / "epochs")
+    recipe = Recipe(epochs=2, batch_size=128)
+    history = train(model, shapes, recipe, tmp_path / "best.weights.h5", [callback])
+
+    names = [f"epoch_{epoch:02}.png" for epoch in range(3)]
+    assert sorted(path.name for path in (tmp_path / "epochs").iterdir()) == names
+    assert Image.open(io.BytesIO((tmp_path / "epochs" / names[2]).read_bytes())).format == "PNG"
+    curves, found, chance, pictures, maps, masks, titles, _ = drawn[-1]
+    assert curves["val_loss"] == history["val_loss"]
+    assert list(found) == [0, 1, 2]
+    np.testing.assert_array_equal(np.rint(255 * pictures), shapes.validation.images[:4])
+    np.testing.assert_array_equal(masks, shapes.validation.masks[:4])
+    assert titles[0].startswith(shapes.class_names[shapes.validation.labels[0]])
+    assert maps.shape == (4, 4, 4)
+    assert capsys.readouterr().out.count(f"a random cell would be in {chance:.0%}") == 3
+
+
+def test_the_share_is_that_of_the_mean_map(tiny_model, shapes, drawn):
+    callback = WatchMaps(shapes)
+    callback.set_model(tiny_model)
+    callback.on_train_begin()
+    callback.on_epoch_begin(3)  # of a training that goes on
+    ((_, found, chance, *_),) = drawn
+    maps = attention_maps(tiny_model, shapes.validation.images)
+    scores = localisation(maps, mask_shares(tiny_model, shapes.validation.masks))
+    assert found == {3: scores["own"].mean_map_hit}
+    assert chance == scores["chance"].mean_map_hit
+
+
+def test_a_data_set_without_masks_is_refused(shapes):
+    from dataclasses import replace
+
+    blind = replace(shapes, validation=replace(shapes.validation, masks=None))
+    with pytest.raises(ValueError, match="has no masks"):
+        WatchMaps(blind)
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 3])
+def test_the_picture_shows_what_it_is_given(epochs, shapes):
+    scenes = load_scenes10(sizes=(0, 0, 4), base=shapes).test
+    curves = {
+        name: list(np.linspace(2, 1, epochs))
+        for name in ("loss", "val_loss", "accuracy", "val_accuracy")
+        if epochs
+    }
+    figure = watch.watch_figure(
+        curves,
+        {epoch: 0.3 * epoch for epoch in range(epochs + 1)},
+        0.25,
+        scenes.images,
+        np.random.default_rng(0).random((4, 16, 16)),
+        scenes.masks,
+        ["a", "b", "c", "d"],
+        "after an epoch",
+    )
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["a", "b", "c", "d", "loss", "accuracy, %", "mean map on the object, %"]
+    loss, _, on_object = figure.axes[4:]
+    assert [len(line.get_ydata()) for line in loss.lines] == [epochs, epochs]
+    np.testing.assert_allclose(on_object.lines[0].get_ydata(), 30 * np.arange(epochs + 1))
+    assert on_object.lines[1].get_ydata()[0] == 25
