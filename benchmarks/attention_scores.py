@@ -22,6 +22,7 @@ from results import save_rows
 
 from tlvit_utils import PRETRAINED, load_pretrained
 from tlvit_utils.analysis import (
+    NetworkParts,
     accuracy_with_maps,
     attention_maps,
     diversity,
@@ -31,7 +32,6 @@ from tlvit_utils.analysis import (
     predict_with_maps,
     randomised,
     removal_accuracy,
-    split_network,
 )
 from tlvit_utils.data import mosaics
 from tlvit_utils.pretrained import model_card
@@ -100,7 +100,7 @@ def main(names):
             rows, facts = score(name, weights, model, some, four)
             localisations += rows
             maps.append(facts)
-        accuracies = accuracy_with_maps(split_network(trained), *some)
+        accuracies = accuracy_with_maps(NetworkParts(trained), *some)
         replaced.append({"network": name, "images": len(some.labels), **accuracies})
         accuracies = removal_accuracy(trained, *fewer, REMOVED)
         about = {"network": name, "images": len(fewer.labels), "removed": REMOVED}

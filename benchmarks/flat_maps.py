@@ -21,7 +21,7 @@ import keras
 from results import save_rows
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.analysis import accuracy_with_maps, attention_maps, fixed_share, split_network
+from tlvit_utils.analysis import NetworkParts, accuracy_with_maps, attention_maps, fixed_share
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.pretrained import restore_weights
 from tlvit_utils.training.runs import read_experiment, run_path
@@ -54,7 +54,7 @@ def measure(path, seed, test):
         "map_means": maps.mean(axis=(0, 2, 3)).tolist(),
         "map_spreads": maps.std(axis=(2, 3)).mean(axis=0).tolist(),
         "fixed_share": fixed_share(maps),
-        "accuracy": accuracy_with_maps(split_network(network), *test),
+        "accuracy": accuracy_with_maps(NetworkParts(network), *test),
     }
 
 

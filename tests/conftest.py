@@ -9,7 +9,7 @@ import pytest
 from notebook_text import markdown
 
 from run_notebooks import read_notebook
-from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils import TokenLearner, ViTConfig, build_vit
 from tlvit_utils.data.datasets import load_shapes10
 
 matplotlib.use("agg")  # here and not in the environment, which notebook kernels would inherit
@@ -54,6 +54,16 @@ def tiny_config():
 def tiny_model(tiny_config, randomise):
     """A model of `tiny_config` with random weights. Tests must not change them."""
     return randomise(build_vit(tiny_config))
+
+
+@pytest.fixture(scope="session")
+def readme_model():
+    """The network of the README: without a cropping layer, and with a head for 8 tokens alone."""
+    images = keras.Input((32, 32, 3))
+    grid = keras.layers.Conv2D(64, 4, strides=4)(images / 255)
+    tokens, _ = TokenLearner(num_tokens=8)(grid, return_attention_maps=True)
+    outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(tokens))
+    return keras.Model(images, outputs)
 
 
 @pytest.fixture(scope="session")

@@ -192,7 +192,7 @@ def test_every_variant_of_token_learner_saves_and_loads_with_its_maps(
     fields, layer_class, layer_fields, tiny_config, images, tmp_path, randomise
 ):
     model = randomise(build_vit(tiny_config.replace(**fields)))
-    layer = find_token_learner(model)
+    layer = find_token_learner(model).layer
     assert type(layer) is layer_class
     assert layer.get_config().items() >= {"num_tokens": 3, **layer_fields}.items()
     model.save(tmp_path / "model.keras")

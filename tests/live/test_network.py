@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.analysis.interventions import split_network
+from tlvit_utils.analysis.interventions import NetworkParts
 from tlvit_utils.live.layers import describe_network
 from tlvit_utils.pretrained import load_pretrained
 from tlvit_utils.reductions import AveragePooling, StridedConvolution
@@ -188,7 +188,7 @@ def test_many_pictures_and_each_token_left_out(count, javascript, source):
         "pictures": images.reshape(len(images), -1).tolist(),
     }
     answers = np.array(javascript(source("network.js") + MANY, given))
-    parts = split_network(model)
+    parts = NetworkParts(model)
     grid = parts.grid(images)
     tokens = parts.tokens(grid, parts.maps(grid))
     expected = [parts.predict(tokens)]
@@ -222,7 +222,7 @@ def test_other_maps_change_the_prediction_as_in_python(name, javascript, source,
         "picture": images.ravel().tolist(),
     }
     answer = javascript(source("network.js") + CHANGES, given)
-    parts = split_network(model)
+    parts = NetworkParts(model)
     grid = parts.grid(images)
     maps = parts.maps(grid)
     others = {

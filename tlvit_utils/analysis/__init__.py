@@ -3,9 +3,9 @@
 from tlvit_utils.analysis.cost import ModelCost, model_cost, work_of
 from tlvit_utils.analysis.epoch_maps import EpochMaps, RecordMaps, load_epoch_maps, save_epoch_maps
 from tlvit_utils.analysis.interventions import (
+    NetworkParts,
     accuracy_with_maps,
     randomised,
-    split_network,
     token_effects,
 )
 from tlvit_utils.analysis.maps import (
@@ -28,6 +28,7 @@ __all__ = [
     "EpochMaps",
     "Localisation",
     "ModelCost",
+    "NetworkParts",
     "RecordMaps",
     "accuracy_with_maps",
     "attention_maps",
@@ -44,7 +45,6 @@ __all__ = [
     "removal_accuracy",
     "save_epoch_maps",
     "seen_images",
-    "split_network",
     "token_effects",
     "work_of",
 ]

@@ -1,17 +1,16 @@
 """What a model costs: parameters, multiply-adds and FLOPs, layer by layer (notebooks 04 and 08).
 
-Everything is arithmetic on the shapes in the model's graph: nothing is run and nothing profiled, so
-the numbers are exact, immediate and the same on every backend. `work_of` has one rule per type of
-layer; a layer of your own needs a rule, too:
+Everything is arithmetic on the shapes in the model's graph. Nothing is run, so the numbers are
+exact and the same on every backend. `work_of` has one rule per type of layer; a layer of your own
+needs a rule, too:
 
     @work_of.register(MyLayer)
     def _(layer, shape):  # the shape of each input, (batch, ...)
         return work_of(layer.dense, shape)
 
-What counts: every product of a matrix or a convolution, attention's included. What does not:
-element-wise arithmetic (norms, GELU, softmax, biases: about 1 % of the published model), as is the
-custom; and `RandomCropFlip`, which prepares the data rather than classify it. (Its matrices are
-nearly all zeros; as full products they would add 0.4 % to the published model.)
+Every matrix product and convolution counts, attention's included. Element-wise arithmetic (norms,
+GELU, softmax, biases: about 1 % of the published model) does not, as is the custom, and neither
+does `RandomCropFlip`, which prepares the data (0.4 %).
 """
 
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from math import prod
 import keras
 from keras import layers
 
+from tlvit_utils.analysis.graph import calls
 from tlvit_utils.blocks import MLP, TransformerBlock
 from tlvit_utils.patches import PatchEncoder
 from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, StridedConvolution
@@ -40,17 +40,21 @@ UNKNOWN_PRODUCTS = {
 
 @dataclass(frozen=True)
 class Work:
-    """The operations of one layer for one image.
+    """The operations of one layer for one image."""
 
-    Attributes:
-        products: multiply-adds of Dense layers and convolutions.
-        einsums: multiply-adds that the published count leaves out: those of `einsum`.
-        elementwise: element-wise operations that the published count includes.
-    """
+    products: int = 0  # multiply-adds of Dense layers and convolutions
+    einsums: int = 0  # multiply-adds that the published count leaves out
+    elementwise: int = 0  # element-wise operations that the published count includes
 
-    products: int = 0
-    einsums: int = 0
-    elementwise: int = 0
+    @property
+    def macs(self) -> int:
+        """All multiply-adds."""
+        return self.products + self.einsums
+
+    @property
+    def published_macs(self) -> float:
+        """Its share of the published count; see `ModelCost.published_gflops`."""
+        return self.products + self.elementwise / 2
 
     def __add__(self, other):
         return Work(
@@ -72,7 +76,7 @@ class LayerCost:
         output_shape: shape of its (first) output, without the batch axis.
         params: its parameters, or 0 where an earlier row has counted them.
         macs: its multiply-adds.
-        published_macs: its share of the published count; see `ModelCost.published_gflops`.
+        published_macs: as `Work.published_macs`.
     """
 
     name: str
@@ -105,22 +109,17 @@ class ModelCost:
 
     @property
     def published_gflops(self) -> float:
-        """What the published Keras example would call this model's GFLOPs, to compare with it.
+        """The GFLOPs that the published Keras example's table has for this model.
 
-        Its table (0.0184 without TokenLearner, 0.0153 with 8 tokens, 0.0147 with 4, 0.0359 with 8
-        layers) is half of what TensorFlow's profiler counted in December 2021, with Keras 2. So it
-        is in billions of multiply-adds rather than of operations, and it leaves out all of
-        attention, projections included, because the profiler knows no `einsum`: 83 % of the
-        multiply-adds of the model without TokenLearner. It does include half of the element-wise
-        operations that the profiler knew: products, means and differences (so LayerNorm takes 8
-        per number), biases of Dense layers and convolutions, GELU's 3 and softmax's 5, but no
-        other additions and no resizing. This gives the table's numbers to all of their digits.
-        Today's profiler, with Keras 3, gives others: it counts additions and most of attention.
+        They are half of what TensorFlow's profiler counted in December 2021 with Keras 2: billions
+        of multiply-adds without any `einsum`, so without attention and its projections (83 % of
+        the model without TokenLearner), and half of the element-wise operations it knew: products,
+        means, differences, biases of Dense layers and convolutions, GELU's 3 and softmax's 5. This
+        gives all digits of the table (0.0184 without TokenLearner, 0.0153 with 8 tokens).
         """
         return sum(layer.published_macs for layer in self.layers) / 1e9
 
-    def table(self) -> str:
-        """Return a table as plain text: a line per layer, then the totals."""
+    def __str__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -163,18 +162,17 @@ def model_cost(model: keras.Model) -> ModelCost:
     """Count a model's parameters and multiply-adds per image, layer by layer.
 
     Args:
-        model: a functional or sequential model with fixed input shapes: from `build_vit`, or any
-            composition of this package's layers and the usual ones of Keras. A layer that is
-            called several times has a row for each. After an `ops.reshape` that folds an axis
-            into the batch (the frames of a video), a row counts all that belongs to one image.
+        model: a functional or sequential model with fixed input shapes. A layer that is called
+            several times has a row for each call. Where `ops.reshape` folds an axis into the
+            batch (the frames of a video), a row counts all that belongs to one image.
 
     Raises:
-        TypeError: a layer without a rule that has weights or multiplies matrices (named in the
-            message), or a model without a graph.
-        ValueError: a layer whose output shape is not fixed; the message names it.
+        TypeError: a model without a graph, or a layer without a rule that has weights or
+            multiplies matrices.
+        ValueError: a layer whose output shape is not fixed.
     """
     rows, counted = [], set()
-    for operation, output_shape, work in _calls(model):
+    for operation, output_shape, work in _work_of_calls(model):
         new = isinstance(operation, keras.Layer) and id(operation) not in counted
         counted.add(id(operation))
         rows.append(
@@ -182,46 +180,37 @@ def model_cost(model: keras.Model) -> ModelCost:
                 name=operation.name,
                 output_shape=tuple(output_shape[1:]),
                 params=operation.count_params() if new else 0,
-                macs=work.products + work.einsums,
-                published_macs=work.products + work.elementwise / 2,
+                macs=work.macs,
+                published_macs=work.published_macs,
             )
         )
     return ModelCost(tuple(rows))
 
 
-def _calls(model):
+def _work_of_calls(model):
     """Yield operation, shape of the (first) output and work of every call in the model's graph."""
-    if not getattr(model, "inputs", None):
-        raise TypeError(
-            f"The model {model.name!r} has no graph to read shapes from; make it a functional "
-            "model, or a Sequential one with an Input."
-        )
-    nodes_by_depth = keras.Function(model.inputs, model.outputs)._nodes_by_depth
     copies = {}  # of each tensor per image: more than 1 where an axis was folded into the batch
-    for depth in sorted(nodes_by_depth, reverse=True):
-        for node in nodes_by_depth[depth]:
-            operation, outputs = node.operation, node.output_tensors
-            shapes = [tensor.shape for tensor in node.input_tensors]
-            if any(None in tensor.shape[1:] for tensor in outputs):
-                raise ValueError(
-                    f"{operation.name!r} has the output shape {outputs[0].shape}, which is not "
-                    "fixed; give the model's Input a size for every axis."
-                )
-            times = max((copies[id(tensor)] for tensor in node.input_tensors), default=1)
-            yield operation, outputs[0].shape, work_of(operation, *shapes) * times
-            if type(operation).__name__ == "Reshape":  # the layer of that name keeps the batch
-                times = times * prod(shapes[0][1:]) // prod(outputs[0].shape[1:])
-            copies.update((id(tensor), times) for tensor in outputs)
+    for node in calls(model):
+        operation, outputs = node.operation, node.output_tensors
+        shapes = [tensor.shape for tensor in node.input_tensors]
+        if any(None in tensor.shape[1:] for tensor in outputs):
+            raise ValueError(
+                f"{operation.name!r} has the output shape {outputs[0].shape}, which is not "
+                "fixed; give the model's Input a size for every axis."
+            )
+        times = max((copies[id(tensor)] for tensor in node.input_tensors), default=1)
+        yield operation, outputs[0].shape, work_of(operation, *shapes) * times
+        if type(operation).__name__ == "Reshape":  # the layer of that name keeps the batch
+            times = times * prod(shapes[0][1:]) // prod(outputs[0].shape[1:])
+        copies.update((id(tensor), times) for tensor in outputs)
 
 
 @singledispatch
 def work_of(operation, *shapes) -> Work:
     """Return what `operation` does for one image, given the shapes `(batch, ...)` of its inputs.
 
-    Without a rule of its own, an operation does nothing that counts.
-
     Raises:
-        TypeError: no rule, but weights, or a product by its name.
+        TypeError: no rule, although it has weights or multiplies matrices.
     """
     kind = type(operation).__name__
     if getattr(operation, "weights", ()) or kind in UNKNOWN_PRODUCTS:
@@ -234,7 +223,7 @@ def work_of(operation, *shapes) -> Work:
 
 @work_of.register(keras.Model)
 def _(model, *shapes):
-    return sum((work for _, _, work in _calls(model)), Work())
+    return sum((work for _, _, work in _work_of_calls(model)), Work())
 
 
 @work_of.register(PatchEncoder)

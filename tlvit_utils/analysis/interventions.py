@@ -1,23 +1,21 @@
-"""Take a network apart at its TokenLearner and change what passes through (notebook 06).
+"""Change what passes through a network's TokenLearner, and run the rest again (notebook 06).
 
 A map shows where a token reads; only a change shows whether that matters. Here a token is left
-out, a map is replaced by another, or all weights are drawn anew, and the rest of the network runs
-again.
+out, maps are replaced, or all weights are drawn anew.
 """
 
-import logging
 import random
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from tlvit_utils.analysis.maps import BATCH_SIZE, find_token_learner
+from tlvit_utils.analysis.maps import BATCH_SIZE, compiled, find_token_learner, in_batches
 from tlvit_utils.data.batches import check_images
-from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger
-from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, to_grid
+from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, TopKTokens
+from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, TokenLearnerV11, to_grid
 
+TOKEN_LEARNERS = (TokenLearner, TokenLearnerV11, GroupedTokenLearner, PatchMerger, TopKTokens)
 TIE = 1e-6  # values that differ by no more share a rank
 
 
@@ -25,52 +23,71 @@ class NetworkParts:
     """A network in parts: up to TokenLearner, its maps, its pooling, and what follows it.
 
     With `grid = parts.grid(images)`, `parts.predict(parts.tokens(grid, parts.maps(grid)))` is the
-    model's own prediction. The parts share the model's layers and so its weights. NumPy arrays go
-    in, float32 arrays come out; the first call of each part compiles it, a later one takes a few
-    milliseconds on a CPU. Made by `split_network`.
+    model's own prediction. The parts share the model's layers and so its weights. All arrays are
+    NumPy's, results float32. The first call of each part compiles it.
 
     Attributes:
-        token_learner: the layer at which the network is split.
         image_size: side of the images in pixels.
-        maps_sum_to_one: whether that layer's maps are softmaxes over the grid (v1.1, grouped).
+        maps_sum_to_one: whether TokenLearner's maps are softmaxes over the grid (v1.1, grouped).
+        num_tokens: how many tokens the rest of the network takes; None for any number.
+
+    Args:
+        model: any functional model whose output depends on the image through the tokens alone.
+        layer: name of the TokenLearner, if the model has several.
+
+    Raises:
+        TypeError, ValueError: as `find_token_learner`.
+        TypeError: a TokenLearner of your own, whose pooling is unknown.
+        ValueError: layers behind TokenLearner that need more than its tokens.
     """
 
     def __init__(self, model: keras.Model, layer: str | None = None):
-        token_learner = self.token_learner = find_token_learner(model, layer)
-        self.maps_sum_to_one = not isinstance(token_learner, TokenLearner)
+        call = find_token_learner(model, layer)
+        self._layer = call.layer
+        if not isinstance(call.layer, TOKEN_LEARNERS):
+            raise TypeError(
+                f"How {call.layer.name!r}, a {type(call.layer).__name__}, pools is unknown here; "
+                f"expected one of {', '.join(each.__name__ for each in TOKEN_LEARNERS)}."
+            )
+        self.maps_sum_to_one = not isinstance(call.layer, TokenLearner)
         self.image_size = model.input_shape[1]
-        self._head = _compiled(model.input, to_grid(token_learner.input))
-        grid = keras.Input(self._head.output_shape[1:])
-        self._maps = _compiled(grid, token_learner(grid, return_attention_maps=True)[1])
-        self._values = None  # what the maps weight, where that is not the grid itself
-        if isinstance(token_learner, GroupedTokenLearner):
-            self._values = _compiled(grid, token_learner.to_values(grid))
-        elif isinstance(token_learner, PatchMerger):
-            self._values = _compiled(grid, token_learner.norm(grid))
-        self._tail = _tail(model, token_learner)
+        to_input = keras.Model(model.input, to_grid(call.input))
+        grid = keras.Input(to_input.output_shape[1:])  # (height, width, dim)
+        try:
+            tail = _tail(model, call)
+        except (KeyError, ValueError) as error:  # KeyError in Keras 3.10
+            raise ValueError(
+                f"The model {model.name!r} cannot be split at {call.layer.name!r}: the layers "
+                "behind it must need nothing but its tokens."
+            ) from error
+        self.num_tokens = tail.input_shape[1]
+        self._grid_shape, self._tokens_shape = grid.shape, tail.input_shape
+        self._to_grid, self._tail = compiled(to_input), compiled(tail)
+        self._to_maps = compiled(keras.Model(grid, call.layer(grid, return_attention_maps=True)[1]))
+        self._to_values = None  # what the maps weight, where that is not the grid itself
+        if isinstance(call.layer, GroupedTokenLearner):
+            self._to_values = compiled(keras.Model(grid, call.layer.to_values(grid)))
+        elif isinstance(call.layer, PatchMerger):
+            self._to_values = compiled(keras.Model(grid, call.layer.norm(grid)))
 
     def grid(self, images) -> np.ndarray:
-        """Return what TokenLearner reads, `(N, height, width, dim)`.
-
-        Args:
-            images: `(N, 32, 32, 3)`, 0..255, uint8 or float.
+        """Return what TokenLearner reads of images, `(N, height, width, dim)`.
 
         Raises:
-            TypeError, ValueError: as `data.check_images`.
+            TypeError, ValueError: as `check_images`.
         """
-        return _run(self._head, check_images(images, self.image_size))
+        return in_batches(self._to_grid, check_images(images, self.image_size))[0]
 
     def maps(self, grid) -> np.ndarray:
         """Return the maps that TokenLearner draws on a grid, `(N, num_tokens, height, width)`."""
-        return _run(self._maps, _check("grid", grid, self._maps.input_shape))
+        return in_batches(self._to_maps, _check("grid", grid, self._grid_shape))[0]
 
     def tokens(self, grid, maps) -> np.ndarray:
-        """Return the tokens that any maps pool from a grid, pooled as the layer pools.
+        """Return the tokens that any maps pool from a grid, as the layer itself pools.
 
-        Maps for v1 are taken as they are; the layer's own have values in (0, 1), and a map twice
-        as high makes a token twice as long, except with the weighted mean, which divides each map
-        by its sum. The other kinds' own maps are softmaxes over the
-        grid, so for them every map is first divided by its sum.
+        v1 takes maps as they are, or with its weighted mean divided by their sums; its own have
+        values in (0, 1). Other layers' maps are softmaxes over the grid, so for them every map is
+        first divided by its sum.
 
         Args:
             grid: `(N, height, width, dim)`, from `grid`.
@@ -83,7 +100,7 @@ class NetworkParts:
             ValueError: another shape, a value that is negative or not finite, or a map that is 0
                 everywhere and must sum to 1.
         """
-        grid = _check("grid", grid, self._maps.input_shape)
+        grid = _check("grid", grid, self._grid_shape)
         batch, height, width, dim = grid.shape
         maps = _check("maps", maps, (batch, None, height, width))
         if not ((maps >= 0) & (maps < np.inf)).all():  # also refuses NaN
@@ -98,10 +115,10 @@ class NetworkParts:
                     "least one value above 0."
                 )
             maps = maps / sums
-        values = grid if self._values is None else _run(self._values, grid)
+        values = grid if self._to_values is None else in_batches(self._to_values, grid)[0]
         cells = values.reshape(batch, height * width, dim)
         weights = maps.reshape(batch, -1, height * width)
-        pooling = getattr(self.token_learner, "pooling", None)
+        pooling = getattr(self._layer, "pooling", None)
         if pooling == "mean":
             weights = weights / (height * width)
         elif pooling == "weighted_mean":
@@ -112,75 +129,33 @@ class NetworkParts:
         """Return the probabilities that follow from tokens, `(N, classes)`.
 
         Args:
-            tokens: `(N, num_tokens, dim)`, at least one token; the network need not have been
-                trained with that many.
+            tokens: `(N, num_tokens, dim)`, at least one; any number of them, unless
+                `parts.num_tokens` says which.
 
         Raises:
             ValueError: another shape, or no token.
         """
-        return _run(self._tail, _check("tokens", tokens, self._tail.input_shape))
+        return in_batches(self._tail, _check("tokens", tokens, self._tokens_shape))[0]
 
 
-def split_network(model: keras.Model, layer: str | None = None) -> NetworkParts:
-    """Split a network at its TokenLearner, so that maps and tokens can be changed.
+def _tail(model, call) -> keras.Model:
+    """Return the model from the tokens to the output, with the same layers.
 
-    Args:
-        model: from `build_vit`, or any functional model whose output follows from the tokens
-            alone, however many there are.
-        layer: name of the TokenLearner, where the model has several.
-
-    Raises:
-        ValueError: no (single) TokenLearner, or layers behind it that need more than its tokens
-            or a certain number of them.
+    It takes any number of tokens, `(batch, None, dim)`, where its layers do.
     """
-    return NetworkParts(model, layer)
+    tail = keras.Model(call.tokens, model.outputs[0])
+    num_tokens, dim = call.tokens.shape[1:]
 
-
-def _compiled(inputs, outputs) -> keras.Model:
-    """Return a model that compiles without XLA, which would compile again for every shape."""
-    model = keras.Model(inputs, outputs)
-    model.jit_compile = False
-    return model
-
-
-def _tail(model, token_learner) -> keras.Model:
-    """Return the model from any number of tokens to the output, with the same layers."""
-    tokens = token_learner.output[0]
-    try:
-        tail = keras.models.clone_model(
-            keras.Model(tokens, model.output),
-            input_tensors=keras.Input((None, tokens.shape[-1])),
-            clone_function=lambda layer: layer,
+    def with_tokens(count):
+        return keras.models.clone_model(
+            tail, input_tensors=keras.Input((count, dim)), clone_function=lambda layer: layer
         )
-    except (KeyError, ValueError) as error:  # KeyError in Keras 3.10
-        raise ValueError(
-            f"The model {model.name!r} cannot be split at {token_learner.name!r}: the layers "
-            "behind it must need nothing but its tokens, and take any number of them."
-        ) from error
-    return _compiled(tail.input, tail.output)
 
-
-def _run(model, array) -> np.ndarray:
-    """Apply a compiled model to an array batch by batch; return float32."""
-    starts = range(0, max(len(array), 1), BATCH_SIZE)
-    with _retracing_expected():
-        outputs = [model.predict_on_batch(array[start : start + BATCH_SIZE]) for start in starts]
-    return np.concatenate(outputs).astype("float32")
-
-
-@contextmanager
-def _retracing_expected():
-    """Keep TensorFlow from warning that the parts are compiled one after the other."""
-
-    def passes(record):
-        return "retracing" not in record.getMessage()
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(passes)
     try:
-        yield
-    finally:
-        logger.removeFilter(passes)
+        with_tokens(num_tokens + 1)  # refused, for example, by Flatten with a Dense layer behind
+        return with_tokens(None)
+    except ValueError:
+        return with_tokens(num_tokens)
 
 
 def _check(name, array, shape) -> np.ndarray:
@@ -204,9 +179,9 @@ class TokenEffects:
         effects: `(num_tokens,)`, `probability` minus the probability without the token: above 0
             where the token speaks for the class, below 0 where it speaks against it.
         effect_ranks: `(num_tokens,)`, 1 for the largest change in either direction.
-        mass: `(num_tokens,)`, each map's share of all maps' attention.
-        mass_ranks: `(num_tokens,)`, 1 for the largest mass. Maps that sum to 1 (v1.1, grouped)
-            all have the same mass and the rank 1.
+        mass: `(num_tokens,)`, each map's share of all maps' attention; all the same where maps sum
+            to 1.
+        mass_ranks: `(num_tokens,)`, 1 for the largest mass.
     """
 
     label: int
@@ -219,30 +194,37 @@ class TokenEffects:
 
 
 def token_effects(parts: NetworkParts, image, label: int | None = None) -> TokenEffects:
-    """Leave out each token of one image in turn and rerun what follows.
+    """Leave out each token of one image in turn, and run what follows again.
 
-    The network never saw a shorter sequence in training, and a token's effect alone says nothing
-    of what two tokens carry between them: both can have no effect because each stands in for the
-    other.
+    The network was trained with all tokens. Two tokens that say the same can both have no effect,
+    because each stands in for the other.
 
     Args:
-        parts: from `split_network`.
-        image: `(32, 32, 3)`, 0..255.
-        label: the class to watch; None for the one that the network predicts.
+        parts: the network.
+        image: `(image_size, image_size, 3)`, 0..255.
+        label: the class to watch; by default the one that the network predicts.
 
     Raises:
-        TypeError, ValueError: a wrong image.
-        ValueError: no such class, or only one token, without which nothing is left.
+        TypeError, ValueError: as `check_images`.
+        ValueError: no such class, only one token, or a network that takes a fixed number of them.
     """
+    if parts.num_tokens is not None:
+        raise ValueError(
+            f"The layers behind TokenLearner take exactly {parts.num_tokens} tokens, so none can "
+            "be left out; pool the tokens, for example with GlobalAveragePooling1D."
+        )
     grid = parts.grid(np.asarray(image)[None])
     maps = parts.maps(grid)
     (tokens,) = parts.tokens(grid, maps)
     if len(tokens) == 1:
-        raise ValueError("There is only one token; without it nothing is left to predict from.")
+        raise ValueError("There is only one token; without it there is nothing to predict from.")
     (before,) = parts.predict(tokens[None])
-    label = _check_label(label, before)
-    rest = np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))])
-    after = parts.predict(rest)
+    label = int(before.argmax()) if label is None else label
+    if not 0 <= label < len(before):
+        raise ValueError(
+            f"label is {label}, but the classes have the indices 0 to {len(before) - 1}."
+        )
+    after = parts.predict(np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))]))
     effects = before[label] - after[:, label]
     mass = maps[0].sum((1, 2)) / maps.sum()
     return TokenEffects(
@@ -254,86 +236,6 @@ def ranks(values) -> np.ndarray:
     """Return the rank of each value, 1 for the largest; equal values share the better rank."""
     values = np.asarray(values)
     return 1 + (values > values[:, None] + TIE).sum(axis=1)
-
-
-def _check_label(label, probabilities) -> int:
-    if label is None:
-        return int(probabilities.argmax())
-    if not 0 <= label < len(probabilities):
-        raise ValueError(
-            f"label is {label}, but the classes have the indices 0 to {len(probabilities) - 1}."
-        )
-    return int(label)
-
-
-@dataclass(frozen=True)
-class MapComparison:
-    """The probability of one class of one image under different maps for the same token.
-
-    Attributes:
-        label: the class that is watched.
-        painted: its probability with the map that was given.
-        learned: with the network's own map.
-        uniform: with the own map's mean in every cell.
-        random: `(draws,)`, with the own map's values in random order.
-    """
-
-    label: int
-    painted: float
-    learned: float
-    uniform: float
-    random: np.ndarray
-
-
-def compare_maps(
-    parts: NetworkParts,
-    image,
-    painted,
-    label: int | None = None,
-    token: int | None = None,
-    draws: int = 20,
-    seed: int = 0,
-) -> MapComparison:
-    """Put a painted map in the place of a learned one, and compare what the network then says.
-
-    The uniform and the random maps have the learned map's sum, and the random ones its very
-    values, so that only the place differs. The painted map is taken as `NetworkParts.tokens`
-    takes it; for v1 values between 0 and 1 are like the layer's own.
-
-    Args:
-        parts: from `split_network`.
-        image: `(32, 32, 3)`, 0..255.
-        painted: `(height, width)`, at least 0.
-        label: the class to watch; None for the one that the network predicts.
-        token: index of the token whose map is replaced; None replaces the maps of all.
-        draws: number of random maps, at least 1.
-        seed: seed of the random maps.
-
-    Raises:
-        TypeError, ValueError: a wrong image, or maps as in `NetworkParts.tokens`.
-        ValueError: no such class or token, or no draws.
-    """
-    grid = parts.grid(np.asarray(image)[None])
-    (learned,) = parts.maps(grid)
-    if token is not None and not 0 <= token < len(learned):
-        raise ValueError(
-            f"token is {token}, but the tokens have the indices 0 to {len(learned) - 1}."
-        )
-    if draws < 1:
-        raise ValueError(f"draws is {draws}, but it must be at least 1.")
-    painted = _check("painted maps", np.asarray(painted)[None], (1, *learned.shape[1:]))
-    rng = np.random.default_rng(seed)
-    uniform = np.broadcast_to(learned.mean((1, 2), keepdims=True), learned.shape)
-    others = [painted, uniform, *(shuffle_cells(learned, rng) for _ in range(draws))]
-    candidates = np.stack([learned] * (len(others) + 1))
-    chosen = slice(None) if token is None else token
-    for candidate, other in zip(candidates[1:], others, strict=True):
-        candidate[chosen] = np.broadcast_to(other, learned.shape)[chosen]
-    grids = np.repeat(grid, len(candidates), axis=0)
-    probabilities = parts.predict(parts.tokens(grids, candidates))
-    label = _check_label(label, probabilities[0])
-    own, hand, flat, *shuffled = probabilities[:, label]
-    return MapComparison(label, float(hand), float(own), float(flat), np.array(shuffled))
 
 
 def shuffle_cells(maps, rng: np.random.Generator) -> np.ndarray:
@@ -349,8 +251,8 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
     then what differs between the maps of two images matters little to the prediction.
 
     Args:
-        parts: from `split_network`.
-        images: `(N, 32, 32, 3)`, 0..255, at least two.
+        parts: the network.
+        images: `(N, image_size, image_size, 3)`, 0..255, at least two.
         labels: `(N,)`, integers.
         seed: seed of the shuffled maps.
 
@@ -360,7 +262,7 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
         `shuffled` (each map's values in random order).
 
     Raises:
-        TypeError, ValueError: wrong images.
+        TypeError, ValueError: as `check_images`.
         ValueError: fewer than two images, or not one label per image.
     """
     images, labels = check_images(images, parts.image_size), np.asarray(labels)
@@ -369,6 +271,7 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
             f"There are {len(images)} images and labels of shape {labels.shape}; give at least "
             "two images and one label per image."
         )
+    # Grids are large, so each batch's is made twice and never kept.
     batches = [slice(i, i + BATCH_SIZE) for i in range(0, len(images), BATCH_SIZE)]
     learned = np.concatenate([parts.maps(parts.grid(images[batch])) for batch in batches])
     maps = {

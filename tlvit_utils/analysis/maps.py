@@ -1,32 +1,47 @@
-"""Attention maps from the very forward pass that made the prediction, and scores (notebook 06).
+"""What a model sees, predicts and attends to, from one forward pass (notebook 06)."""
 
-The scores ask whether maps find the object, how much they differ from each other and from image
-to image, and whether what they mark matters to the prediction. No such number means anything
-alone: chance and the maps of other images are scored beside, and `interventions.randomised` makes
-the network with random weights to compare with.
-"""
+import inspect
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
 
+from tlvit_utils.analysis.graph import calls
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.data.batches import check_images
-from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, TopKTokens
-from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
+from tlvit_utils.figures.overlay import as_uint8
 
 BATCH_SIZE = 256
-TOKEN_LEARNERS = (TokenLearner, TokenLearnerV11, GroupedTokenLearner, PatchMerger, TopKTokens)
 
 
-def find_token_learner(model: keras.Model, layer: str | None = None) -> keras.layers.Layer:
-    """Return the model's TokenLearner, or the one called `layer` where it has several.
+class TokenLearnerCall(NamedTuple):
+    """One call of a TokenLearner in a model's graph: the layer and its symbolic tensors."""
+
+    layer: keras.layers.Layer
+    input: keras.KerasTensor
+    tokens: keras.KerasTensor  # (batch, num_tokens, dim)
+    maps: keras.KerasTensor  # (batch, num_tokens, height, width)
+
+
+def find_token_learner(model: keras.Model, layer: str | None = None) -> TokenLearnerCall:
+    """Return the call of the model's TokenLearner, or of the one named `layer`.
+
+    A TokenLearner is a layer whose `call` has an argument `return_attention_maps`, so this finds
+    your own, too.
 
     Raises:
-        ValueError: no TokenLearner, several and no `layer`, none of that name, or one that was
-            not asked for its maps.
+        TypeError: a model without a graph.
+        ValueError: no TokenLearner; several and no `layer`; none of that name; one that is called
+            several times, or that returns only tokens.
     """
-    found = {each.name: each for each in model.layers if isinstance(each, TOKEN_LEARNERS)}
+    found = {}
+    for node in calls(model):
+        if "return_attention_maps" in inspect.signature(node.operation.call).parameters:
+            found.setdefault(node.operation.name, []).append(node)
+    names = ", ".join(map(repr, found))
     if not found:
         raise ValueError(
             f"The model {model.name!r} has no TokenLearner, so it has no attention maps; build it "
@@ -34,45 +49,47 @@ def find_token_learner(model: keras.Model, layer: str | None = None) -> keras.la
         )
     if layer is None and len(found) > 1:
         raise ValueError(
-            f"The model {model.name!r} has several TokenLearners; pass layer= one of "
-            f"{', '.join(map(repr, found))}."
+            f"The model {model.name!r} has several TokenLearners; pass layer= one of {names}."
         )
-    if layer is not None and layer not in found:
+    name = layer or next(iter(found))
+    if name not in found:
         raise ValueError(
-            f"The model {model.name!r} has no TokenLearner called {layer!r}; it has "
-            f"{', '.join(map(repr, found))}."
+            f"The model {model.name!r} has no TokenLearner called {name!r}; it has {names}."
         )
-    token_learner = found[layer] if layer else next(iter(found.values()))
-    if not isinstance(token_learner.output, (list, tuple)):
+    if len(found[name]) > 1:
         raise ValueError(
-            f"The TokenLearner {token_learner.name!r} gives only tokens; call it with "
-            "return_attention_maps=True when building the model."
+            f"The model {model.name!r} calls the TokenLearner {name!r} {len(found[name])} times, "
+            "so it has several sets of maps; give each call a layer of its own."
         )
-    return token_learner
+    (node,) = found[name]
+    if len(node.output_tensors) != 2:
+        raise ValueError(
+            f"The TokenLearner {name!r} returns only tokens; call it with "
+            "return_attention_maps=True when you build the model."
+        )
+    return TokenLearnerCall(node.operation, node.input_tensors[0], *node.output_tensors)
 
 
 def predict_with_maps(
     model: keras.Model, images, layer: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and attention maps from one and the same forward pass.
+    """Return probabilities and attention maps from the same forward pass.
 
     Args:
-        model: from `build_vit`, or any functional model of square images, 0..255, with a
-            TokenLearner among its own layers.
+        model: any functional model of square images, 0..255, with a TokenLearner.
         images: `(N, image_size, image_size, 3)`, 0..255, uint8 or float.
-        layer: name of the TokenLearner, where the model has several.
+        layer: name of the TokenLearner, if the model has several.
 
     Returns:
-        Probabilities `(N, classes)` and maps `(N, num_tokens, height, width)`, float32.
+        The model's (first) output, `(N, classes)`, and maps `(N, num_tokens, height, width)`,
+        float32.
 
     Raises:
-        TypeError: images that are not numbers.
-        ValueError: wrong images, or no (single) TokenLearner; the message names it.
+        TypeError, ValueError: as `check_images` and `find_token_learner`.
     """
     images = check_images(images, model.input_shape[1])
-    _, maps = find_token_learner(model, layer).output
-    both = keras.Model(model.input, [model.output, maps])
-    return tuple(in_batches(both, images))
+    maps = find_token_learner(model, layer).maps
+    return tuple(in_batches(keras.Model(model.input, [model.outputs[0], maps]), images))
 
 
 def attention_maps(model: keras.Model, images, layer: str | None = None) -> np.ndarray:
@@ -80,72 +97,107 @@ def attention_maps(model: keras.Model, images, layer: str | None = None) -> np.n
     return predict_with_maps(model, images, layer)[1]
 
 
-def find_augmentation(model: keras.Model) -> RandomCropFlip:
-    """Return the model's cropping layer.
+def in_batches(function, array) -> list[np.ndarray]:
+    """Apply a layer, a model or `compiled(model)` to an array batch by batch.
 
-    Raises:
-        ValueError: the model has none.
+    A model that meets several batches is compiled first: that takes a second, and each batch then
+    takes about half the time.
+
+    Returns:
+        The outputs, each joined along the first axis, float32.
     """
-    for layer in model.layers:
-        if isinstance(layer, RandomCropFlip):
-            return layer
-    raise ValueError(f"The model {model.name!r} has no RandomCropFlip layer; use build_vit.")
+    if isinstance(function, keras.Model) and len(array) > BATCH_SIZE:
+        function = compiled(function)
+    outputs = []
+    for start in range(0, max(len(array), 1), BATCH_SIZE):
+        batch = np.asarray(array[start : start + BATCH_SIZE], "float32")
+        outputs.append(list(map(keras.ops.convert_to_numpy, keras.tree.flatten(function(batch)))))
+    return [np.concatenate(parts).astype("float32") for parts in zip(*outputs, strict=True)]
+
+
+def compiled(model: keras.Model):
+    """Return a model as a function of a batch that is compiled when it is first called.
+
+    JAX apart, this leaves XLA out, which would compile anew for every size of batch.
+    """
+    model.jit_compile = keras.backend.backend() == "jax"
+
+    def predict(batch):
+        with _without_retracing_warnings():
+            return model.predict_on_batch(batch)
+
+    return predict
+
+
+@contextmanager
+def _without_retracing_warnings():
+    """Keep TensorFlow from warning that several models are compiled one after the other."""
+
+    def passes(record):
+        return "retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
+
+
+def find_view(model: keras.Model):
+    """Return the call of the model's `RandomCropFlip` (see `graph.calls`); None without one."""
+    found = (node for node in calls(model) if isinstance(node.operation, RandomCropFlip))
+    return next(found, None)
+
+
+def _views(model, pictures):
+    """Return pictures `(N, height, width, channels)` as the model's cropping layer shows them."""
+    view = find_view(model)
+    return (
+        np.asarray(pictures, "float32") if view is None else in_batches(view.operation, pictures)[0]
+    )
 
 
 def seen_images(model: keras.Model, images) -> np.ndarray:
     """Return the pictures that the network sees at inference: the centre views.
 
-    A map's grid covers such a view from edge to edge, so this is what a map is drawn on. The
-    published view is 48 of 52 pixels, 29.5 of the original 32; see
-    `RandomCropFlip.visible_extent`.
+    A map's grid covers such a view from edge to edge, so this is what a map is drawn on. A model
+    without a `RandomCropFlip` layer sees the images themselves.
 
     Args:
-        images: `(N, 32, 32, 3)`, 0..255.
+        images: `(N, image_size, image_size, 3)`, 0..255.
 
     Returns:
         `(N, crop_size, crop_size, 3)`, float32, values 0..1.
     """
-    view = find_augmentation(model)
-    (views,) = in_batches(lambda batch: [view(batch)], check_images(images, model.input_shape[1]))
-    return np.clip(views / 255, 0, 1)
-
-
-def in_batches(function, images) -> list[np.ndarray]:
-    """Apply `function` to the images batch by batch, without compiling it; join its outputs."""
-    outputs = []
-    for start in range(0, max(len(images), 1), BATCH_SIZE):
-        batch = ops.convert_to_tensor(images[start : start + BATCH_SIZE], dtype="float32")
-        outputs.append([ops.convert_to_numpy(output) for output in function(batch)])
-    return [np.concatenate(parts).astype("float32") for parts in zip(*outputs, strict=True)]
+    return np.clip(_views(model, check_images(images, model.input_shape[1])) / 255, 0, 1)
 
 
 def mask_shares(model: keras.Model, masks, layer: str | None = None) -> np.ndarray:
     """Return how much of each cell of the maps' grid lies inside each image's mask.
 
-    The masks pass through the model's cropping layer as the images do, so that the cells are
-    those of the view that the network saw.
+    The masks are cropped as the images are, so the cells are those of the view.
 
     Args:
-        model: from `build_vit`.
-        masks: `(N, 32, 32)`, 1 or True inside, 0 or False outside.
-        layer: name of the TokenLearner, where the model has several.
+        model: as for `predict_with_maps`.
+        masks: `(N, image_size, image_size)`, 1 or True inside, 0 or False outside.
+        layer: name of the TokenLearner, if the model has several.
 
     Returns:
         `(N, height, width)`, float32, from 0 (all of the cell is outside) to 1 (all is inside).
 
     Raises:
-        ValueError: masks of another shape or with other values, or a model without a (single)
-            TokenLearner or without a cropping layer.
+        ValueError: masks of another shape or with other values; cells that do not divide the view
+            evenly; as `find_token_learner`.
     """
     masks, size = np.asarray(masks), model.input_shape[1]
     if masks.shape[1:] != (size, size) or not np.isin(masks, (0, 1)).all():
         raise ValueError(
             f"The masks have shape {masks.shape} and type {masks.dtype}; expected (N, {size}, "
-            f"{size}) with no other values than 0 and 1."
+            f"{size}) with no values but 0 and 1."
         )
-    view = find_augmentation(model)
-    (views,) = in_batches(lambda batch: [view(batch)], masks[..., None])
-    rows, columns = find_token_learner(model, layer).output[1].shape[2:]
+    rows, columns = find_token_learner(model, layer).maps.shape[2:]
+    views = _views(model, masks[..., None])
     return np.clip(cells_of_views(views, rows, columns).mean((2, 4, 5)), 0, 1)
 
 
@@ -160,10 +212,55 @@ def cells_of_views(views, rows, columns):
     return views.reshape(count, rows, height // rows, columns, width // columns, channels)
 
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one model makes of a set of images.
+
+    Attributes:
+        views: `(N, height, width, 3)`, uint8, what the network saw.
+        probabilities: `(N, classes)`.
+        maps: `(N, num_tokens, rows, columns)`.
+        masks: `(N, height, width)`, bool, the objects' masks on the views, or None.
+        mask_shares: `(N, rows, columns)`, how much of each cell they cover, or None.
+    """
+
+    views: np.ndarray
+    probabilities: np.ndarray
+    maps: np.ndarray
+    masks: np.ndarray | None
+    mask_shares: np.ndarray | None
+
+    def __add__(self, other: "Predictions") -> "Predictions":
+        """Return the predictions for these images and the other ones."""
+        pairs = [(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)]
+        return Predictions(*(None if a is None else np.concatenate([a, b]) for a, b in pairs))
+
+
+def look(model: keras.Model, images, masks=None) -> Predictions:
+    """Run a model over images, and over their masks where there are any.
+
+    Args:
+        model, images: as for `predict_with_maps`.
+        masks: as for `mask_shares`, or None.
+
+    Raises:
+        TypeError, ValueError: as `predict_with_maps` and `mask_shares`.
+    """
+    probabilities, maps = predict_with_maps(model, images)
+    shares = None
+    if masks is not None:
+        shares = mask_shares(model, masks)
+        masks = _views(model, np.asarray(masks)[..., None])[..., 0] > 0.5
+    return Predictions(as_uint8(seen_images(model, images)), probabilities, maps, masks, shares)
+
+
 def describe_map(attention_map) -> str:
     """Say in words where a map `(rows, columns)` looks and how concentrated it is."""
+    attention_map = np.asarray(attention_map)
     rows, columns = attention_map.shape
-    weights = attention_map / max(attention_map.sum(), 1e-12)
+    if not attention_map.any():
+        return f"0 on all {attention_map.size} cells"
+    weights = attention_map / attention_map.sum()
     strongest = np.argwhere(np.isclose(weights, weights.max(), atol=0))
     row, column = strongest[0] + 1
     where = f"at row {row}, column {column}"

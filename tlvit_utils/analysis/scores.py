@@ -1,9 +1,7 @@
-"""Scores of attention maps (notebook 06).
+"""Do maps find the object, do they differ, and does what they mark matter? (notebook 06)
 
-They ask whether maps find the object, how much they differ from each other and from image to image,
-and whether what they mark matters to the prediction. No such number means anything alone: chance
-and the maps of other images are scored beside, and `interventions.randomised` makes the network
-with random weights to compare with.
+No such score means anything alone. Compare it with chance and with the maps of other images, which
+are scored too, and with those of `interventions.randomised`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +9,13 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from tlvit_utils.analysis.maps import attention_maps, cells_of_views, find_augmentation, in_batches
+from tlvit_utils.analysis.maps import (
+    attention_maps,
+    cells_of_views,
+    compiled,
+    find_view,
+    in_batches,
+)
 from tlvit_utils.data.batches import check_images
 
 
@@ -38,29 +42,28 @@ class Localisation:
 def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[str, Localisation]:
     """Score maps by masks of the objects, beside two levels of chance.
 
-    TokenLearner's maps belong to no class: a hit says that a token reads the object, and nothing
-    of why. Where several cells are equally high, each counts for its part, so that a flat map
-    scores what chance scores.
+    A hit says that a token reads the object, not why. Several equally high cells share a hit, so
+    a flat map scores what chance scores.
 
-    Source: the pointing game is Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
+    Source: the pointing game of Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
     without their margin of 15 pixels around the object.
 
     Args:
         maps: `(N, num_tokens, height, width)`, at least 0.
         shares: `(N, height, width)`, from `mask_shares`.
-        num_shuffles: to how many other images' masks each map is held, at least 1.
+        num_shuffles: how many other images' masks each map is compared with, at least 1.
         seed: seed of the choice of other images.
 
     Returns:
-        "own": the maps held to their own images' masks.
-        "other": the same maps held to other images' masks. What lies near "own" here is a
-            matter of place: the maps look where objects tend to be, whatever the image.
+        "own": the maps compared with their own images' masks.
+        "other": with other images' masks. Where this is close to "own", the maps look where
+            objects usually are, whatever the image.
         "chance": a random cell and a uniform map, which score the masks' area; for `any_hit` as
             many random cells as there are tokens.
 
     Raises:
-        ValueError: maps and shares that do not fit each other, fewer than two images, wrong
-            values in the maps, or no shuffles.
+        ValueError: maps and shares of different shapes, fewer than two images, wrong values in
+            the maps, or no shuffles.
     """
     maps, shares = _check_maps(maps), np.asarray(shares, dtype=float)
     count, num_tokens, height, width = maps.shape
@@ -104,7 +107,7 @@ def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[st
 
 
 def _other_images(count, num_shuffles, seed):
-    """Yield `(count,)` indices, up to `num_shuffles` times, of which none is at its own place."""
+    """Yield `(count,)` indices, up to `num_shuffles` times; no image gets its own."""
     order = np.random.default_rng(seed).permutation(count)
     for shift in range(1, min(num_shuffles, count - 1) + 1):
         others = np.empty_like(order)
@@ -149,8 +152,7 @@ def diversity(maps) -> float:
 def fixed_share(maps) -> float:
     """Return the share of the maps' variance that is the same in every image.
 
-    Each token's values vary over images and cells; what its mean map over all images has of this
-    is a matter of place. 1 where a token's map is the same whatever the image.
+    1 where each token's map is the same in every image.
 
     Args:
         maps: `(N, num_tokens, height, width)`, at least 0.
@@ -162,7 +164,7 @@ def fixed_share(maps) -> float:
     centred = maps - maps.mean((0, 2, 3), keepdims=True)
     total = np.square(centred).mean()
     if total == 0:
-        raise ValueError("Every map is uniform, so there is no variance to share out.")
+        raise ValueError("Every map is uniform, so the maps have no variance.")
     return float(np.square(centred.mean(axis=0)).mean() / total)
 
 
@@ -174,20 +176,20 @@ def removal_accuracy(
     seed: int = 0,
     layer: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the accuracy when patches are removed: the most attended, and others to compare.
+    """Return the accuracy when the most attended cells are removed, or others to compare.
 
-    If maps mark what the prediction rests on, removing the cells that they mark hurts more than
-    removing as many others. A removed cell takes the mean colour of the whole view. No network
-    was trained on such pictures, so compare the accuracies with each other. The cells' order is
-    that of the mean of all tokens' maps of the whole image; ties fall at random.
+    A removed cell takes the mean colour of the view. If maps mark what the prediction depends on,
+    removing the cells they mark hurts more than removing others. No network was trained on such
+    pictures, so compare the accuracies only with each other. Cells are ordered by the mean of all
+    tokens' maps; ties fall at random.
 
     Args:
-        model: from `build_vit`, with a TokenLearner.
-        images: `(N, 32, 32, 3)`, 0..255, at least two.
+        model: as for `predict_with_maps`.
+        images: `(N, image_size, image_size, 3)`, 0..255, at least two.
         labels: `(N,)`, integers.
         counts: how many cells to remove, one accuracy for each.
         seed: seed of the random cells and of the choice of other images.
-        layer: name of the TokenLearner, where the model has several.
+        layer: name of the TokenLearner, if the model has several.
 
     Returns:
         Accuracies `(len(counts),)` without the "most attended" cells, without those that are the
@@ -195,8 +197,7 @@ def removal_accuracy(
         attended".
 
     Raises:
-        TypeError, ValueError: wrong images, or a model without a (single) TokenLearner or
-            without a cropping layer.
+        TypeError, ValueError: as `predict_with_maps` and `cells_of_views`.
         ValueError: fewer than two images, not one label per image, or counts outside the grid.
     """
     images, labels = check_images(images, model.input_shape[1]), np.asarray(labels)
@@ -219,9 +220,10 @@ def removal_accuracy(
         "random": random.argsort(axis=1),
         "least attended": attended[:, ::-1],
     }
-    view = find_augmentation(model).output
-    before, after = keras.Model(model.input, view), keras.Model(view, model.output)
-    (views,) = in_batches(lambda batch: [before(batch)], images)
+    call = find_view(model)
+    view = model.input if call is None else call.output_tensors[0]
+    (views,) = in_batches(keras.Model(model.input, view), images)
+    after = compiled(keras.Model(view, model.outputs[0]))
     means = views.mean((1, 2), keepdims=True)
 
     def accuracy(order, count):
@@ -231,7 +233,7 @@ def removal_accuracy(
         pictures = np.where(
             removed, means[:, :, None, :, None], cells_of_views(views, rows, columns)
         )
-        (probabilities,) = in_batches(lambda batch: [after(batch)], pictures.reshape(views.shape))
+        (probabilities,) = in_batches(after, pictures.reshape(views.shape))
         return np.mean(probabilities.argmax(axis=1) == labels)
 
     return {

@@ -11,7 +11,7 @@ import numpy as np
 import traitlets
 from PIL import Image, ImageDraw
 
-from tlvit_utils.analysis.interventions import shuffle_cells, split_network
+from tlvit_utils.analysis.interventions import NetworkParts, shuffle_cells
 from tlvit_utils.analysis.maps import describe_map, seen_images
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import (
@@ -58,7 +58,7 @@ class TokenPainter(StaticView, widgets.VBox):
         seed: seed of the random maps.
 
     Raises:
-        TypeError, ValueError: as `interventions.split_network` and `data.check_images`.
+        TypeError, ValueError: as `NetworkParts` and `data.check_images`.
         ValueError: no images, or not one label per image or one name per class.
     """
 
@@ -90,7 +90,7 @@ class TokenPainter(StaticView, widgets.VBox):
         self.size = size
         self.seed = seed
         self.views = as_uint8(seen_images(model, images))
-        self._parts = split_network(model)
+        self._parts = NetworkParts(model)
         self._read_image()
         self.painted = self.preset("centre")
         self._build()
@@ -113,7 +113,8 @@ class TokenPainter(StaticView, widgets.VBox):
 
     @traitlets.validate("token")
     def _check_token(self, proposal):
-        if proposal.value not in (ALL_TOKENS, *range(len(self._learned))):
+        known = proposal.value in (ALL_TOKENS, *range(len(self._learned)))
+        if isinstance(proposal.value, bool) or not known:
             raise traitlets.TraitError(
                 f"token is {proposal.value!r}, but it must be {ALL_TOKENS!r} or one of the "
                 f"indices 0 to {len(self._learned) - 1}."

@@ -70,7 +70,7 @@ class EpochScrubber(StaticView, widgets.VBox):
     Args:
         epoch_maps: from `analysis.load_epoch_maps`.
         views: `(images, height, width, 3)`, uint8, or float with values 0..1: what the network saw
-            of each of its images, from `attention.seen_images`.
+            of each of its images, from `seen_images`.
         size: side of the picture in pixels.
 
     Raises:
@@ -111,7 +111,8 @@ class EpochScrubber(StaticView, widgets.VBox):
     @traitlets.validate("token")
     def _check_token(self, proposal):
         num_tokens = self.maps.shape[2]
-        if proposal.value not in (ALL_TOKENS, *range(num_tokens)):
+        known = proposal.value in (ALL_TOKENS, *range(num_tokens))
+        if isinstance(proposal.value, bool) or not known:
             raise traitlets.TraitError(
                 f"token is {proposal.value!r}, but it must be {ALL_TOKENS!r} or one of the "
                 f"indices 0 to {num_tokens - 1}."

@@ -1,4 +1,4 @@
-"""Widgets: thin shells around the functions of `predictions`, `overlay` and `readouts`.
+"""Widgets: thin shells around the functions of `predictor`, `overlay` and `html`.
 
 They run on ipywidgets 7.7.1 (as Colab ships it) and 8, and use only `Image`, `HTML`, boxes, and
 controls with `observe`, so that an error in a callback is an error, and nothing waits for a
@@ -7,6 +7,7 @@ out drop-downs, from which JupyterLab takes the arrow keys, and sliders by thems
 screen reader finds no name: each stands beside a number field that has one.
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 import ipywidgets as widgets
@@ -17,12 +18,12 @@ from matplotlib.figure import Figure
 
 from tlvit_utils.analysis.epoch_maps import EpochMaps
 from tlvit_utils.analysis.maps import (
+    Predictions,
     describe_map,
     find_token_learner,
     predict_with_maps,
     seen_images,
 )
-from tlvit_utils.analysis.predictions import UNKNOWN, Predictions, Predictor, blocks_before
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import (
     COLORMAPS,
@@ -48,6 +49,7 @@ from tlvit_utils.widgets.html import (
     readers_html,
     token_names,
 )
+from tlvit_utils.widgets.predictor import UNKNOWN, Predictor, blocks_before
 from tlvit_utils.widgets.upload import PictureUpload
 
 ALL_TOKENS = "all"
@@ -73,7 +75,7 @@ def contact_sheet(model: keras.Model, image, title: str | None = None) -> Figure
         title: of the figure.
 
     Raises:
-        TypeError, ValueError: as `attention.predict_with_maps`.
+        TypeError, ValueError: as `predict_with_maps`.
     """
     images = np.asarray(image)[None]
     _, (maps,) = predict_with_maps(model, images)
@@ -118,7 +120,7 @@ class AttentionViewer(StaticView, widgets.VBox):
         size: side of the picture in pixels.
 
     Raises:
-        TypeError, ValueError: as `attention.predict_with_maps`.
+        TypeError, ValueError: as `predict_with_maps`.
         ValueError: no models or no images; labels, masks or class names that do not fit.
     """
 
@@ -173,7 +175,8 @@ class AttentionViewer(StaticView, widgets.VBox):
 
     @traitlets.validate("token")
     def _check_token(self, proposal):
-        if proposal.value not in (ALL_TOKENS, *range(self.num_tokens)):
+        known = proposal.value in (ALL_TOKENS, *range(self.num_tokens))
+        if isinstance(proposal.value, bool) or not known:
             raise traitlets.TraitError(
                 f"token is {proposal.value!r}, but it must be {ALL_TOKENS!r} or one of the "
                 f"indices 0 to {self.num_tokens - 1}."
@@ -214,15 +217,18 @@ class AttentionViewer(StaticView, widgets.VBox):
 
     @traitlets.validate("removed")
     def _check_removed(self, proposal):
-        tokens = set(range(self.num_tokens))
-        if not set(proposal.value) < tokens:
+        count, value = self.num_tokens, proposal.value
+        given = list(value) if isinstance(value, Iterable) else [None]
+        known = all(each in range(count) and not isinstance(each, bool) for each in given)
+        removed = tuple(sorted(set(given))) if known else ()
+        if not known or len(removed) == count:
             raise traitlets.TraitError(
-                f"removed is {proposal.value!r}, but it must hold some of the indices 0 to "
-                f"{len(tokens) - 1}, and not all: one token must stay."
+                f"removed is {value!r}, but it must be a list of indices from 0 to {count - 1}, "
+                "and not all of them."
             )
-        if proposal.value:
+        if removed:
             self._ablation()
-        return tuple(sorted(set(proposal.value)))
+        return removed
 
     # what the models make of the images
 
@@ -319,7 +325,7 @@ class AttentionViewer(StaticView, widgets.VBox):
         learners = map(find_token_learner, self.models.values())
         self.removed_controls = [
             _check_box(f"without token {token + 1}")
-            for token in range(max(learner.num_tokens for learner in learners))
+            for token in range(max(learner.maps.shape[1] for learner in learners))
         ]
         for control in self.cell_controls:
             control.observe(self._set_cell, "value")

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "06_attention_maps.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "06_attention_maps.ipynb"
 SETTINGS = {  # all cells in the page, and no questions
     "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},

@@ -1,76 +1,25 @@
 """What models make of a set of images, each computed once, when it is first asked for."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from tlvit_utils.analysis import interventions
-from tlvit_utils.analysis.maps import (
-    find_token_learner,
-    mask_shares,
-    predict_with_maps,
-    seen_images,
-)
+from tlvit_utils.analysis.maps import Predictions, find_token_learner, look
 from tlvit_utils.blocks import TransformerBlock
-from tlvit_utils.figures.overlay import as_uint8
 
 RANDOM_SEED = 0  # of the weights in the place of the learned ones
-UNKNOWN = -1  # the label of an image whose class nobody told
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What one model makes of all images.
-
-    Attributes:
-        views: `(N, height, width, 3)`, uint8, what the network saw.
-        probabilities: `(N, classes)`.
-        maps: `(N, num_tokens, rows, columns)`.
-        masks: `(N, height, width)`, bool, the objects' masks on the views, or None.
-        mask_shares: `(N, rows, columns)`, how much of each cell they cover, or None.
-    """
-
-    views: np.ndarray
-    probabilities: np.ndarray
-    maps: np.ndarray
-    masks: np.ndarray | None
-    mask_shares: np.ndarray | None
-
-    def __add__(self, other: "Predictions") -> "Predictions":
-        """Return what the model makes of these images and of the other ones."""
-        pairs = [(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)]
-        return Predictions(*(None if a is None else np.concatenate([a, b]) for a, b in pairs))
-
-
-def look(model: keras.Model, images, masks=None) -> Predictions:
-    """Run a model over all images once.
-
-    Args:
-        model: a model with a TokenLearner.
-        images: `(N, 32, 32, 3)`, 0..255.
-        masks: `(N, 32, 32)`, 0 and 1, or None.
-
-    Raises:
-        TypeError, ValueError: as `attention.predict_with_maps`.
-        ValueError: as `attention.mask_shares`.
-    """
-    probabilities, maps = predict_with_maps(model, images)
-    shares = None
-    if masks is not None:
-        shares = mask_shares(model, masks)
-        masks = np.repeat(255 * np.asarray(masks, "uint8")[..., None], 3, axis=-1)
-        masks = seen_images(model, masks)[..., 0] > 0.5
-    return Predictions(as_uint8(seen_images(model, images)), probabilities, maps, masks, shares)
+UNKNOWN = -1  # the label of an image whose class is unknown
 
 
 def blocks_before(model: keras.Model) -> int:
     """Return how many Transformer blocks a cell has been through when TokenLearner reads it.
 
     Raises:
-        ValueError: as `attention.find_token_learner`.
+        ValueError: as `find_token_learner`.
     """
-    place = model.layers.index(find_token_learner(model))
+    place = model.layers.index(find_token_learner(model).layer)
     return sum(isinstance(layer, TransformerBlock) for layer in model.layers[:place])
 
 
@@ -193,12 +142,12 @@ class Predictor:
         """Return what can be asked about a model's tokens of one image; the last one is kept.
 
         Raises:
-            ValueError: as `interventions.split_network`.
+            ValueError: as `interventions.NetworkParts`.
         """
         key = name, randomised, image_index
         if self._ablation is None or self._ablation[0] != key:
             if key[:2] not in self._parts:
-                self._parts[key[:2]] = interventions.split_network(self.model(*key[:2]))
+                self._parts[key[:2]] = interventions.NetworkParts(self.model(*key[:2]))
             parts = self._parts[key[:2]]
             image = self.images[image_index]
             grid = parts.grid(image[None])

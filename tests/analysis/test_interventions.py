@@ -8,12 +8,11 @@ from keras.ops import convert_to_numpy
 
 from tlvit_utils import GroupedTokenLearner, PatchMerger, TokenFuser, TokenLearner, build_vit
 from tlvit_utils.analysis.interventions import (
+    NetworkParts,
     accuracy_with_maps,
-    compare_maps,
     randomised,
     ranks,
     shuffle_cells,
-    split_network,
     token_effects,
 )
 from tlvit_utils.analysis.maps import find_token_learner, predict_with_maps
@@ -37,7 +36,7 @@ def images():
 @pytest.fixture(scope="module")
 def parts(tiny_model):
     """The parts of the tiny model: 3 tokens of width 16 from a 4×4 grid, 10 classes."""
-    return split_network(tiny_model)
+    return NetworkParts(tiny_model)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -47,13 +46,13 @@ def model(request, tiny_config, randomise):
 
 
 class PlainParts:
-    """What `split_network` returns, for a network that can be worked out by hand.
+    """Like `NetworkParts`, for a network that can be worked out by hand.
 
     The grid has 2×2 cells, of which each knows its place and nothing else, so that a token is its
     own map; the prediction is the mean of the tokens.
     """
 
-    image_size = 32
+    image_size, num_tokens = 32, None
 
     def __init__(self, maps):
         self.learned = np.array(maps, dtype="float32").reshape(len(maps), -1, 2, 2)
@@ -77,7 +76,7 @@ def indexed_images(count):
 
 
 def test_the_parts_in_a_row_are_the_network(model, images):
-    parts = split_network(model)
+    parts = NetworkParts(model)
     probabilities, maps = predict_with_maps(model, images)
     grid = parts.grid(images)
     assert (grid.shape, grid.dtype) == ((3, 4, 4, 16), "float32")
@@ -93,20 +92,22 @@ def test_a_network_of_several_token_learners_is_split_at_the_one_that_is_named(i
     x, _ = TokenLearner(4, name="first")(x, return_attention_maps=True)
     x, _ = TokenLearner(2, name="second")(x, return_attention_maps=True)
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(x))
-    parts = split_network(model, "second")
+    parts = NetworkParts(model, "second")
     grid = parts.grid(images)
     assert grid.shape == (3, 2, 2, 8)
     outputs = parts.predict(parts.tokens(grid, parts.maps(grid)))
     np.testing.assert_allclose(outputs, convert_to_numpy(model(images)), atol=1e-5)
     with pytest.raises(ValueError, match="several TokenLearners"):
-        split_network(model)
-    with pytest.raises(ValueError, match=r"cannot be split at 'first'.*any number"):
-        split_network(model, "first")  # the second needs a square number of tokens
+        NetworkParts(model)
+    first = NetworkParts(model, "first")
+    assert first.num_tokens == 4  # the second needs a square number of tokens
+    outputs = first.predict(first.tokens(grid := first.grid(images), first.maps(grid)))
+    np.testing.assert_allclose(outputs, convert_to_numpy(model(images)), atol=1e-5)
 
 
 def test_maps_pool_as_the_layer_pools(model, images):
     """One cell alone, once as high as 1 and once as 5, is that cell's vector."""
-    parts = split_network(model)
+    parts = NetworkParts(model)
     grid = parts.grid(images)
     layer = find_token_learner(model)
     maps = np.zeros((3, 2, 4, 4))
@@ -141,8 +142,8 @@ def test_splitting_leaves_the_network_as_it_was(tiny_config, randomise, images, 
     model = randomise(build_vit(tiny_config))
     before = predict_with_maps(model, images)
     names = [layer.name for layer in model.layers]
-    split_network(model)
-    parts = split_network(model)
+    NetworkParts(model)
+    parts = NetworkParts(model)
     assert [layer.name for layer in model.layers] == names
     for now, then in zip(predict_with_maps(model, images), before, strict=True):
         np.testing.assert_array_equal(now, then)
@@ -159,20 +160,20 @@ def test_splitting_leaves_the_network_as_it_was(tiny_config, randomise, images, 
 
 def test_more_images_than_a_batch(parts, images, monkeypatch):
     whole = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
-    monkeypatch.setattr("tlvit_utils.analysis.interventions.BATCH_SIZE", 2)
+    monkeypatch.setattr("tlvit_utils.analysis.maps.BATCH_SIZE", 2)
     in_two = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
     np.testing.assert_allclose(in_two, whole, atol=1e-5)
 
 
 def test_a_network_that_cannot_be_split_is_refused(tiny_config):
     with pytest.raises(ValueError, match="'vit' has no TokenLearner"):
-        split_network(build_vit(tiny_config.replace(num_tokens=None)))
+        NetworkParts(build_vit(tiny_config.replace(num_tokens=None)))
     inputs = keras.Input((32, 32, 3))
     grid = keras.layers.Conv2D(8, 8, 8)(inputs)
     tokens, _ = TokenLearner(2, name="bypassed")(grid, return_attention_maps=True)
     model = keras.Model(inputs, grid + TokenFuser()(tokens, grid))
     with pytest.raises(ValueError, match=r"cannot be split at 'bypassed'.*nothing but its tokens"):
-        split_network(model)
+        NetworkParts(model)
 
 
 def test_wrong_arrays_are_refused(parts, tiny_config, images):
@@ -192,7 +193,7 @@ def test_wrong_arrays_are_refused(parts, tiny_config, images):
             parts.tokens(grid, np.full((3, 2, 4, 4), wrong))
     with pytest.raises(ValueError, match=r"tokens have shape \(3, 0, 16\)"):
         parts.predict(np.ones((3, 0, 16)))
-    softmaxed = split_network(build_vit(tiny_config.replace(variant="v1.1")))
+    softmaxed = NetworkParts(build_vit(tiny_config.replace(variant="v1.1")))
     with pytest.raises(ValueError, match="0 everywhere"):
         softmaxed.tokens(grid, np.zeros((3, 1, 4, 4)))
     assert not parts.tokens(grid, np.zeros((3, 1, 4, 4))).any()  # in v1 that is an empty token
@@ -226,52 +227,35 @@ def test_leaving_out_a_token_of_a_real_network(parts, images):
     assert effects.effects[2] == pytest.approx(whole - first_two[4], abs=1e-6)
 
 
+def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_model, images):
+    parts = NetworkParts(readme_model)
+    grid = parts.grid(images)
+    predicted = parts.predict(parts.tokens(grid, parts.maps(grid)))
+    np.testing.assert_allclose(predicted, predict_with_maps(readme_model, images)[0], atol=1e-5)
+    accuracies = accuracy_with_maps(parts, images, predicted.argmax(axis=1))
+    assert accuracies["learned"] == 1
+    with pytest.raises(ValueError, match="take exactly 8 tokens, so none can be left out"):
+        token_effects(parts, images[0])
+    with pytest.raises(ValueError, match=r"\(1, 7, 64\); expected \(any, 8, 64\)"):
+        parts.predict(np.ones((1, 7, 64)))
+
+
+def test_networks_that_share_a_token_learner_are_split_apart(images):
+    shared = TokenLearner(2)
+    for _ in range(2):
+        inputs = keras.Input((32, 32, 3))
+        grid = keras.layers.Conv2D(8, 8, 8)(inputs)
+        tokens, _ = shared(grid, return_attention_maps=True)
+        model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(tokens))
+        parts = NetworkParts(model)
+        predicted = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
+        np.testing.assert_allclose(predicted, convert_to_numpy(model(images)), atol=1e-5)
+
+
 def test_the_only_token_cannot_be_left_out(tiny_config, images):
-    parts = split_network(build_vit(tiny_config.replace(num_tokens=1)))
+    parts = NetworkParts(build_vit(tiny_config.replace(num_tokens=1)))
     with pytest.raises(ValueError, match="only one token"):
         token_effects(parts, images[0])
-
-
-def test_compare_maps_by_hand():
-    """Token 0 is (8, 0, 0, 0), token 1 is (0, 2, 2, 0); the prediction is their mean."""
-    parts, image = PlainParts([[[8, 0, 0, 0], [0, 2, 2, 0]]]), indexed_images(1)[0]
-    painted = np.array([[0, 1], [0, 0]])
-    result = compare_maps(parts, image, painted, label=1, token=0)
-    assert (result.learned, result.painted, result.uniform) == (1, 1.5, 2)
-    assert set(result.random.tolist()) == {1, 5}  # the 8 is on cell 1 or elsewhere
-    assert len(result.random) == 20
-
-    result = compare_maps(parts, image, painted, token=None)
-    assert (result.label, result.learned, result.painted, result.uniform) == (0, 4, 0, 1.5)
-    again = compare_maps(parts, image, painted, token=None, seed=0)
-    assert again.random.tolist() == result.random.tolist()
-    other = compare_maps(parts, image, painted, token=None, seed=1)
-    assert other.random.tolist() != result.random.tolist()
-
-
-def test_a_learned_map_painted_by_hand_changes_nothing(model, images):
-    parts = split_network(model)
-    learned = parts.maps(parts.grid(images[:1]))[0]
-    result = compare_maps(parts, images[0], learned[1], token=1, draws=2)
-    assert result.painted == pytest.approx(result.learned, abs=1e-6)
-    flat = compare_maps(parts, images[0], np.full((4, 4), learned[1].mean()), token=1, draws=2)
-    assert flat.painted == pytest.approx(flat.uniform, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ({"token": 3}, "indices 0 to 2"),
-        ({"label": 10}, "indices 0 to 9"),
-        ({"draws": 0}, "draws is 0"),
-        ({"painted": np.ones((3, 3))}, r"painted maps have shape \(1, 3, 3\)"),
-        ({"painted": -np.ones((4, 4))}, "negative"),
-        ({"image": np.zeros((2, 32, 32, 3))}, "The images have shape"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused(parts, images, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        compare_maps(parts, **{"image": images[0], "painted": np.ones((4, 4)), **arguments})
 
 
 def test_shuffled_cells_are_the_same_values_elsewhere():
@@ -302,7 +286,8 @@ def test_accuracy_needs_two_images_and_their_labels(parts, images):
         accuracy_with_maps(parts, images[:1], [0])
 
 
-def test_a_randomised_model_is_fresh_and_repeatable(model, images):
+def test_a_randomised_model_is_fresh_and_repeatable(tiny_model, images):
+    model = tiny_model
     before = model.get_weights()
     state = random.getstate()
     fresh, same, other = (randomised(model, seed) for seed in (1, 1, 2))
@@ -327,7 +312,7 @@ def test_the_parts_are_compiled_without_warnings(tiny_model, caplog):
     logger.addHandler(caplog.handler)  # it does not pass its records on
     try:
         for count in (1, 2, 3):
-            parts = split_network(tiny_model)
+            parts = NetworkParts(tiny_model)
             grid = parts.grid(np.zeros((count, 32, 32, 3)))
             parts.predict(parts.tokens(grid, parts.maps(grid)))
     finally:

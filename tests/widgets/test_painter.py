@@ -1,5 +1,4 @@
 import io
-import re
 
 import ipywidgets as widgets
 import numpy as np
@@ -8,7 +7,7 @@ from PIL import Image
 from traitlets import TraitError
 
 from tlvit_utils import build_vit
-from tlvit_utils.analysis.interventions import compare_maps, split_network
+from tlvit_utils.analysis.interventions import NetworkParts
 from tlvit_utils.analysis.maps import describe_map, predict_with_maps, seen_images
 from tlvit_utils.figures.overlay import as_uint8, draw_cell, render
 from tlvit_utils.widgets import painter
@@ -137,21 +136,22 @@ def test_what_the_presets_are(painting, tiny_model, images):
 
 
 @pytest.mark.parametrize(
-    "trait, value, message",
+    "trait, value",
     [
-        ("image_index", 3, "image_index is 3, but it must be from 0 to 2"),
-        ("row", 4, "row is 4, but it must be from 0 to 3"),
-        ("column", -1, "column is -1, but it must be from 0 to 3"),
-        ("token", 3, "token is 3, but it must be 'all' or one of the indices 0 to 2"),
-        ("pen", "red", "pen"),
-        ("painted", np.zeros((3, 4)), "must have shape (4, 4) and values from 0 to 1"),
-        ("painted", np.full((4, 4), 1.5), "must have shape (4, 4) and values from 0 to 1"),
-        ("painted", np.full((4, 4), np.nan), "must have shape (4, 4) and values from 0 to 1"),
+        ("image_index", 3),
+        ("row", 4),
+        ("column", -1),
+        ("token", 3),
+        ("token", True),
+        ("pen", "red"),
+        ("painted", np.zeros((3, 4))),
+        ("painted", np.full((4, 4), 1.5)),
+        ("painted", np.full((4, 4), np.nan)),
     ],
 )
-def test_what_is_not_there_is_refused(painting, trait, value, message):
+def test_an_error_leaves_the_painter_as_it_was(painting, trait, value):
     before = getattr(painting, trait), painting.text.value
-    with pytest.raises(TraitError, match=re.escape(message)):
+    with pytest.raises(TraitError):
         setattr(painting, trait, value)
     assert getattr(painting, trait) is before[0] and painting.text.value == before[1]
 
@@ -198,7 +198,6 @@ def test_painting_the_random_map_gives_the_first_of_them(painting):
 
 @pytest.mark.parametrize("token", ["all", 1])
 def test_a_painted_map_has_the_learned_maps_sum(painting, tiny_model, images, token):
-    """Held against `compare_maps`, which takes a painted map as it is."""
     painting.image_index, painting.token = 1, token
     scores = []
     for cell in ((0, 0), (3, 2)):
@@ -208,11 +207,12 @@ def test_a_painted_map_has_the_learned_maps_sum(painting, tiny_model, images, to
         painting.paint(cell, 1)  # the same shape
         assert painting.scores["painted"] == pytest.approx(scores[-1]["painted"], abs=1e-6)
         if token == 1:
-            learned = predict_with_maps(tiny_model, images)[1][1, 1]
-            scaled = painting.painted * learned.sum()
-            same = compare_maps(split_network(tiny_model), images[1], scaled, LABELS[1], token)
-            assert scores[-1]["painted"] == pytest.approx(same.painted, abs=1e-5)
-            assert scores[-1]["uniform"] == pytest.approx(same.uniform, abs=1e-5)
+            parts = NetworkParts(tiny_model)
+            grid = parts.grid(images[1:2])
+            maps = parts.maps(grid)
+            maps[0, 1] = painting.painted * maps[0, 1].sum()
+            same = parts.predict(parts.tokens(grid, maps))[0, LABELS[1]]
+            assert scores[-1]["painted"] == pytest.approx(same, abs=1e-5)
     assert scores[0]["painted"] != pytest.approx(scores[1]["painted"], abs=1e-5)
     assert scores[0]["learned"] == scores[1]["learned"]
 
@@ -235,7 +235,7 @@ def test_an_empty_map_has_no_score(painting):
 
 @pytest.mark.parametrize("kind", ["v1.1", "grouped"])
 def test_other_kinds_can_be_painted(tiny_config, randomise, images, kind):
-    model = randomise(build_vit(tiny_config.replace(kind=kind, num_groups=2)))
+    model = randomise(build_vit(tiny_config.replace(variant=kind, num_groups=2)))
     painting = TokenPainter(model, images, LABELS, NAMES, size=64)
     probabilities, _ = predict_with_maps(model, images)
     assert painting.scores["learned"] == pytest.approx(probabilities[0, LABELS[0]], abs=1e-5)

@@ -1,0 +1,282 @@
+from functools import wraps
+
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils import RandomCropFlip, TokenLearner, ViTConfig, build_vit
+from tlvit_utils.analysis.maps import (
+    attention_maps,
+    describe_map,
+    find_token_learner,
+    find_view,
+    in_batches,
+    look,
+    mask_shares,
+    predict_with_maps,
+    seen_images,
+)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype="uint8")
+
+
+@pytest.fixture(scope="module")
+def two_token_learners():
+    """A functional model in which 16 tokens become 4, and these 2."""
+    x = inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 8, 8)(x)
+    x, _ = TokenLearner(4, name="first")(x, return_attention_maps=True)
+    x, _ = TokenLearner(2, name="second")(x, return_attention_maps=True)
+    return keras.Model(inputs, keras.layers.Flatten()(x), name="pair")
+
+
+def test_probabilities_and_maps_are_those_of_the_model(tiny_model, images):
+    maps = tiny_model.get_layer("token_learner").output[1]
+    both = keras.Model(tiny_model.input, [tiny_model.output, maps])
+    for result, expected in zip(predict_with_maps(tiny_model, images), both(images), strict=True):
+        np.testing.assert_array_equal(result, convert_to_numpy(expected))
+        assert result.dtype == "float32"
+    assert attention_maps(tiny_model, images).shape == (5, 3, 4, 4)
+
+
+def test_one_pass_gives_both(tiny_model, images, monkeypatch):
+    batches = []
+    call = TokenLearner.call
+
+    @wraps(call)
+    def counted(self, x, **options):
+        batches.append(len(x))
+        return call(self, x, **options)
+
+    monkeypatch.setattr(TokenLearner, "call", counted)
+    predict_with_maps(tiny_model, images)
+    assert batches == [5]
+
+
+def test_the_layer_chooses_among_several(two_token_learners, images):
+    assert attention_maps(two_token_learners, images, "first").shape == (5, 4, 4, 4)
+    assert attention_maps(two_token_learners, images, "second").shape == (5, 2, 2, 2)
+    with pytest.raises(ValueError, match=r"'pair' has several.*'first', 'second'"):
+        predict_with_maps(two_token_learners, images)
+    with pytest.raises(ValueError, match=r"no TokenLearner called 'third'.*'first', 'second'"):
+        predict_with_maps(two_token_learners, images, "third")
+
+
+def with_token_learner(token_learner, times=1):
+    """Return a model with a convolution of its own, and one that returns its last maps."""
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 8, 8)(inputs)
+    for _ in range(times):
+        x, maps = token_learner(x, return_attention_maps=True)
+    outputs = keras.layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, outputs), keras.Model(inputs, maps)
+
+
+def test_models_that_share_a_token_learner_have_their_own_maps(images):
+    shared = TokenLearner(4, name="shared")
+    for model, with_maps in (with_token_learner(shared) for _ in range(2)):
+        expected = convert_to_numpy(with_maps(images.astype("float32")))
+        np.testing.assert_allclose(attention_maps(model, images), expected, atol=1e-6)
+
+
+def test_a_token_learner_that_a_model_calls_twice_is_refused(images):
+    model, _ = with_token_learner(TokenLearner(4, name="twice"), times=2)
+    with pytest.raises(ValueError, match="calls the TokenLearner 'twice' 2 times"):
+        predict_with_maps(model, images)
+
+
+def test_a_model_that_another_one_uses_keeps_its_maps(tiny_model, images):
+    before = attention_maps(tiny_model, images)
+    inputs = keras.Input((32, 32, 3))
+    keras.Model(inputs, tiny_model(255 - inputs))
+    np.testing.assert_array_equal(attention_maps(tiny_model, images), before)
+
+
+def test_a_model_may_return_its_maps_besides(tiny_model, images):
+    maps = find_token_learner(tiny_model).maps
+    both = keras.Model(tiny_model.input, [tiny_model.output, maps])
+    for one, other in zip(
+        predict_with_maps(both, images), predict_with_maps(tiny_model, images), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_token_learner_of_your_own_has_maps(images):
+    class Mine(keras.layers.Layer):
+        def call(self, x, return_attention_maps=False):
+            maps = keras.ops.transpose(x, (0, 3, 1, 2))
+            tokens = keras.ops.mean(x, axis=1)
+            return (tokens, maps) if return_attention_maps else tokens
+
+    inputs = keras.Input((32, 32, 3))
+    tokens, _ = Mine()(inputs, return_attention_maps=True)
+    model = keras.Model(inputs, keras.layers.Flatten()(tokens))
+    np.testing.assert_array_equal(attention_maps(model, images), images.transpose(0, 3, 1, 2))
+
+
+def test_a_model_without_a_cropping_layer_sees_the_images(readme_model, images):
+    np.testing.assert_allclose(seen_images(readme_model, images), images / 255, atol=1e-6)
+    masks = np.zeros((5, 32, 32))
+    masks[:, :8, :4] = 1
+    expected = np.zeros((5, 8, 8))
+    expected[:, :2, 0] = 1
+    seen = look(readme_model, images, masks)
+    np.testing.assert_array_equal(seen.mask_shares, expected)
+    np.testing.assert_array_equal(seen.masks, masks == 1)
+    np.testing.assert_array_equal(seen.views, images)
+
+
+def test_many_batches_give_what_one_gives(tiny_model, images, monkeypatch):
+    """Several batches run compiled, a single one does not."""
+    (whole,) = in_batches(tiny_model, images)
+    monkeypatch.setattr("tlvit_utils.analysis.maps.BATCH_SIZE", 2)
+    (parts,) = in_batches(tiny_model, images)
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+    (nothing,) = in_batches(tiny_model, images[:0])
+    assert nothing.shape == (0, 10)
+
+
+def test_a_model_without_maps_is_refused(tiny_config, images):
+    with pytest.raises(ValueError, match="'vit' has no TokenLearner"):
+        predict_with_maps(build_vit(tiny_config.replace(num_tokens=None)), images)
+    inputs = keras.Input((32, 32, 3))
+    tokens_only = keras.Model(inputs, TokenLearner(2, name="silent")(inputs))
+    with pytest.raises(ValueError, match=r"'silent'.*only tokens.*return_attention_maps"):
+        predict_with_maps(tokens_only, images)
+
+
+@pytest.mark.parametrize("function", [predict_with_maps, attention_maps, seen_images])
+def test_wrong_images_are_refused(function, tiny_model, images):
+    with pytest.raises(ValueError, match="multiply by 255"):
+        function(tiny_model, images / 255)
+    with pytest.raises(ValueError, match=r"\(32, 32, 3\).*image\[None\]"):
+        function(tiny_model, images[0])
+
+
+def test_seen_images_are_the_published_centre_views(images):
+    model = build_vit(ViTConfig.published())
+    resized = convert_to_numpy(keras.layers.Resizing(52, 52)(images.astype("float32")))
+    views = seen_images(model, images)
+    np.testing.assert_allclose(views, resized[:, 2:50, 2:50] / 255, atol=1e-5)
+
+
+@pytest.fixture(scope="module", params=["published", "light"])
+def brightness_model(request):
+    """A model whose one map is highest where the image is brightest.
+
+    A patch becomes (brightness, 8, -8), of which TokenLearner's LayerNorm keeps the order; the
+    positions are 0, the block adds 0, and the convolutions read their centre and channel 0 only.
+    """
+    config = getattr(ViTConfig, request.param)().replace(
+        num_layers=1, token_learner_after=0, num_tokens=1, projection_dim=3, mlp_units=(3,)
+    )
+    model = build_vit(config)
+    for variable in model.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    projection = model.get_layer("patch_projection")
+    kernel = np.zeros(projection.kernel.shape)
+    kernel[..., 0] = 1 / kernel[..., 0].size
+    projection.set_weights([kernel, np.array([0, 8, -8])])
+    token_learner = model.get_layer("token_learner")
+    token_learner.norm.gamma.assign(np.ones(3))
+    for conv in token_learner.convs:
+        kernel = np.zeros(conv.kernel.shape)
+        kernel[1, 1, 0] = 5
+        conv.set_weights([kernel])
+    return model
+
+
+@pytest.mark.parametrize(
+    "row, column", [(4.5, 4.5), (4.5, 27.5), (28.5, 10.5), (13.5, 20.5), (29.5, 2.5), (18.5, 30.5)]
+)
+def test_a_bright_patch_lights_the_cell_above_it(brightness_model, row, column):
+    """Rows and columns count in pixels of the original image; the patch is 3×3 around them."""
+    image = np.full((32, 32, 3), 20, dtype="uint8")
+    patch = np.zeros((32, 32), dtype="uint8")
+    patch[int(row) - 1 : int(row) + 2, int(column) - 1 : int(column) + 2] = 1
+    image[patch == 1] = 255
+    ((cells,),) = attention_maps(brightness_model, image[None])
+    cell = np.unravel_index(cells.argmax(), cells.shape)
+    (shares,) = mask_shares(brightness_model, patch[None])
+    assert cell == np.unravel_index(shares.argmax(), shares.shape)
+
+    (view,) = seen_images(brightness_model, image[None])
+    size = len(view) // len(cells)
+    brightness = view.reshape(len(cells), size, len(cells), size, 3).mean((1, 3, 4))
+    assert cell == np.unravel_index(brightness.argmax(), cells.shape)
+
+    first, last = find_view(brightness_model).operation.visible_extent(32)
+    edges = np.linspace(first, last, len(cells) + 1)
+    for position, index in zip((row, column), cell, strict=True):
+        assert edges[index] <= position <= edges[index + 1]
+
+
+@pytest.mark.parametrize(
+    "cells, place",
+    [
+        ([(0, 0)], "towards the top left"),
+        ([(7, 3), (7, 4)], "towards the bottom;"),
+        ([(3, 7), (4, 7)], "towards the right;"),
+        ([(3, 3), (4, 4)], "around the centre"),
+    ],
+)
+def test_a_map_is_described_by_its_place_and_its_concentration(cells, place):
+    attention_map = np.zeros((8, 8))
+    attention_map[tuple(zip(*cells, strict=True))] = 1
+    words = describe_map(attention_map)
+    where = f"at row {cells[0][0] + 1}, column {cells[0][1] + 1}"
+    if len(cells) > 1:
+        where = f"on {len(cells)} cells alike,"
+    assert f"strongest {where} of 8 × 8" in words
+    assert ("(entropy 0% of" in words) == (len(cells) == 1)
+    assert place in words
+    assert f"on {len(cells) // 2 or 1} of 64 cells" in words
+
+
+def test_flat_and_empty_maps_are_described_without_a_warning():
+    assert "32 of 64 cells (entropy 100% of" in describe_map(np.full((8, 8), 0.5))
+    assert "around the centre" in describe_map(np.full((8, 8), 0.5))
+    assert describe_map(np.zeros((8, 8))) == "0 on all 64 cells"
+
+
+def test_shares_count_the_pixels_of_a_mask_in_each_cell(tiny_model):
+    """The tiny model's view is the image, and its cells are 8×8 pixels."""
+    masks = np.zeros((2, 32, 32), dtype=bool)
+    masks[0, 4:16, 8:24] = True
+    masks[1, 31, 31] = True
+    expected = np.zeros((2, 4, 4))
+    expected[0, :2, 1:3] = [[0.5, 0.5], [1, 1]]
+    expected[1, 3, 3] = 1 / 64
+    np.testing.assert_allclose(mask_shares(tiny_model, masks), expected, atol=1e-6)
+
+
+def test_shares_belong_to_the_view_and_not_to_the_whole_image():
+    """The published view leaves out a margin of 1.23 pixels; cells are 3.69 pixels wide."""
+    model = build_vit(ViTConfig.published())
+    margin = np.ones((1, 32, 32))
+    margin[:, 1:-1, 1:-1] = 0
+    assert mask_shares(model, margin).sum() < 1  # the area of 9 cells, nearly all unseen
+    half = np.zeros((1, 32, 32))
+    half[:, :16] = 1
+    (shares,) = mask_shares(model, half)
+    np.testing.assert_allclose(shares[:3], 1, atol=1e-6)
+    np.testing.assert_allclose(shares[5:], 0, atol=1e-6)
+    assert shares.mean() == pytest.approx(0.5, abs=1e-6)
+
+
+def test_wrong_masks_are_refused(tiny_model):
+    for masks in (np.ones((32, 32)), np.ones((1, 16, 16)), np.full((1, 32, 32), 255)):
+        with pytest.raises(ValueError, match=r"expected \(N, 32, 32\).* 0 and 1"):
+            mask_shares(tiny_model, masks)
+
+
+def test_a_grid_that_does_not_divide_the_view_is_refused():
+    inputs = keras.Input((32, 32, 3))
+    grid = keras.layers.Conv2D(4, 5, 5)(RandomCropFlip(32, 32)(inputs))  # 6×6 cells
+    model = keras.Model(inputs, TokenLearner(1)(grid, return_attention_maps=True)[0])
+    with pytest.raises(ValueError, match="6 × 6 cells, which do not divide"):
+        mask_shares(model, np.ones((1, 32, 32)))

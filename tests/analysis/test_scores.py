@@ -1,0 +1,184 @@
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from tlvit_utils import RandomCropFlip, TokenLearner
+from tlvit_utils.analysis import diversity, fixed_share, localisation, removal_accuracy
+
+# Two images of 2×2 cells, the object in the upper left of the one and the lower right of the other.
+SHARES = np.array([[[1, 0.5], [0.4, 0]], [[0, 0], [0, 0.8]]])
+
+
+def test_localisation_by_hand():
+    """Token 0 looks at the object, token 1 at the upper left, token 2 everywhere."""
+    maps = np.array(
+        [
+            [[[3, 1], [0, 0]], [[2, 0], [0, 0]], [[1, 1], [1, 1]]],
+            [[[0, 0], [1, 3]], [[2, 0], [0, 0]], [[1, 1], [1, 1]]],
+        ]
+    )
+    scores = localisation(maps, SHARES)
+    own = scores["own"]
+    # Half of a cell is enough for a hit: two of four cells in the first image, one in the second.
+    np.testing.assert_allclose(own.hits, [1, 0.5, (0.5 + 0.25) / 2])
+    assert own.any_hit == 1
+    # The sums of the maps are [[6, 2], [1, 1]] and [[3, 1], [2, 4]]: both means hit.
+    assert own.mean_map_hit == 1
+    np.testing.assert_allclose(
+        own.mass, [(3.5 / 4 + 0.8 * 3 / 4) / 2, 0.5, (1.9 / 4 + 0.8 / 4) / 2]
+    )
+    assert own.mean_map_mass == pytest.approx((7.4 / 10 + 3.2 / 10) / 2)
+
+    other = scores["other"]  # of two images there is only one other
+    np.testing.assert_allclose(other.hits, [0, 0.5, (0.25 + 0.5) / 2])
+    assert other.any_hit == pytest.approx((0.25 + 1) / 2)  # a flat map hits by chance
+    assert other.mean_map_hit == 0
+    np.testing.assert_allclose(other.mass, [(0 + 0.1) / 2, 0.5, (0.8 / 4 + 1.9 / 4) / 2], rtol=1e-6)
+
+    chance = scores["chance"]
+    np.testing.assert_allclose(chance.hits, np.full(3, 0.375))
+    assert chance.any_hit == pytest.approx((1 - 0.5**3 + 1 - 0.75**3) / 2)
+    assert chance.mean_map_hit == 0.375
+    np.testing.assert_allclose(chance.mass, np.full(3, 2.7 / 8))
+    assert chance.mean_map_mass == pytest.approx(2.7 / 8)
+
+
+def test_flat_maps_score_what_chance_scores():
+    shares = np.random.default_rng(0).random((20, 4, 4))
+    scores = localisation(np.full((20, 3, 4, 4), 0.1), shares)
+    for name, value in vars(scores["own"]).items():
+        np.testing.assert_allclose(value, vars(scores["chance"])[name], rtol=1e-6)
+
+
+def test_a_bias_for_a_place_shows_against_other_images_masks():
+    """A map that is the same in every image scores the same against all images' masks."""
+    rng = np.random.default_rng(0)
+    shares = np.zeros((12, 4, 4))
+    shares[:, 1:3, 1:3] = rng.random((12, 2, 2))  # the objects are in the middle
+    fixed = np.broadcast_to(rng.random((2, 4, 4)), (12, 2, 4, 4))
+    scores = localisation(fixed, shares, num_shuffles=11)
+    for name, value in vars(scores["own"]).items():
+        np.testing.assert_allclose(value, vars(scores["other"])[name], rtol=1e-6)
+    objects = localisation(shares[:, None], shares, num_shuffles=11)
+    assert objects["own"].mass[0] > objects["other"].mass[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    "maps, shares, options, message",
+    [
+        (np.ones((2, 1, 2, 2)), SHARES[:1], {}, r"shares \(1, 2, 2\)"),
+        (np.ones((1, 1, 2, 2)), SHARES[:1], {}, "at least two images"),
+        (np.ones((2, 2, 2)), SHARES, {}, r"maps have shape \(2, 2, 2\)"),
+        (np.ones((2, 0, 2, 2)), SHARES, {}, r"maps have shape \(2, 0, 2, 2\)"),
+        (-np.ones((2, 1, 2, 2)), SHARES, {}, "negative or not finite"),
+        (np.full((2, 1, 2, 2), np.nan), SHARES, {}, "negative or not finite"),
+        (np.zeros((2, 1, 2, 2)), SHARES, {}, "0 everywhere"),
+        (np.ones((2, 1, 2, 2)), SHARES, {"num_shuffles": 0}, "num_shuffles is 0"),
+    ],
+)
+def test_maps_that_cannot_be_scored_are_refused(maps, shares, options, message):
+    with pytest.raises(ValueError, match=message):
+        localisation(maps, shares, **options)
+
+
+@pytest.mark.parametrize(
+    "maps, expected",
+    [
+        ([[1, 0, 0, 0], [0, 0, 2, 0]], 1),
+        ([[1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4]], 0),
+        ([[1, 0, 0, 0], [3, 0, 0, 0], [0, 1, 1, 0]], 2 / 3),
+        ([[3, 4, 0, 0], [3, 0, 4, 0]], 1 - 9 / 25),
+    ],
+)
+def test_diversity_by_hand(maps, expected):
+    maps = np.reshape(maps, (1, -1, 2, 2))
+    assert diversity(np.concatenate([maps, maps])) == pytest.approx(expected, abs=1e-6)
+
+
+def test_diversity_needs_two_tokens():
+    with pytest.raises(ValueError, match="only one token"):
+        diversity(np.ones((2, 1, 2, 2)))
+
+
+def test_fixed_share_by_hand():
+    place = np.array([[[0, 2], [0, 2]]])  # variance 1
+    assert fixed_share(np.stack([place] * 3)) == 1
+    moving = np.array([[[1, 1], [0, 0]]])
+    maps = np.stack([place + moving, place + 1 - moving])  # adds 0.25 that the mean loses
+    assert fixed_share(maps) == pytest.approx(1 / 1.25)
+    assert fixed_share(np.stack([moving, 1 - moving])) == 0
+    with pytest.raises(ValueError, match="Every map is uniform"):
+        fixed_share(np.ones((3, 2, 4, 4)))
+
+
+@pytest.fixture(scope="module")
+def removal_model():
+    """A model that says 1 where some cell is bright and 0 elsewhere, and whose map marks it.
+
+    A patch of 8×8 pixels becomes (brightness, 8, -8), of which the LayerNorm keeps the order; the
+    class follows from the highest brightness of all.
+    """
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = RandomCropFlip(resized_size=32, crop_size=32, padding=4)(x)
+    projection, token_learner = keras.layers.Conv2D(3, 8, 8), TokenLearner(1)
+    grid = projection(x)
+    tokens, _ = token_learner(grid, return_attention_maps=True)
+    x = keras.layers.Concatenate()(
+        [keras.layers.GlobalMaxPooling2D()(grid), keras.layers.Flatten()(tokens)]
+    )
+    classes = keras.layers.Dense(2, activation="softmax")
+    model = keras.Model(inputs, classes(x))
+    kernel = np.zeros((8, 8, 3, 3))
+    kernel[..., 0] = 1 / kernel[..., 0].size
+    projection.set_weights([kernel, np.array([0, 8, -8])])
+    for conv in token_learner.convs:
+        kernel = np.zeros(conv.kernel.shape)
+        kernel[1, 1, 0] = 5
+        conv.set_weights([kernel])
+    kernel = np.zeros(classes.kernel.shape)
+    kernel[0, 1] = 100
+    classes.set_weights([kernel, np.array([0, -50])])
+    return model
+
+
+def test_removing_what_the_prediction_rests_on_hurts(removal_model):
+    """The class is 1 where the view has a bright cell; the map marks it; its place is random."""
+    rng = np.random.default_rng(0)
+    images = np.full((8, 32, 32, 3), 20, dtype="uint8")
+    places = rng.permutation(16)[:8]  # of 4×4 cells of 8×8 pixels, all different
+    for image, place in zip(images, places, strict=True):
+        row, column = 8 * (place // 4), 8 * (place % 4)
+        image[row : row + 8, column : column + 8] = 250
+    result = removal_accuracy(removal_model, images, np.ones(8), counts=(0, 1, 15, 16))
+    assert result["most attended"].tolist() == [1, 0, 0, 0]
+    assert result["least attended"].tolist() == [1, 1, 1, 0]
+    assert result["other image"].tolist()[:2] == [1, 1]
+    assert result["random"][0] == 1 and result["random"][-1] == 0
+
+
+@pytest.mark.parametrize(
+    "images, labels, counts, message",
+    [
+        (np.full((2, 32, 32, 3), 9), [0], (0,), r"2 images and labels of shape \(1,\)"),
+        (np.full((1, 32, 32, 3), 9), [0], (0,), "at least two images"),
+        (np.full((2, 32, 32, 3), 9), [0, 1], (0, 17), "the grid has 16 cells"),
+        (np.full((2, 32, 32, 3), 9), [0, 1], (-1,), "the grid has 16 cells"),
+        (np.full((2, 32, 32, 3), 0.5), [0, 1], (0,), "multiply by 255"),
+    ],
+)
+def test_what_cannot_be_removed_is_refused(removal_model, images, labels, counts, message):
+    with pytest.raises(ValueError, match=message):
+        removal_accuracy(removal_model, images, labels, counts)
+
+
+def test_cells_of_a_model_without_a_cropping_layer_can_be_removed():
+    inputs = keras.Input((32, 32, 3))
+    grid = keras.layers.Conv2D(3, 8, 8)(inputs)
+    tokens, _ = TokenLearner(1)(grid, return_attention_maps=True)
+    model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(keras.layers.Flatten()(tokens)))
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype="uint8")
+    labels = convert_to_numpy(model(images.astype("float32"))).argmax(axis=1)
+    result = removal_accuracy(model, images, labels, counts=(0, 16))
+    assert {name: each[0] for name, each in result.items()} == dict.fromkeys(result, 1)

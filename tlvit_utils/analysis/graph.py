@@ -1,0 +1,22 @@
+"""The calls of layers that make up a functional model."""
+
+import keras
+
+
+def calls(model: keras.Model) -> list:
+    """Return each call in a model's own graph, from the inputs to the outputs.
+
+    A layer can be called by several models, and several times by one; `layer.output` is only
+    its first call anywhere. Each call is Keras's node, with `operation`, `input_tensors` and
+    `output_tensors`.
+
+    Raises:
+        TypeError: a model without a graph, such as a subclass of `keras.Model`.
+    """
+    if not getattr(model, "inputs", None):
+        raise TypeError(
+            f"The model {model.name!r} has no graph to read; make it a functional model, or a "
+            "Sequential one with an Input."
+        )
+    by_depth = keras.Function(model.inputs, model.outputs)._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
