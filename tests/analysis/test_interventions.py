@@ -81,7 +81,7 @@ def test_the_parts_in_a_row_are_the_network(model, images):
     grid = parts.grid(images)
     assert (grid.shape, grid.dtype) == ((3, 4, 4, 16), "float32")
     np.testing.assert_allclose(parts.maps(grid), maps, atol=1e-5)
-    tokens = convert_to_numpy(find_token_learner(model)(grid))
+    tokens = convert_to_numpy(find_token_learner(model).layer(grid))
     np.testing.assert_allclose(parts.tokens(grid, maps), tokens, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(parts.predict(tokens), probabilities, atol=1e-5)
 
@@ -109,7 +109,7 @@ def test_maps_pool_as_the_layer_pools(model, images):
     """One cell alone, once as high as 1 and once as 5, is that cell's vector."""
     parts = NetworkParts(model)
     grid = parts.grid(images)
-    layer = find_token_learner(model)
+    layer = find_token_learner(model).layer
     maps = np.zeros((3, 2, 4, 4))
     maps[:, 0, 1, 2], maps[:, 1, 1, 2] = 1, 5
     tokens = parts.tokens(grid, maps)
