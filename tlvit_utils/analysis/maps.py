@@ -12,7 +12,6 @@ import numpy as np
 from tlvit_utils.analysis.graph import calls
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.data.batches import check_images
-from tlvit_utils.figures.overlay import as_uint8
 
 BATCH_SIZE = 256
 
@@ -251,7 +250,8 @@ def look(model: keras.Model, images, masks=None) -> Predictions:
     if masks is not None:
         shares = mask_shares(model, masks)
         masks = _views(model, np.asarray(masks)[..., None])[..., 0] > 0.5
-    return Predictions(as_uint8(seen_images(model, images)), probabilities, maps, masks, shares)
+    views = np.rint(255 * seen_images(model, images)).astype("uint8")
+    return Predictions(views, probabilities, maps, masks, shares)
 
 
 def describe_map(attention_map) -> str:
