@@ -14,7 +14,7 @@ import numpy as np
 from tlvit_utils import load_pretrained
 from tlvit_utils.analysis import predict_with_maps, seen_images
 from tlvit_utils.data import CIFAR10_CLASSES, load_cifar10
-from tlvit_utils.figures import image_grid, overlay, to_png
+from tlvit_utils.figures import image_grid, render, to_png
 from tlvit_utils.figures.overlay import enlarge
 
 CLASSES = ("horse", "ship", "frog", "airplane")
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     pictures, titles = [], []
     for i, view in enumerate(seen_images(model, images[first])):
         predicted = probabilities[i].argmax()
-        pictures += [enlarge(view, SIZE), *(overlay(view, each, size=SIZE) for each in maps[i])]
+        pictures += [enlarge(view, SIZE), *(render(view, each, size=SIZE) for each in maps[i])]
         verdict = f"{CIFAR10_CLASSES[predicted]} {probabilities[i, predicted]:.0%}"
         titles.append(f"{CLASSES[i]} →\n{verdict}")
         titles += [f"token {token + 1}" for token in range(maps.shape[1])]

@@ -4,15 +4,13 @@ import matplotlib
 import numpy as np
 import pytest
 from IPython.display import Markdown
-from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from PIL import Image
 
 from tlvit_utils import figures
-from tlvit_utils.figures.overlay import enlarge
-from tlvit_utils.figures.plots import overlay
+from tlvit_utils.figures.overlay import as_uint8, render
 
 PICTURE = np.random.default_rng(0).random((32, 32, 3))
 ROWS = [
@@ -43,76 +41,6 @@ def shown(ax):
 
 def decode(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-# overlay
-
-
-@pytest.mark.parametrize("opacity", [0, 0.3, 1])
-@pytest.mark.parametrize("colormap", ["viridis", "gray"])
-def test_overlay_mixes_picture_and_colours(opacity, colormap):
-    level = (MAPS[0] - MAPS[0].min()) / np.ptp(MAPS[0])
-    heat = colormaps[colormap](level)[..., :3].repeat(8, 0).repeat(8, 1)
-    grey = PICTURE.mean(axis=-1, keepdims=True)
-    faded = (1 - opacity) * PICTURE + opacity * grey  # grey as the heat comes
-    mixed = (1 - opacity) * faded.repeat(2, 0).repeat(2, 1) + opacity * heat
-    result = overlay(PICTURE, MAPS[0], opacity, size=64, colormap=colormap)
-    assert result.dtype == "uint8"
-    np.testing.assert_allclose(result, 255 * mixed, atol=0.51)
-
-
-@pytest.mark.parametrize("size", [256, 320])
-@pytest.mark.parametrize("pixels", [32, 48])
-@pytest.mark.parametrize("row, column", [(0, 0), (2, 5), (7, 7)])
-def test_a_cell_covers_its_own_pixels_and_no_others(row, column, pixels, size, rng):
-    picture = rng.random((pixels, pixels, 3)) * 0.5 + 0.25
-    one_cell = np.zeros((8, 8))
-    one_cell[row, column] = 1
-    flat = overlay(picture, np.zeros((8, 8)), 0.5, size, limits=(0, 1))
-    tinted = (overlay(picture, one_cell, 0.5, size, limits=(0, 1)) != flat).any(axis=-1)
-
-    expected = np.zeros((8, 8), bool)
-    expected[row, column] = True
-    np.testing.assert_array_equal(tinted, expected.repeat(size // 8, 0).repeat(size // 8, 1))
-
-    # the same pixels of the picture lie under it: where it is black, only the cell's heat is left
-    cell = pixels // 8
-    black = picture.copy()
-    black[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = 0
-    changed = (overlay(picture, one_cell, 0.5, size) != overlay(black, one_cell, 0.5, size)).any(-1)
-    np.testing.assert_array_equal(changed, tinted)
-
-
-def test_limits_put_maps_on_one_scale():
-    half = overlay(PICTURE, MAPS[0] / 2, 1, 64, limits=(0, 1))
-    np.testing.assert_array_equal(half, overlay(PICTURE, MAPS[0], 1, 64, limits=(0, 2)))
-    assert (half != overlay(PICTURE, MAPS[0], 1, 64, limits=(0, 1))).any()
-    beyond = overlay(PICTURE, np.full((8, 8), 3.0), 1, 64, limits=(0, 1))
-    np.testing.assert_array_equal(np.unique(beyond), np.unique(overlay_colour(1.0)))
-
-
-def overlay_colour(level):
-    return np.round(255 * np.array(colormaps["viridis"](level)[:3])).astype("uint8")
-
-
-@pytest.mark.parametrize("value", [0, 0.5, 1])
-@pytest.mark.parametrize("limits", [None, (0.5, 0.5)])
-def test_a_constant_map_has_one_colour(value, limits, recwarn):
-    result = overlay(PICTURE, np.full((8, 8), value, "float32"), 1, 64, limits=limits)
-    assert len(np.unique(result.reshape(-1, 3), axis=0)) == 1
-    assert not recwarn
-
-
-@pytest.mark.parametrize("size", [32, 48, 50, 320])
-def test_enlarge_repeats_pixels(size):
-    enlarged = enlarge(np.arange(16 * 8).reshape(16, 8), size)
-    assert enlarged.shape == (size, size)
-    rows, columns = np.divmod(enlarged, 8)
-    assert (rows == rows[:, :1]).all() and (columns == columns[:1]).all()
-    for found, number in ((rows[:, 0], 16), (columns[0], 8)):
-        assert (np.diff(found) >= 0).all()
-        counts = np.bincount(found, minlength=number)
-        assert counts.min() == size // number and counts.max() == -(-size // number)
 
 
 # output
@@ -158,18 +86,30 @@ def test_image_grid():
     assert not any(ax.axison for ax in figure.axes)
 
 
-@pytest.mark.parametrize("scale", [1, 255])
-def test_patches_are_set_apart(scale):
-    picture = (PICTURE * scale).astype("uint8" if scale == 255 else "float32")
-    figure = figures.patches_figure(picture, 8, "a picture")
-    assert titles(figure) == [
-        "32 × 32 pixels, 4 × 4 patches",
-        "16 patches of 8 × 8 × 3 = 192 numbers",
-    ]
-    whole, apart = panels(figure)
+def test_patches_are_set_apart():
+    picture = as_uint8(PICTURE)
+    whole, apart = panels(figures.patches_figure(picture, 8, "a picture"))
     assert len(whole.lines) == 2 * 3
-    np.testing.assert_allclose(shown(apart)[10:18, 20:28], picture[8:16, 16:24] / scale)
-    assert (shown(apart)[8:10] == 1).all()
+    np.testing.assert_array_equal(shown(apart)[10:18, 20:28], picture[8:16, 16:24])
+    assert (shown(apart)[8:10] == 255).all()
+    assert shown(apart).shape == (38, 38, 3)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda picture: figures.image_grid([picture]),
+        lambda picture: figures.patches_figure(picture, 8),
+        lambda picture: figures.token_maps_figure(picture, MAPS),
+        lambda picture: figures.head_attention_figure(picture, np.eye(16)[None], 1, 2),
+    ],
+    ids=["images", "patches", "maps", "heads"],
+)
+def test_a_uint8_picture_looks_like_the_same_picture_as_float(draw):
+    one, other = (panels(draw(picture)) for picture in (as_uint8(PICTURE), as_uint8(PICTURE) / 255))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(shown(a), shown(b))
+        assert shown(a).std() > 1  # and it is no white square
 
 
 def test_zero_is_grey_in_every_filter(rng):
@@ -179,9 +119,8 @@ def test_zero_is_grey_in_every_filter(rng):
     figure = figures.filters_figure(kernel, columns=3, title="filters")
     assert len(panels(figure)) == 6
     for ax in panels(figure):
-        assert shown(ax).min() >= 0 and shown(ax).max() <= 1
-        np.testing.assert_array_equal(shown(ax)[0, 0], 0.5)
-    np.testing.assert_array_equal(shown(panels(figure)[5]), 0.5)
+        np.testing.assert_array_equal(shown(ax)[0, 0], 128)
+    np.testing.assert_array_equal(shown(panels(figure)[5]), 128)
 
 
 def test_similarity_shows_cosines(rng):
@@ -224,9 +163,9 @@ def test_token_maps_lie_over_the_picture():
     figure = figures.token_maps_figure(PICTURE, MAPS, "a frog")
     assert titles(figure) == ["what the network sees", "token 1", "token 2", "token 3"]
     assert figure.get_suptitle() == "a frog"
-    np.testing.assert_array_equal(shown(panels(figure)[0]), PICTURE)
+    np.testing.assert_array_equal(shown(panels(figure)[0]), as_uint8(PICTURE))
     for ax, each in zip(panels(figure)[1:], MAPS, strict=True):
-        np.testing.assert_array_equal(shown(ax), overlay(PICTURE, each))
+        np.testing.assert_array_equal(shown(ax), render(PICTURE, each))
 
 
 def test_limits_are_those_of_the_colour_bar():
@@ -234,9 +173,7 @@ def test_limits_are_those_of_the_colour_bar():
     labels = [text.get_text() for text in own.axes[-1].get_xticklabels()]
     assert labels == ["each map's lowest", "highest"]
     assert shared.axes[-1].get_xlim() == (0, 2)
-    np.testing.assert_array_equal(
-        shown(panels(shared)[2]), overlay(PICTURE, MAPS[1], limits=(0, 2))
-    )
+    np.testing.assert_array_equal(shown(panels(shared)[2]), render(PICTURE, MAPS[1], limits=(0, 2)))
 
 
 def test_head_attention_is_the_row_of_the_patch(rng):
@@ -244,7 +181,7 @@ def test_head_attention_is_the_row_of_the_patch(rng):
     figure = figures.head_attention_figure(PICTURE, scores, 1, 2, "block 0")
     assert titles(figure) == ["what the network sees", "head 1", "head 2"]
     np.testing.assert_array_equal(
-        shown(panels(figure)[2]), overlay(PICTURE, scores[1, 6].reshape(4, 4))
+        shown(panels(figure)[2]), render(PICTURE, scores[1, 6].reshape(4, 4))
     )
     for ax in panels(figure):
         for frame in ax.patches:

@@ -5,7 +5,6 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from tlvit_utils import figures
 from tlvit_utils.figures.overlay import (
     COLORMAPS,
     CONTOUR_LEVELS,
@@ -13,7 +12,6 @@ from tlvit_utils.figures.overlay import (
     as_uint8,
     captioned,
     colour_table,
-    describe_scale,
     draw_cell,
     draw_outline,
     encode_png,
@@ -77,17 +75,6 @@ def test_a_flat_map_is_drawn(style):
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_outside_its_extent_the_picture_is_untouched(style):
-    picture = render(IMAGE, MAP, style=style, opacity=1, extent=(4, 28))
-    plain = enlarge(IMAGE, 256)
-    inside = np.zeros((256, 256), bool)
-    inside[32:224, 32:224] = True
-    np.testing.assert_array_equal(picture[~inside], plain[~inside])
-    expected = render(IMAGE[4:28, 4:28], MAP, style=style, opacity=1, size=192)
-    np.testing.assert_array_equal(picture[32:224, 32:224], expected)
-
-
 @pytest.mark.parametrize("name, choices", [("style", STYLES), ("colormap", COLORMAPS)])
 def test_an_unknown_choice_is_refused(name, choices):
     with pytest.raises(ValueError, match=f"{name} is 'jet'") as error:
@@ -98,18 +85,38 @@ def test_an_unknown_choice_is_refused(name, choices):
 # heat
 
 
-@pytest.mark.parametrize("colormap, name", [("viridis",) * 2, ("cividis",) * 2, ("grey", "gray")])
-def test_colour_tables_are_matplotlibs(colormap, name):
-    expected = 255 * colormaps[name](np.arange(256))[:, :3]
-    np.testing.assert_allclose(colour_table(colormap), expected, atol=4)
+@pytest.mark.parametrize("opacity", [0, 0.3, 1])
+@pytest.mark.parametrize("colormap", ["viridis", "grey"])
+def test_heat_mixes_picture_and_colours(opacity, colormap):
+    level = (MAP - MAP.min()) / np.ptp(MAP)
+    heat = colormaps[colormap](level)[..., :3].repeat(8, 0).repeat(8, 1)
+    grey = IMAGE.mean(axis=-1, keepdims=True) / 255
+    faded = (1 - opacity) * IMAGE / 255 + opacity * grey  # grey as the heat comes
+    mixed = (1 - opacity) * faded.repeat(2, 0).repeat(2, 1) + opacity * heat
+    result = render(IMAGE, MAP, opacity=opacity, size=64, colormap=colormap)
+    np.testing.assert_allclose(result, 255 * mixed, atol=3)  # 256 colours
 
 
-@pytest.mark.parametrize("opacity", [0.3, 0.6, 1])
-@pytest.mark.parametrize("size", [64, 100])
-def test_heat_is_what_the_static_figures_draw(opacity, size):
-    picture = render(IMAGE, MAP, opacity=opacity, size=size).astype(int)
-    expected = figures.overlay(IMAGE / 255, MAP, opacity, size)
-    assert abs(picture - expected).max() <= 3
+@pytest.mark.parametrize("size", [256, 320])
+@pytest.mark.parametrize("row, column", [(0, 0), (2, 5), (7, 7)])
+def test_a_cell_covers_its_own_pixels_and_no_others(row, column, size):
+    one_cell = np.zeros((8, 8))
+    one_cell[row, column] = 1
+    flat = render(GREY, np.zeros((8, 8)), size=size, limits=(0, 1))
+    tinted = (render(GREY, one_cell, size=size, limits=(0, 1)) != flat).any(axis=-1)
+    expected = (one_cell > 0).repeat(size // 8, 0).repeat(size // 8, 1)
+    np.testing.assert_array_equal(tinted, expected)
+
+
+@pytest.mark.parametrize("size", [32, 48, 50, 320])
+def test_enlarge_repeats_pixels(size):
+    enlarged = enlarge(np.arange(16 * 8).reshape(16, 8), size)
+    rows, columns = np.divmod(enlarged, 8)
+    assert (rows == rows[:, :1]).all() and (columns == columns[:1]).all()
+    for found, number in ((rows[:, 0], 16), (columns[0], 8)):
+        assert (np.diff(found) >= 0).all()
+        counts = np.bincount(found, minlength=number)
+        assert counts.min() == size // number and counts.max() == -(-size // number)
 
 
 def test_heat_uses_the_colour_map():
@@ -209,18 +216,6 @@ def test_png_keeps_every_pixel():
 def test_as_uint8_rounds_and_clips():
     np.testing.assert_array_equal(as_uint8([-1, 0, 0.5, 1, 2]), [0, 0, 128, 255, 255])
     assert as_uint8(IMAGE) is IMAGE
-
-
-# words
-
-
-def test_the_scale_in_words():
-    assert describe_scale("heat", "viridis", (0, 0.5)) == "dark purple (0.000) to yellow (0.500)"
-    assert describe_scale("heat", "grey", (0, 0.5)) == "black (0.000) to white (0.500)"
-    assert describe_scale("spotlight", "viridis", (0, 0.5)) == "dark (0.000) to bright (0.500)"
-    assert describe_scale("contours", "viridis", (1, 2)) == (
-        "thin, medium and thick lines at 1.250, 1.500, 1.750"
-    )
 
 
 def test_pictures_of_any_shape_stand_side_by_side_with_their_words_below():

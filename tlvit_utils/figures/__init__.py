@@ -1,5 +1,6 @@
 """Static pictures: functions from arrays to matplotlib figures, and one to show them."""
 
+from tlvit_utils.figures.overlay import render
 from tlvit_utils.figures.plots import (
     DPI,
     FONT_SIZE,
@@ -16,7 +17,6 @@ from tlvit_utils.figures.plots import (
     matrix_figure,
     mime_bundle,
     new_figure,
-    overlay,
     patches_figure,
     show,
     similarity_figure,
@@ -42,8 +42,8 @@ __all__ = [
     "matrix_figure",
     "mime_bundle",
     "new_figure",
-    "overlay",
     "patches_figure",
+    "render",
     "show",
     "similarity_figure",
     "to_png",

@@ -1,15 +1,13 @@
-"""Attention maps drawn over pictures, fast enough for a slider: NumPy and Pillow, no figure.
+"""Attention maps drawn over pictures, as arrays: fast enough for a slider.
 
-`render` draws one map in one of three styles. `draw_outline` and `draw_cell` mark a mask and a
-cell on the result, `tile` and `captioned` put several pictures into one, and `encode_png` makes a
-file of it.
-All pictures are `(height, width, 3)`, uint8. `widgets.Image` takes the file; see `viewer`.
+Pictures are `(height, width, 3)`, uint8 or float 0..1; results are uint8.
 """
 
 import io
 from functools import cache
 
 import numpy as np
+from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
 STYLES = ("heat", "contours", "spotlight")
@@ -21,39 +19,12 @@ COLORMAPS = {
 CONTOUR_LEVELS = (0.25, 0.5, 0.75)  # of the way from the lowest to the highest value
 GAP = 4  # pixels between tiles
 
-# every fifth of matplotlib's 256 colours, as hexadecimal red, green and blue
-_COLOURS = {
-    "viridis": (
-        "44015446085c471063481769481d6f482475472a7a46307e453781433d844142873f48893d4e8a3a538b"
-        "38598c355e8d33638d31688e2e6d8e2c718e2a768e297b8e27808e25848e23898e218e8d20928c1f978b"
-        "1e9c891fa18821a58524aa8328ae802eb37c35b7793dbc7446c06f50c46a5ac86465cb5e70cf577cd250"
-        "89d54895d840a2da37b0dd2fbddf26cae11fd8e219e5e419f1e51dfde725"
-    ),
-    "cividis": (
-        "00224e002656002a5f002d68003070083370163770203a6f273e6e2e416d34456c3a486c3f4c6c444f6c"
-        "49536c4e566c535a6d575d6d5c616e60646f656870696b716d6f727272747676767a7a787e7d78838179"
-        "8885788d8878928c789690779b9476a09875a59c74aaa073afa471b5a86fbaac6dbfb06bc4b468c9b965"
-        "cfbd62d4c15fdac65bdfca57e5cf52ead34cf0d846f6dd3ffce236fee838"
-    ),
-}
-
 
 @cache
 def colour_table(colormap: str) -> np.ndarray:
-    """Return the 256 colours of a colour map, `(256, 3)`, float32, 0..255.
-
-    At most 4 of 255 away from matplotlib's, between whose every fifth colour it is linear.
-
-    Raises:
-        ValueError: no such colour map; the message names those there are.
-    """
+    """Return the 256 colours of a colour map, `(256, 3)`, float32, 0..255."""
     _check("colormap", colormap, COLORMAPS)
-    if colormap == "grey":
-        return np.repeat(np.arange(256, dtype="float32")[:, None], 3, axis=1)
-    few = np.frombuffer(bytes.fromhex(_COLOURS[colormap]), "uint8").reshape(-1, 3)
-    places = np.linspace(0, 255, len(few))
-    table = [np.interp(np.arange(256), places, channel) for channel in few.T]
-    return np.stack(table, axis=1).astype("float32")
+    return 255 * colormaps[colormap](np.arange(256))[:, :3].astype("float32")
 
 
 def render(
@@ -65,18 +36,15 @@ def render(
     opacity: float = 0.6,
     limits: tuple[float, float] | None = None,
     size: int = 256,
-    extent: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Draw a map over a picture.
+    """Draw a map over the picture that the network saw.
 
-    - "heat": colours over the picture, which turns grey as they come, so that its own colours
-      are not taken for the map's. Each cell stays a square: the map has no finer detail.
-    - "contours": black lines with a white edge, thin, medium and thick, where the map passes a
-      quarter, a half and three quarters of the way from its lowest to its highest value; between
-      the centres of the cells it is interpolated linearly. They need no colour, and stand out
-      as lines only if they are firm: from opacity 0.5 on they are opaque.
-    - "spotlight": the picture in its own colours, darker where the map is lower. Cells are
-      squares.
+    - "heat": colours over the picture, which turns grey so that its own colours are not taken for
+      the map's. Each cell is a square.
+    - "contours": thin, medium and thick lines where the linearly interpolated map passes a
+      quarter, a half and three quarters of the way from its lowest to its highest value. From
+      opacity 0.5 on they are opaque.
+    - "spotlight": the picture in its own colours, darker where the map is lower.
 
     Args:
         image: `(height, width, 3)`, uint8, or float with values 0..1.
@@ -86,8 +54,6 @@ def render(
         opacity: weight of the map, from 0 (the picture alone) to 1.
         limits: values that count as the lowest and the highest; the map's own by default.
         size: side of the result in pixels.
-        extent: first and last pixel of the image's sides that the map's grid covers, as
-            `RandomCropFlip.visible_extent` tells; by default the grid covers all of the image.
 
     Returns:
         `(size, size, 3)`, uint8.
@@ -99,9 +65,6 @@ def render(
     low, high = limits or (np.min(attention_map), np.max(attention_map))
     level = (np.asarray(attention_map, "float32") - low) / max(high - low, 1e-12)
     level = np.clip(level, 0, 1)
-    first, last = extent or (0, len(image))
-    first, last = (round(side * size / len(image)) for side in (first, last))
-    covered = slice(first, last)  # the rows, and the columns, of the result that the grid covers
     picture = as_uint8(image)
     result = enlarge(picture, size)
     if style == "heat":
@@ -109,19 +72,14 @@ def render(
         grey = picture.mean(axis=-1, keepdims=True)
         picture = (1 - opacity) * ((1 - opacity) * picture + opacity * grey)
         heat = opacity * colour_table(colormap)[np.rint(255 * level).astype(int)]
-        mixed = enlarge(picture, size)[covered, covered]
-        mixed += enlarge(heat, last - first)
-        result[covered, covered] = np.rint(mixed, out=mixed)
-    elif style == "spotlight":
-        light = 1 - opacity * (1 - enlarge(level, last - first))
-        result[covered, covered] = np.rint(result[covered, covered] * light[..., None])
-    else:
-        lines, edges = _contours(level, last - first)
-        firm = min(2 * opacity, 1)
-        part = result[covered, covered]
-        for pixels, shade in ((edges & ~lines, 255), (lines, 0)):
-            mixed = np.rint((1 - firm) * np.arange(256) + firm * shade).astype("uint8")
-            part[pixels] = mixed[part[pixels]]
+        return np.rint(enlarge(picture, size) + enlarge(heat, size)).astype("uint8")
+    if style == "spotlight":
+        light = 1 - opacity * (1 - enlarge(level, size))
+        return np.rint(result * light[..., None]).astype("uint8")
+    lines, edges = _contours(level, size)
+    firm = min(2 * opacity, 1)
+    for pixels, shade in ((edges & ~lines, 255), (lines, 0)):
+        result[pixels] = np.rint((1 - firm) * result[pixels] + firm * shade)
     return result
 
 

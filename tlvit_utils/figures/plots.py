@@ -1,8 +1,7 @@
-"""Static pictures: functions from arrays to matplotlib figures, and one to show them.
+"""Functions that draw arrays as matplotlib figures, and `show`, which displays one.
 
-Every function returns a `matplotlib.figure.Figure` and touches no global state; `show` displays one
-with its caption, which is its text alternative as well. Heat uses viridis or cividis, which survive
-colour blindness and grey print; a token has its number and its colour in every figure.
+Pictures are `(height, width, 3)`, uint8 or float 0..1. Heat uses viridis or cividis, which survive
+colour blindness and grey print. A token has the same number and colour in every figure.
 """
 
 import io
@@ -10,13 +9,12 @@ import re
 import textwrap
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tlvit_utils.figures.overlay import enlarge
+from tlvit_utils.figures.overlay import as_uint8, render
 
 # Okabe and Ito's colours with a violet in place of their yellow, which is too pale for lines on
 # white; they stay apart under the common colour blindnesses. Numbers or dashes say the same.
@@ -88,8 +86,8 @@ def show(figure: Figure, caption: str) -> None:
 
 
 def _picture(ax, picture, title=None):
-    """Draw a picture `(height, width, 3)`, uint8 or 0..1, over the unit square, without ticks."""
-    ax.imshow(picture, extent=(0, 1, 1, 0), interpolation="nearest")
+    """Draw a picture over the unit square, without ticks."""
+    ax.imshow(as_uint8(picture), extent=(0, 1, 1, 0), interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     if title is not None:
         ax.set_title(title, fontsize=FONT_SIZE)
@@ -110,23 +108,15 @@ def image_grid(images, titles=None, columns: int = 10, title: str | None = None)
 
 def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure:
     """Draw a square picture whole, with the grid of its patches, and as patches set apart."""
+    picture = as_uint8(picture)
     size = len(picture)
     grid = size // patch_size
-    gap = max(1, patch_size // 3)
-    step = patch_size + gap
-    apart = np.ones((grid * step - gap, grid * step - gap, 3))
-    scale = 255 if np.asarray(picture).dtype == np.uint8 else 1
-    for row in range(grid):
-        for column in range(grid):
-            apart[
-                row * step : row * step + patch_size, column * step : column * step + patch_size
-            ] = (
-                picture[
-                    row * patch_size : (row + 1) * patch_size,
-                    column * patch_size : (column + 1) * patch_size,
-                ]
-                / scale
-            )
+    step = patch_size + max(1, patch_size // 3)
+    cells = picture.reshape(grid, patch_size, grid, patch_size, 3)
+    apart = np.full((grid, step, grid, step, 3), 255, "uint8")
+    apart[:, :patch_size, :, :patch_size] = cells
+    gap = step - patch_size
+    apart = apart.reshape(grid * step, grid * step, 3)[:-gap, :-gap]
     figure, axes = new_figure(9, 4.4, 1, 2, title)
     _picture(axes[0, 0], picture, f"{size} × {size} pixels, {grid} × {grid} patches")
     for line in range(1, grid):
@@ -186,41 +176,6 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) ->
     return figure
 
 
-def overlay(
-    picture,
-    attention_map,
-    opacity: float = 0.6,
-    size: int = 256,
-    colormap: str = "viridis",
-    limits: tuple[float, float] | None = None,
-) -> np.ndarray:
-    """Lay a map as heat over the picture that the network saw; no matplotlib figure is made.
-
-    The map's grid covers the picture from edge to edge, and each cell stays a square: the map has
-    no finer detail than its cells.
-
-    Args:
-        picture: `(height, width, 3)`, values 0..1, from `attention.seen_images`.
-        attention_map: `(rows, columns)`.
-        opacity: weight of the heat, from 0 (the picture alone) to 1 (the heat alone).
-        size: side of the result in pixels.
-        colormap: a matplotlib colour map, such as viridis, cividis or gray.
-        limits: values with the map's lowest and highest colour; the map's own by default.
-
-    Returns:
-        `(size, size, 3)`, uint8.
-    """
-    low, high = limits or (attention_map.min(), attention_map.max())
-    level = (attention_map - low) / max(high - low, 1e-12)
-    heat = enlarge(colormaps[colormap](level)[..., :3], size)
-    # The picture turns grey as the heat comes, so that its colours are not taken for the map's.
-    picture = np.asarray(picture)
-    grey = picture.mean(axis=-1, keepdims=True)
-    picture = enlarge((1 - opacity) * picture + opacity * grey, size)
-    mixed = (1 - opacity) * picture + opacity * heat
-    return np.round(255 * np.clip(mixed, 0, 1)).astype("uint8")
-
-
 def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):
     """Draw the picture, then each of its maps laid over it, with a colour bar.
 
@@ -242,7 +197,7 @@ def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, col
         ax.axis("off")
     _picture(axes.flat[0], picture, "what the network sees")
     for i, (ax, each) in enumerate(zip(axes.flat[1:], maps, strict=False)):
-        _picture(ax, overlay(picture, each, opacity, limits=limits), titles[i])
+        _picture(ax, render(picture, each, opacity=opacity, limits=limits), titles[i])
         if colour := colour_of(titles[i]):
             ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
     if mark is not None:
