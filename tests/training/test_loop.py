@@ -357,6 +357,9 @@ def test_top_k_accuracy_equals_numpy(k):
     labels = rng.integers(0, 10, 200).astype("uint8")
     expected = numpy_top_k(probabilities, labels, k)
     assert top_k_accuracy(probabilities, labels, k) == pytest.approx(expected)
+    assert top_k_accuracy(probabilities, labels[:, None], k) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="one label per image"):
+        top_k_accuracy(probabilities, labels[:1], k)
 
 
 def test_of_equal_probabilities_the_first_counts():

