@@ -10,15 +10,13 @@ networks of the same architecture with random weights:
 - for the trained network, the accuracy with other maps in the place of its own, and with patches
   removed.
 
-    python benchmarks/attention_scores.py [NAME …]    # all that ship, if none is named
+    python benchmarks/attention_scores.py [--write] [NAME …]    # all that ship, if none is named
 
 It prints the localisation, and writes all to assets/results/attention_scores.json.
 """
 
-import sys
-
 import numpy as np
-from results import save_rows
+from results import result_parser, save_rows
 
 from tlvit_utils import PRETRAINED, load_pretrained
 from tlvit_utils.analysis import (
@@ -82,14 +80,18 @@ def score(name, weights, model, test, four):
     }
 
 
-def main(names):
+def main():
+    parser = result_parser(__doc__)
+    learned = [name for name in PRETRAINED if model_card(name)["config"]["num_tokens"]]
+    parser.add_argument("names", nargs="*", choices=learned, default=learned)
+    options = parser.parse_args()
     localisations, maps, replaced, removed = [], [], [], []
     print(f"{'':<64}{'best':>9}{'mean map':>9}{'any':>9}{'mean map':>9}")
     print(
         f"{'network':<20}{'weights':<10}{'pictures':<26}{'held to':<8}{'hit':>9}{'hit':>9}"
         f"{'hit':>9}{'mass':>9}"
     )
-    for name in names:
+    for name in options.names:
         test = LOADERS[model_card(name)["dataset"]]().test
         some, fewer = test.take(IMAGES), test.take(REMOVAL_IMAGES)
         four = mosaics(*test, count=IMAGES)
@@ -105,15 +107,16 @@ def main(names):
         accuracies = removal_accuracy(trained, *fewer, REMOVED)
         about = {"network": name, "images": len(fewer.labels), "removed": REMOVED}
         removed.append({**about, **accuracies})
-    save_rows(
-        "attention_scores",
-        localisations,
-        command=f"python benchmarks/attention_scores.py {' '.join(names)}",
-        maps=maps,
-        accuracy_with_maps=replaced,
-        accuracy_without_patches=removed,
-    )
+    if options.write:
+        save_rows(
+            "attention_scores",
+            localisations,
+            command=f"python benchmarks/attention_scores.py --write {' '.join(options.names)}",
+            maps=maps,
+            accuracy_with_maps=replaced,
+            accuracy_without_patches=removed,
+        )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [n for n in PRETRAINED if model_card(n)["config"]["num_tokens"]])
+    main()

@@ -6,13 +6,12 @@ is trained with either kind of crop, by the published recipe in float32, and the
 view. Validation, which picks the epoch, sees the centre where crops are drawn for each image, and
 the top-left part where they are drawn for a batch.
 
-    KERAS_BACKEND=jax python benchmarks/crops_and_views.py    # on a GPU
+    KERAS_BACKEND=jax python benchmarks/crops_and_views.py [--write]    # on a GPU
 
 It writes assets/results/crops_and_views.json after each test; a training that is there in both
 views is not made again. Needs CIFAR-10, and JAX for `on_gpu.py`.
 """
 
-import argparse
 import json
 from dataclasses import asdict
 from functools import partial
@@ -21,7 +20,7 @@ import keras
 from keras import layers, ops
 from on_gpu import DeviceTraining
 from published_example import build_example
-from results import result_path, save_rows, training_images_fields
+from results import result_parser, result_path, save_rows, training_images_fields
 
 from tlvit_utils import RandomCropFlip
 from tlvit_utils.data import load_cifar10
@@ -76,12 +75,12 @@ def train_and_test(crops, recipe, dataset, seeds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = result_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     options = parser.parse_args()
     recipe = Recipe.published()
     dataset = load_cifar10(source="cifar10")
-    rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
+    rows = json.loads(RESULT.read_text())["rows"] if options.write and RESULT.exists() else []
     for crops in CROPS:
         done = [row["seed"] for row in rows if row["crops"] == crops]
         seeds = [seed for seed in options.seeds if done.count(seed) < len(VIEWS)]
@@ -91,13 +90,14 @@ def main():
         for row in train_and_test(crops, recipe, dataset, seeds):
             print(row, flush=True)
             rows.append(row)
-            save_rows(
-                RESULT.stem,
-                rows,
-                num_tokens=NUM_TOKENS,
-                recipe={name: v for name, v in asdict(recipe).items() if name != "seed"},
-                **training_images_fields(dataset),
-            )
+            if options.write:
+                save_rows(
+                    RESULT.stem,
+                    rows,
+                    num_tokens=NUM_TOKENS,
+                    recipe={name: v for name, v in asdict(recipe).items() if name != "seed"},
+                    **training_images_fields(dataset),
+                )
 
 
 if __name__ == "__main__":

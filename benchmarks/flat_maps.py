@@ -3,7 +3,7 @@
 It reads weights and results as `on_gpu.py` or `python -m tlvit_utils` left them in a
 folder, and measures on all test images of CIFAR-10 what notebook 08 measures on some.
 
-    python benchmarks/flat_maps.py runs    # writes assets/results/flat_maps.json
+    python benchmarks/flat_maps.py [--write] runs    # the rows, and the result file
 
 The rows that ship are of the published network with 4 and with 8 tokens, made in `runs` by
 
@@ -14,11 +14,10 @@ and by the same command with `--num-tokens 4`. Means, spreads and `fixed_share` 
 maps of the first 500 images.
 """
 
-import argparse
 from pathlib import Path
 
 import keras
-from results import save_rows
+from results import result_parser, save_rows
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import NetworkParts, accuracy_with_maps, attention_maps, fixed_share
@@ -59,7 +58,7 @@ def measure(path, seed, test):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = result_parser(__doc__)
     parser.add_argument("folder", type=Path, help="that on_gpu.py wrote to, with --weights")
     options = parser.parse_args()
     runs = list(find_runs(options.folder))
@@ -71,7 +70,9 @@ def main():
         rows.append(measure(path, seed, test))
         print(path.stem, seed, rows[-1]["accuracy"], flush=True)
         keras.utils.clear_session()
-    save_rows("flat_maps", rows, command="python benchmarks/flat_maps.py runs", images=len(test[1]))
+    if options.write:
+        command = "python benchmarks/flat_maps.py --write runs"
+        save_rows("flat_maps", rows, command=command, images=len(test[1]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ turns, and the time is the median. The memory is what a process of its own needs
 what it needed before the pooling; the process pools one image first, so that this holds no
 start-up.
 
-    python benchmarks/pooling.py    # prints a table, writes assets/results/pooling.json; Linux
+    python benchmarks/pooling.py [--write]    # a table, and the result file; Linux
 """
 
 import re
@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from results import save_rows
+from results import result_parser, save_rows
 
 NUM_TOKENS = 8
 SIZES = [(256, 64, 128), (64, 196, 768)]  # batch, cells, dim
@@ -97,11 +97,22 @@ def measure_memory(form, which_pass, *size):
 
 def memory(form, which_pass, size):
     """Return what a process of its own prints in `measure_memory`."""
-    command = [sys.executable, __file__, form, which_pass, *map(str, size)]
+    command = [sys.executable, __file__, "--memory", form, which_pass, *map(str, size)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main():
+    parser = result_parser(__doc__)
+    parser.add_argument(
+        "--memory",
+        nargs=5,
+        metavar=("FORM", "PASS", "BATCH", "CELLS", "DIM"),
+        help="only that of one, in MiB",
+    )
+    options = parser.parse_args()
+    if options.memory:
+        form, which_pass, *size = options.memory
+        return measure_memory(form, which_pass, *map(int, size))
     rows = []
     print(
         f"{'batch':>5} {'cells':>6} {'dim':>4}  {'pass':<21}{'form':<19}{'ms':>8}{'peak MiB':>10}"
@@ -127,12 +138,9 @@ def main():
                         "peak_mib": round(peak, 1),
                     }
                 )
-    save_rows("pooling", rows, repeats=REPEATS)
+    if options.write:
+        save_rows("pooling", rows, repeats=REPEATS)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        form, which_pass, *size = sys.argv[1:]
-        measure_memory(form, which_pass, *map(int, size))
-    else:
-        main()
+    main()

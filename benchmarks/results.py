@@ -1,5 +1,6 @@
 """Where the benchmarks' numbers go: into the package, with what made them."""
 
+import argparse
 from pathlib import Path
 
 import tlvit_utils
@@ -14,6 +15,13 @@ KNOWN_COPIES = {  # SHA-256 of the 40,000 training images
         "by 5.8 of 255 in the mean of 6,187 images compared."
     )
 }
+
+
+def result_parser(description: str) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark, which writes its result only with `--write`."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="keep the numbers in the package")
+    return parser
 
 
 def result_path(name: str) -> Path:
@@ -35,6 +43,6 @@ def save_rows(name: str, rows: list[dict], **fields) -> None:
     The command, the machine and the versions are added, unless `fields` has them.
     """
     path = result_path(name)
-    known = {"command": f"python benchmarks/{name}.py", **session_fields()}
+    known = {"command": f"python benchmarks/{name}.py --write", **session_fields()}
     save_result(path, **{**known, **fields}, rows=rows)
     print(f"Wrote {path.name}.")

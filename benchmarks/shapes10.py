@@ -5,7 +5,7 @@ regression from all pixels to the ten classes on 40,000 training images, with th
 penalties which suits the test images best: more than it deserves. The small CNN has four
 convolutions.
 
-    python benchmarks/shapes10.py    # prints a table, writes assets/results/shapes10.json
+    python benchmarks/shapes10.py [--write]    # a table, and the result file
 """
 
 import time
@@ -14,7 +14,7 @@ from statistics import median
 import keras
 import numpy as np
 from keras import layers
-from results import save_rows
+from results import result_parser, save_rows
 
 from tlvit_utils.data.shapes10 import make_shapes10
 
@@ -86,6 +86,7 @@ def train_cnn(train, test):
 
 
 def main():
+    options = result_parser(__doc__).parse_args()
     rate = images_per_second()
     print(f"{rate:,.0f} images per second on one core")
     rows = [{"measured": "rate", "images_per_second": round(rate)}]
@@ -107,7 +108,8 @@ def main():
                 "cpu_seconds": round(cpu_seconds, 1),
             }
         )
-    save_rows("shapes10", rows, seed=0, train=TRAIN, test=TEST, repeats=REPEATS)
+    if options.write:
+        save_rows("shapes10", rows, seed=0, train=TRAIN, test=TEST, repeats=REPEATS)
 
 
 if __name__ == "__main__":

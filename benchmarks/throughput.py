@@ -7,13 +7,12 @@ run in both. They take turns, and the numbers are medians. Beside them stands th
 plain float32 matrix products, and the share of it that each training reaches: 6 operations per
 multiply-add and image, forward and backward.
 
-    python benchmarks/throughput.py    # prints a table, writes assets/results/throughput.json
+    python benchmarks/throughput.py [--write]    # a table, and the result file
 
 Every installed backend runs in a process of its own. The images are noise: what they show makes no
 difference to the speed.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -26,7 +25,7 @@ import keras
 import numpy as np
 from keras import ops
 from published_example import build_example, compile_example
-from results import save_rows
+from results import result_parser, save_rows
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import model_cost
@@ -150,7 +149,7 @@ def measure_elsewhere(backend, repeats, num_images):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = result_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="5 and more for a median")
     parser.add_argument("--images", type=int, default=1536, help="in each pass")
     parser.add_argument("--here", action="store_true", help="only KERAS_BACKEND; prints JSON")
@@ -178,14 +177,15 @@ def main():
                 flush=True,
             )
         rows += measured["rows"]
-    save_rows(
-        "throughput",
-        rows,
-        command=shown_command("benchmarks/throughput.py", sys.argv[1:]),
-        versions=versions,
-        repeats=options.repeats,
-        images=options.images,
-    )
+    if options.write:
+        save_rows(
+            "throughput",
+            rows,
+            command=shown_command("benchmarks/throughput.py", sys.argv[1:]),
+            versions=versions,
+            repeats=options.repeats,
+            images=options.images,
+        )
 
 
 if __name__ == "__main__":

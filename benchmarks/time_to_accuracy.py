@@ -7,12 +7,11 @@ which the accuracy is reached; compilation is part of it. Its schedule is made f
 gets, by default one epoch: four times as many steps as usual, of a quarter of
 the batch, at the usual learning rate.
 
-    python benchmarks/time_to_accuracy.py    # writes assets/results/time_to_accuracy.json
+    python benchmarks/time_to_accuracy.py [--write]    # two lines, and the result file
 
 Needs CIFAR-10, and a machine with nothing else to do.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ from statistics import median
 
 import keras
 from published_example import build_example, compile_example
-from results import save_rows
+from results import result_parser, save_rows
 from throughput import inference_rate, training_rate
 
 from tlvit_utils import ViTConfig, build_vit
@@ -103,7 +102,7 @@ def modern_row(dataset, recipe, seed):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = result_parser(__doc__)
     parser.add_argument("--epochs", type=int, default=1, help="of the schedule of modern()")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
@@ -131,13 +130,14 @@ def main():
     else:
         ratio = round(published["seconds"] / modern["seconds"], 1)
         print(f"modern() took {format_seconds(modern['seconds'])}: {ratio} times sooner.")
-    save_rows(
-        "time_to_accuracy",
-        [published, modern],
-        command=shown_command("benchmarks/time_to_accuracy.py", sys.argv[1:]),
-        target=TARGET,
-        ratio=ratio,
-    )
+    if options.write:
+        save_rows(
+            "time_to_accuracy",
+            [published, modern],
+            command=shown_command("benchmarks/time_to_accuracy.py", sys.argv[1:]),
+            target=TARGET,
+            ratio=ratio,
+        )
 
 
 if __name__ == "__main__":

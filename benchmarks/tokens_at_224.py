@@ -7,7 +7,7 @@ costs, not how well it sees. Both latency (a prediction of 8 images; the median,
 turns) and memory are TensorFlow's. The memory is what the gradient for 8 images raises a process's
 peak by, after the gradient for one image, so that this holds no start-up.
 
-    python benchmarks/tokens_at_224.py    # prints a table, writes assets/results/tokens_at_224.json
+    python benchmarks/tokens_at_224.py [--write]    # a table, and the result file
 """
 
 import resource
@@ -19,7 +19,7 @@ from statistics import median
 import keras
 import tensorflow as tf
 from keras import layers
-from results import save_rows
+from results import result_parser, save_rows
 
 from tlvit_utils import PatchEncoder, TokenLearner, TransformerBlock
 from tlvit_utils.analysis import model_cost
@@ -103,12 +103,20 @@ def measure_memory(kind, num_tokens, after):
 
 
 def peak_mib(configuration):
-    command = [sys.executable, __file__, *map(str, configuration)]
+    command = [sys.executable, __file__, "--memory", *map(str, configuration)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return int(output) / 2**20
 
 
 def main():
+    parser = result_parser(__doc__)
+    parser.add_argument(
+        "--memory", nargs=3, metavar=("LAYER", "TOKENS", "AFTER"), help="only that of one, in bytes"
+    )
+    options = parser.parse_args()
+    if options.memory:
+        kind, num_tokens, after = options.memory
+        return measure_memory(kind, int(num_tokens), int(after))
     configurations = [("none", 196, 0)]
     configurations += [(kind, n, after) for kind in REDUCERS for after in PLACES for n in TOKENS]
     # First, while this process is small: Linux lets a child's peak begin at its parent's.
@@ -138,12 +146,9 @@ def main():
                 "peak_mib": round(peak, 1),
             }
         )
-    save_rows("tokens_at_224", rows, batch_size=BATCH_SIZE, repeats=REPEATS)
+    if options.write:
+        save_rows("tokens_at_224", rows, batch_size=BATCH_SIZE, repeats=REPEATS)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        kind, num_tokens, after = sys.argv[1:]
-        measure_memory(kind, int(num_tokens), int(after))
-    else:
-        main()
+    main()

@@ -5,14 +5,14 @@ what the kernel computes, not what the browser and the way to it add. Each row i
 many changes, of the time on the clock and of the processor time of this process, which is the
 smaller one where other programs run too.
 
-    python benchmarks/viewer_latency.py    # a table, and assets/results/viewer_latency.json
+    python benchmarks/viewer_latency.py [--write]    # a table, and the result file
 """
 
 import time
 from itertools import cycle, islice, product
 from statistics import median
 
-from results import save_rows
+from results import result_parser, save_rows
 
 from tlvit_utils import load_pretrained
 from tlvit_utils.data import load_shapes10
@@ -36,6 +36,7 @@ def milliseconds(viewer, trait, values) -> tuple[float, float]:
 
 
 def main():
+    options = result_parser(__doc__).parse_args()
     model = load_pretrained("light_8_tokens")
     images, labels = load_shapes10(sizes=(NUM_IMAGES, 10, 10)).train
     viewer = AttentionViewer({"one": model, "two": model}, images, labels)
@@ -55,7 +56,8 @@ def main():
         rows.append(row)
         models, tokens, *_ = row.values()
         print(f"{models:>6}  {tokens:<6}{style:<11}{trait:<13}{clock:>6.2f}{processor:>8.2f}")
-    save_rows("viewer_latency", rows, repeats=CHANGES, size=viewer.size)
+    if options.write:
+        save_rows("viewer_latency", rows, repeats=CHANGES, size=viewer.size)
 
 
 if __name__ == "__main__":

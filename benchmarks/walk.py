@@ -4,7 +4,7 @@ Each is trained for 5 epochs on the first 10,000 training images and measured on
 validation images, with one seed: a screening, in which differences of one point mean nothing.
 modern() is trained with two more seeds, which shows what chance does.
 
-    python benchmarks/walk.py    # writes assets/results/walk.json, one row at a time
+    python benchmarks/walk.py --out FILE.json    # one row at a time
 
 A row that is there is not trained again: an interrupted run continues. Needs CIFAR-10.
 """
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import keras
-from results import result_path, training_images_fields
+from results import training_images_fields
 
 from tlvit_utils._files import save_result
 from tlvit_utils.data import load_cifar10
@@ -31,8 +31,6 @@ from tlvit_utils.training.walk import (
     run_step,
 )
 
-RESULT = result_path("walk")
-
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -40,7 +38,7 @@ def main():
     parser.add_argument("--images", type=int, default=TRAIN_IMAGES, help="training images")
     parser.add_argument("--validation-images", type=int, default=VALIDATION_IMAGES)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE.json")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
     options = parser.parse_args()
     settings = {
         "epochs": options.epochs,

@@ -39,7 +39,7 @@ crops_and_views.RESULT = Path(sys.argv[1]) / "crops_and_views.json"
 crops_and_views.save_rows = save_rows
 crops_and_views.load_cifar10 = lambda source: dataset
 Recipe.published = classmethod(lambda cls: cls(epochs=1, batch_size=16))
-sys.argv = ["crops_and_views.py", "--seeds", "3"]
+sys.argv = ["crops_and_views.py", "--write", "--seeds", "3"]
 crops_and_views.main()
 crops_and_views.main()  # finds all that it would make
 print(json.dumps({"difference": float(difference), "crops": len(np.unique(rows.round(1), axis=0)),

@@ -27,7 +27,7 @@ def test_each_run_with_weights_and_maps_gets_a_row(
     monkeypatch.setattr(
         flat_maps, "save_rows", lambda name, rows, **fields: saved.update(rows=rows)
     )
-    monkeypatch.setattr("sys.argv", ["flat_maps.py", str(folder)])
+    monkeypatch.setattr("sys.argv", ["flat_maps.py", "--write", str(folder)])
     flat_maps.main()
     (row,) = saved["rows"]
     num_tokens = tiny_config.num_tokens
