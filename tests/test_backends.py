@@ -12,6 +12,8 @@ import pytest
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.maps import predict_with_maps
 
+pytestmark = pytest.mark.slow
+
 GEOMETRIES = {"published": ViTConfig.published(), "light": ViTConfig.light()}
 
 PREDICT_AND_TRAIN = """

@@ -5,7 +5,7 @@ import json
 import pytest
 from on_jax import needs_jax, run_on_jax
 
-pytestmark = needs_jax
+pytestmark = [pytest.mark.slow, needs_jax]
 
 SCRIPT = """
 import json

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from on_jax import needs_jax, run_on_jax
 
-pytestmark = needs_jax
+pytestmark = [pytest.mark.slow, needs_jax]
 
 BOTH = """
 import json

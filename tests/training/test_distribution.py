@@ -57,6 +57,7 @@ print(*history["loss"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_train_the_model_unchanged(backend, tmp_path):
     if find_spec(backend) is None:

@@ -193,6 +193,7 @@ def test_images_of_another_size_are_trained_on(shapes, tmp_path):
     assert top1 == pytest.approx(history["val_accuracy"][0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no such products on a CPU")
 @pytest.mark.slow
 def test_a_training_in_float16_goes_on_where_it_stopped(tiny_config, shapes, tmp_path):

@@ -27,10 +27,13 @@ SETTINGS = {  # all cells in the page, and no questions
 }
 MINUTE = 60_000  # milliseconds
 
-pytestmark = pytest.mark.skipif(
-    int(ipywidgets.__version__.split(".")[0]) < 8,
-    reason="ipywidgets 7, which Colab has, draws other sliders; and Colab is no JupyterLab",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        int(ipywidgets.__version__.split(".")[0]) < 8,
+        reason="ipywidgets 7, which Colab has, draws other sliders; and Colab is no JupyterLab",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
