@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
-from layer_checks import NORM, few_examples, random_array, run_official, with_maps
+from layer_checks import (
+    NORM,
+    check_equals_loops,
+    few_examples,
+    random_array,
+    run_official,
+    with_maps,
+)
 from numpy_reference import token_learner
 
 from tlvit_utils import TokenLearner
@@ -46,15 +53,7 @@ def test_equals_the_official_layer(name, num_tokens, pooling):
 def test_equals_plain_loops(randomise, height, width, dim, num_tokens, pooling, approximate_gelu):
     x = random_array(2, height, width, dim)
     layer = TokenLearner(num_tokens, pooling, approximate_gelu)
-    layer.build(x.shape)
-    weights = randomise(layer).get_weights()
-    tokens, maps = with_maps(layer, x)
-    assert tokens.shape == (2, num_tokens, dim)
-    assert maps.shape == (2, num_tokens, height, width)
-    for b in range(2):
-        expected, expected_maps = token_learner(x[b], weights, pooling, approximate_gelu)
-        np.testing.assert_allclose(tokens[b], expected, atol=1e-5)
-        np.testing.assert_allclose(maps[b], expected_maps, atol=1e-5)
+    check_equals_loops(layer, x, randomise, token_learner, pooling, approximate_gelu)
 
 
 @pytest.mark.parametrize("approximate_gelu", [True, False])

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
-from layer_checks import MASK_MLP, NORM, few_examples, random_array, run_official, with_maps
+from layer_checks import (
+    MASK_MLP,
+    NORM,
+    check_equals_loops,
+    few_examples,
+    random_array,
+    run_official,
+    with_maps,
+)
 from numpy_reference import grouped_convolution, grouped_token_learner, token_learner_v11
 
 from tlvit_utils import GroupedTokenLearner, TokenLearnerV11
@@ -43,15 +51,7 @@ def test_equals_the_official_layer():
 def test_v11_equals_plain_loops(randomise, height, width, dim, num_tokens, bottleneck_dim):
     x = random_array(2, height, width, dim)
     layer = TokenLearnerV11(num_tokens, bottleneck_dim)
-    layer.build(x.shape)
-    weights = randomise(layer).get_weights()
-    tokens, maps = with_maps(layer, x)
-    assert tokens.shape == (2, num_tokens, dim)
-    assert maps.shape == (2, num_tokens, height, width)
-    for b in range(2):
-        expected, expected_maps = token_learner_v11(x[b], weights)
-        np.testing.assert_allclose(tokens[b], expected, atol=1e-5)
-        np.testing.assert_allclose(maps[b], expected_maps, atol=1e-5)
+    check_equals_loops(layer, x, randomise, token_learner_v11)
 
 
 @few_examples
@@ -65,15 +65,7 @@ def test_v11_equals_plain_loops(randomise, height, width, dim, num_tokens, bottl
 def test_grouped_equals_plain_loops(randomise, height, width, group_width, num_groups, num_tokens):
     x = random_array(2, height, width, group_width * num_groups)
     layer = GroupedTokenLearner(num_tokens, num_groups)
-    layer.build(x.shape)
-    weights = randomise(layer).get_weights()
-    tokens, maps = with_maps(layer, x)
-    assert tokens.shape == (2, num_tokens, group_width * num_groups)
-    assert maps.shape == (2, num_tokens, height, width)
-    for b in range(2):
-        expected, expected_maps = grouped_token_learner(x[b], weights, num_groups)
-        np.testing.assert_allclose(tokens[b], expected, atol=1e-5)
-        np.testing.assert_allclose(maps[b], expected_maps, atol=1e-5)
+    check_equals_loops(layer, x, randomise, grouped_token_learner, num_groups)
 
 
 def test_the_grouped_convolution_is_that_of_keras(randomise):
