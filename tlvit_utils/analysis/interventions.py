@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tlvit_utils.analysis.maps import BATCH_SIZE, compiled, find_token_learner, in_batches
-from tlvit_utils.data.batches import check_images
+from tlvit_utils.data.batches import check_images, check_labels
 from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, TopKTokens
 from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, TokenLearnerV11, to_grid
 
@@ -262,15 +262,13 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
         `shuffled` (each map's values in random order).
 
     Raises:
-        TypeError, ValueError: as `check_images`.
-        ValueError: fewer than two images, or not one label per image.
+        TypeError, ValueError: as `check_images` and `check_labels`.
+        ValueError: fewer than two images.
     """
-    images, labels = check_images(images, parts.image_size), np.asarray(labels)
-    if len(images) < 2 or labels.shape != (len(images),):
-        raise ValueError(
-            f"There are {len(images)} images and labels of shape {labels.shape}; give at least "
-            "two images and one label per image."
-        )
+    images = check_images(images, parts.image_size)
+    labels = check_labels(labels, images)
+    if len(images) < 2:
+        raise ValueError(f"There are {len(images)} images, but it takes at least two.")
     # Grids are large, so each batch's is made twice and never kept.
     batches = [slice(i, i + BATCH_SIZE) for i in range(0, len(images), BATCH_SIZE)]
     learned = np.concatenate([parts.maps(parts.grid(images[batch])) for batch in batches])

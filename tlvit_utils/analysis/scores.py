@@ -16,7 +16,7 @@ from tlvit_utils.analysis.maps import (
     find_view,
     in_batches,
 )
-from tlvit_utils.data.batches import check_images
+from tlvit_utils.data.batches import check_images, check_labels
 
 
 @dataclass(frozen=True)
@@ -198,14 +198,13 @@ def removal_accuracy(
 
     Raises:
         TypeError, ValueError: as `predict_with_maps` and `cells_of_views`.
-        ValueError: fewer than two images, not one label per image, or counts outside the grid.
+        ValueError: labels that `check_labels` refuses, fewer than two images, or counts outside
+            the grid.
     """
-    images, labels = check_images(images, model.input_shape[1]), np.asarray(labels)
-    if len(images) < 2 or labels.shape != (len(images),):
-        raise ValueError(
-            f"There are {len(images)} images and labels of shape {labels.shape}; expected at least "
-            "two images and one label per image."
-        )
+    images = check_images(images, model.input_shape[1])
+    labels = check_labels(labels, images)
+    if len(images) < 2:
+        raise ValueError(f"There are {len(images)} images, but it takes at least two.")
     attention = attention_maps(model, images, layer).mean(axis=1)
     rows, columns = attention.shape[1:]
     attention = attention.reshape(len(images), -1)
