@@ -268,7 +268,7 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
     images = check_images(images, parts.image_size)
     labels = check_labels(labels, images)
     if len(images) < 2:
-        raise ValueError(f"There are {len(images)} images, but it takes at least two.")
+        raise ValueError(f"There are {len(images)} images; give at least two images.")
     # Grids are large, so each batch's is made twice and never kept.
     batches = [slice(i, i + BATCH_SIZE) for i in range(0, len(images), BATCH_SIZE)]
     learned = np.concatenate([parts.maps(parts.grid(images[batch])) for batch in batches])

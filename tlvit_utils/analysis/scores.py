@@ -204,7 +204,7 @@ def removal_accuracy(
     images = check_images(images, model.input_shape[1])
     labels = check_labels(labels, images)
     if len(images) < 2:
-        raise ValueError(f"There are {len(images)} images, but it takes at least two.")
+        raise ValueError(f"There are {len(images)} images; give at least two images.")
     attention = attention_maps(model, images, layer).mean(axis=1)
     rows, columns = attention.shape[1:]
     attention = attention.reshape(len(images), -1)
