@@ -1,4 +1,5 @@
 from collections import Counter
+from functools import cache
 from itertools import product
 from math import prod
 from xml.etree import ElementTree
@@ -39,6 +40,7 @@ def cost_of(*call, shape):
     return model_cost(keras.Model(inputs, x))
 
 
+@cache
 def published(num_tokens, num_layers=4, **changes):
     return build_vit(ViTConfig.published(num_tokens, num_layers).replace(**changes))
 
@@ -62,6 +64,12 @@ PUBLISHED = [
     (4, 4, "78.07", "0.0147"),
     (None, 8, "202.21", "0.0359"),
 ]
+
+
+@cache
+def model_called(name):
+    return MODELS[name]()
+
 
 MODELS = {
     "published": lambda: published(8),
@@ -112,7 +120,7 @@ def test_published_count_leaves_out_most_of_the_work():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_rows_add_up(name):
-    model = MODELS[name]()
+    model = model_called(name)
     cost = model_cost(model)
     assert cost.params == model.count_params() > 0
     assert cost.params == sum(row.params for row in cost.layers)
@@ -121,7 +129,7 @@ def test_rows_add_up(name):
 
 
 def test_rows_say_what_each_layer_gives():
-    cost = model_cost(build_vit(ViTConfig.light(num_tokens=8)))
+    cost = model_cost(model_called("light"))
     shapes = {row.name: row.output_shape for row in cost.layers}
     assert shapes["images"] == (32, 32, 3)
     assert shapes["block_1"] == (64, 128)
@@ -256,7 +264,7 @@ def test_multiply_adds_are_those_in_tensorflows_graph(name):
 
     Which are which depends on the version of Keras and on dropout; their sum does not.
     """
-    model = MODELS[name]()
+    model = model_called(name)
     graph, found = profiled(model)
     seen = sum(found[kind] for kind in ("Conv2D", "MatMul", "BatchMatMulV2", "BatchMatMulV3")) // 2
     unseen = sum(
@@ -370,7 +378,7 @@ def test_model_without_a_graph_is_refused():
 
 
 def test_table_has_a_line_per_layer_and_the_totals():
-    cost = model_cost(build_vit(ViTConfig.light()))
+    cost = model_cost(model_called("light"))
     head, *lines, total = str(cost).splitlines()
     assert [line.split()[0] for line in lines] == [row.name for row in cost.layers]
     assert len({len(line) for line in (head, *lines, total)}) == 1

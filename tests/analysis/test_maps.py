@@ -157,10 +157,14 @@ def test_wrong_images_are_refused(function, tiny_model, images):
         function(tiny_model, images[0])
 
 
-def test_seen_images_are_the_published_centre_views(images):
-    model = build_vit(ViTConfig.published())
+@pytest.fixture(scope="module")
+def published():
+    return build_vit(ViTConfig.published())
+
+
+def test_seen_images_are_the_published_centre_views(published, images):
     resized = convert_to_numpy(keras.layers.Resizing(52, 52)(images.astype("float32")))
-    views = seen_images(model, images)
+    views = seen_images(published, images)
     np.testing.assert_allclose(views, resized[:, 2:50, 2:50] / 255, atol=1e-5)
 
 
@@ -254,15 +258,14 @@ def test_shares_count_the_pixels_of_a_mask_in_each_cell(tiny_model):
     np.testing.assert_allclose(mask_shares(tiny_model, masks), expected, atol=1e-6)
 
 
-def test_shares_belong_to_the_view_and_not_to_the_whole_image():
+def test_shares_belong_to_the_view_and_not_to_the_whole_image(published):
     """The published view leaves out a margin of 1.23 pixels; cells are 3.69 pixels wide."""
-    model = build_vit(ViTConfig.published())
     margin = np.ones((1, 32, 32))
     margin[:, 1:-1, 1:-1] = 0
-    assert mask_shares(model, margin).sum() < 1  # the area of 9 cells, nearly all unseen
+    assert mask_shares(published, margin).sum() < 1  # the area of 9 cells, nearly all unseen
     half = np.zeros((1, 32, 32))
     half[:, :16] = 1
-    (shares,) = mask_shares(model, half)
+    (shares,) = mask_shares(published, half)
     np.testing.assert_allclose(shares[:3], 1, atol=1e-6)
     np.testing.assert_allclose(shares[5:], 0, atol=1e-6)
     assert shares.mean() == pytest.approx(0.5, abs=1e-6)

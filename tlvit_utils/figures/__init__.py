@@ -2,9 +2,6 @@
 
 from tlvit_utils.figures.overlay import render
 from tlvit_utils.figures.plots import (
-    DPI,
-    FONT_SIZE,
-    TOKEN_COLOURS,
     bars_figure,
     colour_of,
     curves_figure,
@@ -15,7 +12,6 @@ from tlvit_utils.figures.plots import (
     ink_on,
     lines_figure,
     matrix_figure,
-    mime_bundle,
     new_figure,
     patches_figure,
     show,
@@ -27,9 +23,6 @@ from tlvit_utils.figures.plots import (
 )
 
 __all__ = [
-    "DPI",
-    "FONT_SIZE",
-    "TOKEN_COLOURS",
     "bars_figure",
     "colour_of",
     "curves_figure",
@@ -40,7 +33,6 @@ __all__ = [
     "ink_on",
     "lines_figure",
     "matrix_figure",
-    "mime_bundle",
     "new_figure",
     "patches_figure",
     "render",

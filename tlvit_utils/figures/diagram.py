@@ -1,7 +1,4 @@
-"""One picture of the whole network, with the reader's place in it; every notebook begins with it.
-
-It is a sketch of the parts in their order, with the shapes between them.
-"""
+"""The whole network as a sketch with the reader's place in it; every notebook begins with it."""
 
 from itertools import pairwise
 
@@ -17,10 +14,7 @@ from tlvit_utils.figures.plots import DPI, FONT_SIZE, ink_on, token_colour
 # for each place: the frames, each from one part to another, and the place in words
 PLACES = {
     "start_here": ([("image", "classes")], "before the whole network"),
-    "patch_encoder": (
-        [("patches", "grid")],
-        "at the patches, which become tokens, and at their positions",
-    ),
+    "patch_encoder": ([("patches", "grid")], "at the patches, which become tokens, and positions"),
     "mlp_and_transformer_block": (
         [("blocks", "blocks"), ("few blocks", "few blocks")],
         "at the Transformer blocks, which stand before and after TokenLearner",
@@ -76,28 +70,17 @@ PALE = 0.55  # of the strength of a colour, outside the frames
 
 
 def show(place: str) -> None:
-    """Display `network_diagram(place)` with its caption.
-
-    Raises:
-        ValueError: `place` is none of `PLACES`.
-    """
+    """Display `network_diagram(place)` with its caption."""
     figures.show(network_diagram(place), caption(place))
 
 
 def caption(place: str) -> str:
-    """Return what the diagram shows, in words, and where in it the reader is.
-
-    Raises:
-        ValueError: `place` is none of `PLACES`.
-    """
+    """Return what `network_diagram(place)` shows, in words."""
     return CAPTION.format(_look_up(place)[1])
 
 
 def network_diagram(place: str) -> Figure:
-    """Draw the whole network, and mark a place by a thick frame with the words "you are here".
-
-    What lies outside the frame is paler, and can still be read. The eight learned tokens have the
-    colours and numbers that they have in every figure.
+    """Draw the whole network; mark a place by a thick frame and draw the rest paler.
 
     Args:
         place: one of `PLACES`, the name of a notebook without its number.
@@ -173,58 +156,30 @@ class _Pen:
         self.text(_centre(part), NAMES, words, va="baseline")
 
     def box(self, left, bottom, width, height, face, edge="black", line=1.2, rounding=0.07):
+        colours = {"facecolor": self.colour(face), "edgecolor": self.colour(edge)}
+        style = f"round,pad=0,rounding_size={rounding}"
+        corner = left, bottom
         self.ax.add_patch(
-            FancyBboxPatch(
-                (left, bottom),
-                width,
-                height,
-                boxstyle=f"round,pad=0,rounding_size={rounding}",
-                facecolor=self.colour(face),
-                edgecolor=self.colour(edge),
-                linewidth=line,
-            )
+            FancyBboxPatch(corner, width, height, boxstyle=style, linewidth=line, **colours)
         )
 
     def outline(self, left, bottom, side, colour, line, dash="-"):
-        self.ax.add_patch(
-            Rectangle(
-                (left, bottom),
-                side,
-                side,
-                fill=False,
-                edgecolor=self.colour(colour),
-                linewidth=line,
-                linestyle=dash,
-            )
-        )
+        options = {"edgecolor": self.colour(colour), "linewidth": line, "linestyle": dash}
+        self.ax.add_patch(Rectangle((left, bottom), side, side, fill=False, **options))
 
     def arrow(self, *corners, line=1.3, dash="-"):
         """Draw a line through the corners `(x, y)` with a head at its end."""
-        colour = self.colour("black")
+        options = {"color": self.colour("black"), "linewidth": line, "linestyle": dash}
         if len(corners) > 2:
-            self.ax.plot(*zip(*corners[:-1], strict=True), dash, color=colour, lw=line)
-        self.ax.add_patch(
-            FancyArrowPatch(
-                *corners[-2:],
-                arrowstyle="-|>",
-                mutation_scale=10,
-                shrinkA=0,
-                shrinkB=0,
-                color=colour,
-                linewidth=line,
-                linestyle=dash,
-            )
-        )
+            self.ax.plot(*zip(*corners[:-1], strict=True), **options)
+        head = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0}
+        self.ax.add_patch(FancyArrowPatch(*corners[-2:], **head, **options))
 
     def picture(self, pixels, left, bottom, side):
         """Draw square pixels `(rows, columns, 3)`, 0..1."""
-        self.ax.imshow(
-            self.colour(pixels),
-            extent=(left, left + side, bottom, bottom + side),
-            interpolation="nearest",
-            aspect="auto",
-            zorder=1,
-        )
+        extent = (left, left + side, bottom, bottom + side)
+        options = {"interpolation": "nearest", "aspect": "auto", "zorder": 1}
+        self.ax.imshow(self.colour(pixels), extent=extent, **options)
 
 
 def _ship():
@@ -305,13 +260,8 @@ def _draw_tokens(pen):
         pen.text(left + side / 2, bottom + side / 2 - 0.01, token + 1, color=number)
     pen.name("tokens", "8 tokens")
     pen.text(_centre("tokens"), SHAPES, "(B, S, C)")
-    pen.text(
-        (PARTS["maps"][0] + PARTS["tokens"][1]) / 2,
-        NAMES + 0.2,
-        "TokenLearner",
-        va="baseline",
-        weight="bold",
-    )
+    middle = (PARTS["maps"][0] + PARTS["tokens"][1]) / 2
+    pen.text(middle, NAMES + 0.2, "TokenLearner", va="baseline", weight="bold")
 
 
 def _draw_classes(pen):
@@ -358,16 +308,9 @@ def _draw_loop_frame(ax, words):
 
 
 def _frame(left, bottom, right, top):
-    return FancyBboxPatch(
-        (left, bottom),
-        right - left,
-        top - bottom,
-        boxstyle="round,pad=0,rounding_size=0.08",
-        facecolor=HIGHLIGHT,
-        edgecolor=FRAME,
-        linewidth=3,
-        zorder=0.5,
-    )
+    style = {"boxstyle": "round,pad=0,rounding_size=0.08", "linewidth": 3, "zorder": 0.5}
+    style |= {"facecolor": HIGHLIGHT, "edgecolor": FRAME}
+    return FancyBboxPatch((left, bottom), right - left, top - bottom, **style)
 
 
 def _tab(ax, x, y, words):

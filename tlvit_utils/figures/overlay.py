@@ -173,9 +173,9 @@ def tile_square(draw, titles, size: int) -> np.ndarray:
     """Return pictures in a square of `size` pixels, row by row, each with its title written in.
 
     Args:
-        draw: function of a picture's index and its side in pixels that returns it, uint8.
+        draw: function from a picture's index and its side in pixels to the picture, uint8.
         titles: one per picture.
-        size: side of the whole.
+        size: side of the square.
     """
     columns = int(np.ceil(len(titles) ** 0.5))
     side = (size + GAP) // columns - GAP
@@ -238,9 +238,11 @@ def enlarge(array, size: int) -> np.ndarray:
 
 
 def as_uint8(image) -> np.ndarray:
-    """Return a picture that is uint8, or float with values 0..1, as uint8."""
+    """Return a picture of integers 0..255, or of floats 0..1, as uint8."""
     image = np.asarray(image)
-    return image if image.dtype == np.uint8 else np.rint(255 * np.clip(image, 0, 1)).astype("uint8")
+    if image.dtype.kind in "ui":
+        return image.astype("uint8", copy=False)
+    return np.rint(255 * np.clip(image, 0, 1)).astype("uint8")
 
 
 def encode_png(picture) -> bytes:

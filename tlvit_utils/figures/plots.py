@@ -142,12 +142,7 @@ def filters_figure(kernel, columns: int = 16, title: str | None = None) -> Figur
 
 
 def similarity_figure(vectors, grid_size: int, title: str | None = None) -> Figure:
-    """Draw, for every cell of the grid, how similar its vector is to that of every cell.
-
-    Args:
-        vectors: `(grid_size ** 2, dim)`, one per cell, row by row.
-        grid_size: cells along a side.
-    """
+    """Draw the cosine similarity of each cell's vector `(grid_size ** 2, dim)` to every cell's."""
     vectors = np.asarray(vectors)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = (unit @ unit.T).reshape(grid_size**2, grid_size, grid_size)
@@ -177,16 +172,10 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) ->
 
 
 def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):
-    """Draw the picture, then each of its maps laid over it, with a colour bar.
-
-    A title that ends with "token 3" has that token's colour behind it.
+    """Draw the picture, then each of its maps `(count, rows, columns)` over it, with a colour bar.
 
     Args:
-        picture: `(height, width, 3)`, what the network saw.
-        maps: `(count, rows, columns)`.
-        titles: one per map.
-        title: of the whole figure.
-        opacity: weight of the heat.
+        titles: one per map; one that ends with "token 3" has that token's colour.
         limits: one colour scale for all maps; each map's own if None.
         columns: panels per row.
         mark: `(row, column)` of a cell to frame in every panel.
@@ -223,12 +212,10 @@ def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
 
 
 def head_attention_figure(picture, scores, row: int, column: int, title=None) -> Figure:
-    """Draw where one patch looks, for every head.
+    """Draw where one patch (row, column) looks, for every head.
 
     Args:
-        picture: what the network saw.
         scores: attention weights `(heads, tokens, tokens)` of a square grid of tokens.
-        row, column: the patch that looks, framed in the figure.
     """
     heads, tokens, _ = scores.shape
     side = round(tokens**0.5)
@@ -277,9 +264,7 @@ def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, ti
 
 
 def walk_figure(rows: list[dict], errors, title: str | None = None) -> Figure:
-    """Draw accuracy and cost of a series of networks, one line each, in their order.
-
-    The lines are numbered from 0, and beside each accuracy stands its gain over the line before.
+    """Draw accuracy, with the gain over the line before, and cost of a series of networks.
 
     Args:
         rows: each with `change` (its name), `val_accuracy` (a share) and `multiply_adds`.

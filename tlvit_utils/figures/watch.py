@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tlvit_utils.figures.overlay import draw_outline
-from tlvit_utils.figures.plots import FONT_SIZE, new_figure, overlay, token_colour
+from tlvit_utils.figures.overlay import draw_outline, render
+from tlvit_utils.figures.plots import FONT_SIZE, new_figure, token_colour
 
 SIDE = 192  # of a picture with its map, in pixels
 
@@ -57,7 +57,7 @@ def watch_figure(
         loss.legend(fontsize=FONT_SIZE - 2)
     on_object.legend(fontsize=FONT_SIZE - 2)
     for ax, picture, each, mask, text in zip(axes[1], pictures, maps, masks, titles, strict=True):
-        ax.imshow(draw_outline(overlay(picture, each, size=SIDE), mask))
+        ax.imshow(draw_outline(render(picture, each, size=SIDE), mask))
         ax.set_title(text, fontsize=FONT_SIZE)
         ax.axis("off")
     return figure

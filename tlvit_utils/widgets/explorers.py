@@ -153,8 +153,7 @@ def set_apart(picture, patch_size: int, size: int = 384) -> np.ndarray:
 
 def block_macs(block: TransformerBlock, num_tokens: int) -> int:
     """Return the multiply-adds of a (built) block on so many tokens, for one image."""
-    work = work_of(block, (None, num_tokens, block.mlp.hidden_units[-1]))
-    return work.products + work.einsums
+    return work_of(block, (None, num_tokens, block.mlp.hidden_units[-1])).macs
 
 
 class PatchExplorer(Explorer):
@@ -433,7 +432,7 @@ def cost_with_token_learner(model: keras.Model, cost: ModelCost, config: ViTConf
     Args:
         model: `build_vit(config.replace(num_tokens=None))`.
         cost: its `model_cost`.
-        config: with the number of tokens, the kind and the place.
+        config: with the number of tokens, the variant and the place.
 
     Returns:
         The same as `model_cost(build_vit(config))`, in milliseconds.
@@ -457,8 +456,7 @@ def cost_with_token_learner(model: keras.Model, cost: ModelCost, config: ViTConf
 
 def _layer_cost(layer, shape, output_shape, params: int) -> LayerCost:
     work = work_of(layer, shape)
-    macs, published = work.products + work.einsums, work.products + work.elementwise / 2
-    return LayerCost(layer.name, output_shape, params, macs, published)
+    return LayerCost(layer.name, output_shape, params, work.macs, work.published_macs)
 
 
 def ledger_html(cost: ModelCost, without: ModelCost) -> str:
