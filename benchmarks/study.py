@@ -106,6 +106,11 @@ STUDIES = {
 }
 
 
+def experiment_path(study: str, method: str, runs: Path) -> Path:
+    """Return the file beside which a method's trainings keep theirs."""
+    return runs / f"{study}_{method.replace(' ', '_')}.json"
+
+
 def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dict:
     """Train one network, leave its weights and its card in RUNS, and return its row.
 
@@ -114,7 +119,7 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
     config = STUDIES[study].config.replace(**METHODS[method])
     recipe = replace(STUDIES[study].recipe, seed=seed)
     compute = choose_compute()
-    path = runs / f"{study}_{method.replace(' ', '_')}.json"
+    path = experiment_path(study, method, runs)
     checkpoint = run_path(path, seed, ".weights.h5")
     keras.config.set_dtype_policy(compute.dtype_policy)
     keras.utils.set_random_seed(seed)

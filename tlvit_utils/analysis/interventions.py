@@ -265,6 +265,12 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
         TypeError, ValueError: as `check_images` and `check_labels`.
         ValueError: fewer than two images.
     """
+    answers = answers_with_maps(parts, images, labels, seed)
+    return {name: float(right.mean()) for name, right in answers.items()}
+
+
+def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return, for each kind of maps of `accuracy_with_maps`, which answers are right, `(N,)`."""
     images = check_images(images, parts.image_size)
     labels = check_labels(labels, images)
     if len(images) < 2:
@@ -279,13 +285,13 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
         "uniform": np.broadcast_to(learned.mean((2, 3), keepdims=True), learned.shape),
         "shuffled": shuffle_cells(learned, np.random.default_rng(seed)),
     }
-    right = dict.fromkeys(maps, 0)
+    right = {name: np.zeros(len(images), bool) for name in maps}
     for batch in batches:
         grid = parts.grid(images[batch])
         for name in maps:
             predicted = parts.predict(parts.tokens(grid, maps[name][batch])).argmax(axis=1)
-            right[name] += int((predicted == labels[batch]).sum())
-    return {name: count / len(images) for name, count in right.items()}
+            right[name][batch] = predicted == labels[batch]
+    return right
 
 
 def randomised(model: keras.Model, seed: int) -> keras.Model:

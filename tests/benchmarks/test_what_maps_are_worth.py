@@ -1,0 +1,89 @@
+import json
+
+import pytest
+import study
+import what_maps_are_worth
+
+from tlvit_utils import build_vit
+from tlvit_utils._files import save_result
+from tlvit_utils.pretrained import restore_weights, save_pretrained
+from tlvit_utils.training.loop import evaluate
+from tlvit_utils.training.runs import run_path
+
+
+@pytest.fixture
+def measure(shapes, tiny_model, tiny_config, tmp_path, monkeypatch):
+    """A function that runs the command on two trainings of each kind, and returns its rows."""
+    tiny = study.Study(lambda: shapes, tiny_config, None)
+    monkeypatch.setitem(study.STUDIES, "scenes10", tiny)
+    monkeypatch.setitem(what_maps_are_worth.DATASETS, "CIFAR-10", lambda: shapes)
+    about = {"config": tiny_config.to_dict()}
+    methods = [("v1 mean", 0), ("v1 mean", 1), ("average pooling", 0), ("v1.1", 0)]
+    rows = [{"method": method, "seed": seed, **about} for method, seed in methods]
+    save_result(tmp_path / "rows.json", rows=rows)
+    for method, seed in methods[:3]:  # the last is not trained yet
+        path = study.experiment_path("scenes10", method, tmp_path)
+        save_pretrained(tiny_model, run_path(path, seed, ".npz"))
+    experiment = tmp_path / "published_3_tokens.json"
+    save_result(experiment, runs=[{"seed": 4}], **about)
+    save_pretrained(tiny_model, run_path(experiment, 4, ".npz"))
+
+    def measure(name):
+        out = tmp_path / "worth.json"
+        options = ["--runs", str(tmp_path), "--rows", str(tmp_path / "rows.json")]
+        monkeypatch.setattr("sys.argv", ["", name, *options, "--out", str(out)])
+        what_maps_are_worth.main()
+        return json.loads(out.read_text())["rows"]
+
+    measure.folder = tmp_path
+    return measure
+
+
+def test_each_method_with_maps_gets_a_row(measure, shapes, tiny_model, capsys):
+    (row,) = measure("scenes10")
+    assert (row["method"], row["seeds"], row["images"]) == ("v1 mean", [0, 1], 64)
+    top1 = evaluate(tiny_model, *shapes.test)["top1"]
+    assert row["accuracy"]["learned"] == pytest.approx([top1, top1], abs=1.5 / 64)
+    for kind, worth in row["worth"].items():
+        lost = row["accuracy"]["learned"][0] - row["accuracy"][kind][0]
+        assert worth["mean"] == pytest.approx(lost)
+        assert worth["low"] <= lost <= worth["high"]
+    scores = row["localisation"]["own"]
+    assert all(len(each) == 2 for each in scores.values())
+    names = ("token_hit", "best_token_hit", "any_token_hit")
+    token, best, any_token = (scores[name][0] for name in names)
+    assert token <= best <= any_token
+    assert row["localisation"]["chance"]["token_hit"][0] == pytest.approx(
+        row["localisation"]["chance"]["mean_map_hit"][0]
+    )
+    assert "v1 mean" in capsys.readouterr().out
+
+
+def test_what_was_measured_is_kept_and_other_studies_too(measure):
+    before = measure("scenes10")
+    for weights in measure.folder.glob("scenes10*.npz"):
+        weights.unlink()
+    published = measure("published")[-1]
+    assert (published["source"], published["seeds"]) == ("published", [4])
+    rows = measure("scenes10")
+    assert [row["source"] for row in rows] == ["published", "scenes10"]
+    assert rows[-1] == before[0]
+
+
+def test_every_shipped_network_with_maps_is_measured_on_its_own_images():
+    found = list(what_maps_are_worth.find_trainings("shipped", None, None))
+    assert len(found) >= 5
+    for training in found:
+        build = build_vit(training.config)
+        restore_weights(build, training.weights)
+    loads = {training.method: training.load for training in found}
+    shapes = what_maps_are_worth.DATASETS["shapes10"]
+    assert [name for name, load in loads.items() if load is shapes] == ["modern_8_tokens_shapes10"]
+
+
+def test_a_folder_without_weights_is_refused(measure, capsys):
+    for weights in measure.folder.glob("*.npz"):
+        weights.unlink()
+    with pytest.raises(SystemExit):
+        measure("scenes10")
+    assert "no weights" in capsys.readouterr().err
