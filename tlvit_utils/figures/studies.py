@@ -1,0 +1,93 @@
+"""Pictures of whole studies: many networks, each trained from several seeds (notebook 08)."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tlvit_utils.figures.plots import FONT_SIZE, TOKEN_COLOURS, new_figure
+
+KINDS = {  # the kinds of network in a study: colour and marker
+    "TokenLearner": (TOKEN_COLOURS[0], "o"),
+    "another reduction": (TOKEN_COLOURS[5], "s"),
+    "no reduction": (TOKEN_COLOURS[7], "D"),
+}
+
+
+def accuracy_against_cost(rows: list[dict], title: str | None = None) -> Figure:
+    """Draw the accuracy of each method of a study over its multiply-adds.
+
+    A large mark is the mean over seeds, each small one a seed. Networks without reduction are
+    joined by a line: what lies above it is more accurate than fewer blocks at the same cost.
+
+    Args:
+        rows: of a result file of `benchmarks/study.py`: `method`, `config`, `multiply_adds` and
+            `accuracy` (0..1) of each training.
+    """
+    figure, axes = new_figure(9, 5.5, title=title)
+    ax = axes[0, 0]
+    points, plain = [], []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        some = [row for row in rows if row["method"] == method]
+        cost = some[0]["multiply_adds"] / 1e6
+        accuracies = [100 * row["accuracy"] for row in some]
+        kind = _kind(some[0]["config"])
+        colour, marker = KINDS[kind]
+        ax.plot(cost, np.mean(accuracies), marker, color=colour, ms=10, mfc="none", label=kind)
+        ax.plot([cost] * len(some), accuracies, marker, color=colour, markersize=3)
+        points.append((cost, float(np.mean(accuracies)), method, colour))
+        if kind == "no reduction":
+            plain.append((cost, np.mean(accuracies)))
+    ax.plot(*zip(*sorted(plain), strict=True) if plain else ((), ()), ":", color="grey", zorder=0)
+    ax.set_xlabel("million multiply-adds per image", fontsize=FONT_SIZE)
+    ax.set_ylabel("accuracy in %", fontsize=FONT_SIZE)
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    ax.legend(handles.values(), handles.keys(), fontsize=FONT_SIZE - 1, loc="lower right")
+    ax.margins(0.08, 0.1)
+    _name_points(ax, points)
+    return figure
+
+
+def _kind(config):
+    if config["num_tokens"] is None:
+        return "no reduction"
+    return "TokenLearner" if config["variant"] in ("v1", "v1.1", "grouped") else "another reduction"
+
+
+def _name_points(ax, points):
+    """Write each point's name beside it, towards the middle, no two names over each other."""
+    left, right = ax.get_xlim()
+    bottom, top = ax.get_ylim()
+    line = (top - bottom) / 18  # the height of a name
+    for on_left in (True, False):
+        side = [p for p in points if (p[0] < (left + right) / 2) == on_left]
+        if not side:
+            continue
+        # Names stand in a column beside the outermost point of their side.
+        edge = max(p[0] for p in side) if on_left else min(p[0] for p in side)
+        x = edge + (right - left) * (0.04 if on_left else -0.04)
+        heights = spread([p[1] for p in side], line)
+        for (cost, accuracy, name, colour), height in zip(side, heights, strict=True):
+            ax.annotate(
+                name,
+                (cost, accuracy),
+                (x, height),
+                color=colour,
+                fontsize=FONT_SIZE - 1,
+                ha="left" if on_left else "right",
+                va="center",
+                arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.4, "shrinkB": 5},
+            )
+
+
+def spread(heights, line: float) -> np.ndarray:
+    """Return heights in the same order that lie at least `line` apart, close to those given."""
+    order = np.argsort(heights, kind="stable")
+    # What remains must not fall. Where it does, the stretch takes its mean.
+    blocks = []
+    for value in np.asarray(heights, dtype=float)[order] - line * np.arange(len(order)):
+        blocks.append([value])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    values = np.concatenate([[np.mean(block)] * len(block) for block in blocks])
+    result = np.empty(len(order))
+    result[order] = values + line * np.arange(len(order))
+    return result
