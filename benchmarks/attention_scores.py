@@ -10,9 +10,9 @@ networks of the same architecture with random weights:
 - for the trained network, the accuracy with other maps in the place of its own, and with patches
   removed.
 
-    python benchmarks/attention_scores.py [--write] [NAME …]    # all that ship, if none is named
+    python benchmarks/attention_scores.py [--write] [--networks NAME …]
 
-It prints the localisation, and writes all to assets/results/attention_scores.json.
+Without names it takes all that ship. It prints the localisation; `--write` keeps all in the package.
 """
 
 import numpy as np
@@ -83,7 +83,7 @@ def score(name, weights, model, test, four):
 def main():
     parser = result_parser(__doc__)
     learned = [name for name in PRETRAINED if model_card(name)["config"]["num_tokens"]]
-    parser.add_argument("names", nargs="*", choices=learned, default=learned)
+    parser.add_argument("--networks", nargs="+", choices=learned, default=learned, metavar="NAME")
     options = parser.parse_args()
     localisations, maps, replaced, removed = [], [], [], []
     print(f"{'':<64}{'best':>9}{'mean map':>9}{'any':>9}{'mean map':>9}")
@@ -91,7 +91,7 @@ def main():
         f"{'network':<20}{'weights':<10}{'pictures':<26}{'held to':<8}{'hit':>9}{'hit':>9}"
         f"{'hit':>9}{'mass':>9}"
     )
-    for name in options.names:
+    for name in options.networks:
         test = LOADERS[model_card(name)["dataset"]]().test
         some, fewer = test.take(IMAGES), test.take(REMOVAL_IMAGES)
         four = mosaics(*test, count=IMAGES)
@@ -111,7 +111,6 @@ def main():
         save_rows(
             "attention_scores",
             localisations,
-            command=f"python benchmarks/attention_scores.py --write {' '.join(options.names)}",
             maps=maps,
             accuracy_with_maps=replaced,
             accuracy_without_patches=removed,

@@ -5,7 +5,7 @@ disk in a window that is not shown. Opening takes from the start of the navigati
 picture is drawn. A change takes from the reader's action until the next frame is drawn with it,
 the wait for that frame included; each row is the median over many changes.
 
-    python benchmarks/live_speed.py [NAME …]    # a table, and assets/results/live_speed.json
+    python benchmarks/live_speed.py [--write] [--networks NAME …]    # a table, and the result file
 """
 
 import sys
@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import median
 
 from playwright.sync_api import sync_playwright
-from results import save_rows
+from results import result_parser, save_rows
 
 from tlvit_utils import live
 from tlvit_utils.data import load_shapes10
-from tlvit_utils.pretrained import load_pretrained
+from tlvit_utils.pretrained import PRETRAINED, load_pretrained
 
 PICTURES = 60
 LOADS, CHANGES = 5, 40
@@ -83,12 +83,17 @@ def measure(browser, address):
     page.close()
 
 
-def main(names):
+def main():
+    parser = result_parser(__doc__)
+    parser.add_argument(
+        "--networks", nargs="+", choices=PRETRAINED, default=["modern_8_tokens"], metavar="NAME"
+    )
+    options = parser.parse_args()
     images, labels = load_shapes10(sizes=(PICTURES, 10, 10)).train
     rows = []
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         browser = driver.chromium.launch(channel="chrome" if sys.platform != "linux" else None)
-        for name in names:
+        for name in options.networks:
             path = Path(folder) / "page.html"
             live.page(load_pretrained(name), images, labels).save(path)
             print(name, f"{path.stat().st_size / 1e6:.2f} MB")
@@ -96,8 +101,9 @@ def main(names):
                 rows.append({"network": name, "action": action, "ms": round(median(times), 1)})
                 print(f"  {action:<22}{median(times):>7.1f} ms (longest {max(times):.1f})")
         browser.close()
-    save_rows("live_speed", rows, pictures=PICTURES, changes=CHANGES)
+    if options.write:
+        save_rows("live_speed", rows, pictures=PICTURES, changes=CHANGES)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["modern_8_tokens"])
+    main()

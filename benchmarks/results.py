@@ -1,13 +1,14 @@
 """Where the benchmarks' numbers go: into the package, with what made them."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import tlvit_utils
 from tlvit_utils._files import save_result
 from tlvit_utils.data import Dataset
 from tlvit_utils.session import session_fields
-from tlvit_utils.training.runs import images_sha256
+from tlvit_utils.training.runs import images_sha256, shown_command
 
 KNOWN_COPIES = {  # SHA-256 of the 40,000 training images
     "59f15aaa69770ac87e285429c5019e150d40a6f2c9d67553d7c6a1e9cb37ca2c": (
@@ -43,6 +44,6 @@ def save_rows(name: str, rows: list[dict], **fields) -> None:
     The command, the machine and the versions are added, unless `fields` has them.
     """
     path = result_path(name)
-    known = {"command": f"python benchmarks/{name}.py --write", **session_fields()}
+    known = {"command": shown_command(f"benchmarks/{name}.py", sys.argv[1:]), **session_fields()}
     save_result(path, **{**known, **fields}, rows=rows)
     print(f"Wrote {path.name}.")

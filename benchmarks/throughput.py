@@ -32,7 +32,6 @@ from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import make_pipeline
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training import Recipe, compile_model
-from tlvit_utils.training.runs import shown_command
 
 BACKENDS = ("tensorflow", "jax", "torch")
 MATRIX_SIZE = 2048
@@ -181,7 +180,6 @@ def main():
         save_rows(
             "throughput",
             rows,
-            command=shown_command("benchmarks/throughput.py", sys.argv[1:]),
             versions=versions,
             repeats=options.repeats,
             images=options.images,

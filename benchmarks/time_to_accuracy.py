@@ -12,7 +12,6 @@ the batch, at the usual learning rate.
 Needs CIFAR-10, and a machine with nothing else to do.
 """
 
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -29,7 +28,6 @@ from tlvit_utils._text import format_seconds
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.session import choose_compute
 from tlvit_utils.training import ProgressLine, Recipe, train
-from tlvit_utils.training.runs import shown_command
 
 TARGET = 0.565
 PUBLISHED_EPOCHS = 20
@@ -134,7 +132,6 @@ def main():
         save_rows(
             "time_to_accuracy",
             [published, modern],
-            command=shown_command("benchmarks/time_to_accuracy.py", sys.argv[1:]),
             target=TARGET,
             ratio=ratio,
         )
