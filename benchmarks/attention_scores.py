@@ -12,7 +12,7 @@ networks of the same architecture with random weights:
 
     python benchmarks/attention_scores.py [--write] [--networks NAME …]
 
-Without names it takes all that ship. It prints the localisation; `--write` keeps all in the package.
+Without names it takes all that ship. It prints the localisation; `--write` keeps all numbers.
 """
 
 import numpy as np
