@@ -35,7 +35,7 @@ def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, 
     names = [f"epoch_{epoch:02}.png" for epoch in range(3)]
     assert sorted(path.name for path in (tmp_path / "epochs").iterdir()) == names
     assert Image.open(io.BytesIO((tmp_path / "epochs" / names[2]).read_bytes())).format == "PNG"
-    curves, found, chance, pictures, maps, masks, titles, _ = drawn[-1]
+    _, curves, found, chance, pictures, maps, masks, titles, _ = drawn[-1]
     assert curves["val_loss"] == history["val_loss"]
     assert list(found) == [0, 1, 2]
     np.testing.assert_array_equal(np.rint(255 * pictures), shapes.validation.images[:4])
@@ -48,9 +48,10 @@ def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, 
 def test_the_share_is_that_of_the_mean_map(tiny_model, shapes, drawn):
     callback = WatchMaps(shapes)
     callback.set_model(tiny_model)
+    callback.set_params({"epochs": 5})
     callback.on_train_begin()
     callback.on_epoch_begin(3)  # of a training that goes on
-    ((_, found, chance, *_),) = drawn
+    ((_, _, found, chance, *_),) = drawn
     maps = attention_maps(tiny_model, shapes.validation.images)
     scores = localisation(maps, mask_shares(tiny_model, shapes.validation.masks))
     assert found == {3: scores["own"].mean_map_hit}
@@ -74,6 +75,7 @@ def test_the_picture_shows_what_it_is_given(epochs, shapes):
         if epochs
     }
     figure = watch.watch_figure(
+        3,
         curves,
         {epoch: 0.3 * epoch for epoch in range(epochs + 1)},
         0.25,

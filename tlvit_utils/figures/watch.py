@@ -10,6 +10,7 @@ SIDE = 192  # of a picture with its map, in pixels
 
 
 def watch_figure(
+    epochs: int,
     history: dict[str, list[float]],
     found: dict[int, float],
     chance: float,
@@ -22,6 +23,7 @@ def watch_figure(
     """Draw loss, accuracy and how often the maps find the object; below, pictures with their maps.
 
     Args:
+        epochs: of the whole training.
         history: `loss`, `accuracy`, `val_loss` and `val_accuracy` of each epoch so far.
         found: for each epoch, counted from 1 (0 is before the first), the share of pictures whose
             mean map is highest on the object.
@@ -42,7 +44,12 @@ def watch_figure(
             values = factor * np.array(history.get(key, []))
             ax.plot(1 + np.arange(len(values)), values, dash, marker="o", ms=4, label=label)
     on_object.plot(
-        found.keys(), 100 * np.array([*found.values()]), "-o", ms=4, color=token_colour(2)
+        found.keys(),
+        100 * np.array([*found.values()]),
+        "-o",
+        ms=4,
+        color=token_colour(2),
+        clip_on=False,
     )
     on_object.axhline(100 * chance, ls=":", color="0.4", label="chance")
     on_object.set_ylim(0, 103)
@@ -50,11 +57,15 @@ def watch_figure(
     for ax, label in zip((loss, accuracy, on_object), labels, strict=True):
         ax.set_title(label, fontsize=FONT_SIZE)
         ax.set_xlabel("epoch", fontsize=FONT_SIZE - 1)
+        ax.set_xlim(0, epochs + 0.3)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     if history:
         loss.legend(fontsize=FONT_SIZE - 2)
+    else:
+        for ax in (loss, accuracy):
+            ax.set_yticks([])
     on_object.legend(fontsize=FONT_SIZE - 2)
     for ax, picture, each, mask, text in zip(axes[1], pictures, maps, masks, titles, strict=True):
         ax.imshow(draw_outline(render(picture, each, size=SIDE), mask))

@@ -64,6 +64,7 @@ class WatchMaps(keras.callbacks.Callback):
         shown = self.split.take(PICTURES)
         truths, guesses = shown.labels, probabilities[:PICTURES].argmax(axis=1)
         figure = watch_figure(
+            self.params["epochs"],
             self.history,
             self.found,
             chance,
