@@ -25,6 +25,10 @@ The plan, written before the first training:
   95 % interval. Five comparisons are asked: v1 with the weighted mean against average pooling,
   against no reduction and against one block; v1.1 against average pooling; PatchMerger against
   v1.1. All others are for orientation.
+- If time remains, on scenes10: why does it help to divide each map by its sum? The two layers of
+  `division.py` each do half of it. If the length of the tokens is the reason, "divided only" is
+  level with the weighted mean and ahead of the sum; if it is that cells compete, "competing only"
+  is. "v1 mean" tells whether a constant factor is enough.
 - What counts: one method is *ahead* of another if the interval lies above 0, *level* with it if
   the interval lies within 1 point of 0 on both sides, and otherwise the question is open. The goal
   on scenes10: TokenLearner ahead of average pooling by 8 points, and level with no reduction at
@@ -37,6 +41,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import division  # noqa: F401 (adds the variants of the optional methods)
 import keras
 import numpy as np
 from filelock import FileLock
@@ -71,7 +76,10 @@ METHODS = {  # what each changes in the network with 8 tokens; the first to be t
     "top K": {"variant": "top_k"},
     "strided convolution": {"variant": "strided"},
     "two blocks": {"num_tokens": None, "num_layers": 2},
+    "divided only": {"variant": "divided"},
+    "competing only": {"variant": "competing"},
 }
+OPTIONAL = ("divided only", "competing only")  # only where --methods names them
 COMPARISONS = (  # asked before the first training
     ("v1 weighted mean", "average pooling"),
     ("v1 weighted mean", "no reduction"),
@@ -210,7 +218,12 @@ def main():
     parser.add_argument("study", choices=tuple(STUDIES))
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder for the weights")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS))
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=tuple(METHODS),
+        default=[method for method in METHODS if method not in OPTIONAL],
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="instead of the package's")
     options = parser.parse_args()
     path = options.out or result_path(f"study_{options.study}")
