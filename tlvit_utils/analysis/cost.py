@@ -69,21 +69,13 @@ class Work:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What one call of one layer costs, per image.
-
-    Attributes:
-        name: the layer's name.
-        output_shape: shape of its (first) output, without the batch axis.
-        params: its parameters, or 0 where an earlier row has counted them.
-        macs: its multiply-adds.
-        published_macs: as `Work.published_macs`.
-    """
+    """What one call of one layer costs, per image."""
 
     name: str
-    output_shape: tuple[int, ...]
-    params: int
+    output_shape: tuple[int, ...]  # of its (first) output, without the batch axis
+    params: int  # 0 where an earlier row has counted them
     macs: int
-    published_macs: float
+    published_macs: float  # as `Work.published_macs`
 
 
 @dataclass(frozen=True)

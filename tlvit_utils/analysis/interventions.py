@@ -200,7 +200,6 @@ def token_effects(parts: NetworkParts, image, label: int | None = None) -> Token
     because each stands in for the other.
 
     Args:
-        parts: the network.
         image: `(image_size, image_size, 3)`, 0..255.
         label: the class to watch; by default the one that the network predicts.
 
@@ -245,21 +244,20 @@ def shuffle_cells(maps, rng: np.random.Generator) -> np.ndarray:
 
 
 def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, float]:
-    """Return the accuracy with the learned maps and with others in the place of all of them.
+    """Return the accuracy with the learned maps and with others in their place.
 
-    If the accuracy hardly falls when every image gets the same maps, or those of another image,
-    then what differs between the maps of two images matters little to the prediction.
+    If the accuracy hardly falls when every image gets the same maps, or another image's, then what
+    differs between the maps of two images matters little to the prediction.
 
     Args:
-        parts: the network.
         images: `(N, image_size, image_size, 3)`, 0..255, at least two.
         labels: `(N,)`, integers.
         seed: seed of the shuffled maps.
 
     Returns:
-        Shares of right answers with the maps that are `learned`, of the `other image` next in
-        order, their `mean` over all images, `uniform` (each map's mean in all cells), or
-        `shuffled` (each map's values in random order).
+        Shares of right answers with the `learned` maps, the `other image`'s that is next in order,
+        their `mean` over all images, `uniform` maps (each map's mean in all cells), and `shuffled`
+        ones (each map's values in random order).
 
     Raises:
         TypeError, ValueError: as `check_images` and `check_labels`.
@@ -295,16 +293,11 @@ def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dic
 
 
 def randomised(model: keras.Model, seed: int) -> keras.Model:
-    """Return a model of the same architecture with fresh initial weights.
+    """Return a functional model of the same architecture with fresh initial weights.
 
     A map that looks the same from the random network shows the architecture or the image, not
     what was learned: the sanity check of Adebayo et al. 2018 (arXiv 1810.03292), with all weights
-    random at once. Python's random state is left as it was. An initialiser with a seed of its own
-    keeps it.
-
-    Args:
-        model: any functional model; it is not changed.
-        seed: seed of the weights; the same one gives the same weights.
+    random at once. The same seed gives the same weights; Python's random state stays as it was.
     """
     state = random.getstate()
     random.seed(seed)  # where Keras's initialisers without a seed draw theirs

@@ -23,27 +23,21 @@ from tlvit_utils.data.batches import check_images, check_labels
 class Localisation:
     """How well maps find the object: means over images, all from 0 to 1.
 
-    Attributes:
-        hits: `(num_tokens,)`, the pointing game of each token: the share of images in which its
-            map's highest cell lies at least half inside the mask.
-        any_hit: the share of images in which at least one token hits.
-        mean_map_hit: the pointing game of the mean of all tokens' maps.
-        mass: `(num_tokens,)`, the share of each map's sum that lies inside the mask.
-        mean_map_mass: the same of the mean of all tokens' maps.
+    A map hits where its highest cell lies at least half inside the mask; its mass is the share of
+    its sum that lies inside.
     """
 
-    hits: np.ndarray
-    any_hit: float
-    mean_map_hit: float
-    mass: np.ndarray
+    hits: np.ndarray  # (num_tokens,)
+    any_hit: float  # at least one token hits
+    mean_map_hit: float  # of the mean of all tokens' maps
+    mass: np.ndarray  # (num_tokens,)
     mean_map_mass: float
 
 
 def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[str, Localisation]:
     """Score maps by masks of the objects, beside two levels of chance.
 
-    A hit says that a token reads the object, not why. Several equally high cells share a hit, so
-    a flat map scores what chance scores.
+    Equally high cells share a hit, so a flat map scores what chance scores.
 
     Source: the pointing game of Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
     without their margin of 15 pixels around the object.
