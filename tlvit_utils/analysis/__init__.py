@@ -1,5 +1,6 @@
 """What a trained network looks at, what that is worth, and what it costs."""
 
+from tlvit_utils.analysis.comparison import Difference, paired_difference
 from tlvit_utils.analysis.cost import ModelCost, model_cost, work_of
 from tlvit_utils.analysis.epoch_maps import EpochMaps, RecordMaps, load_epoch_maps, save_epoch_maps
 from tlvit_utils.analysis.interventions import (
@@ -25,6 +26,7 @@ from tlvit_utils.analysis.scores import (
 )
 
 __all__ = [
+    "Difference",
     "EpochMaps",
     "Localisation",
     "ModelCost",
@@ -40,6 +42,7 @@ __all__ = [
     "localisation",
     "mask_shares",
     "model_cost",
+    "paired_difference",
     "predict_with_maps",
     "randomised",
     "removal_accuracy",

@@ -21,8 +21,10 @@ from tlvit_utils.figures.plots import (
     token_maps_figure,
     walk_figure,
 )
+from tlvit_utils.figures.studies import accuracy_against_cost
 
 __all__ = [
+    "accuracy_against_cost",
     "bars_figure",
     "colour_of",
     "curves_figure",
