@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import RandomCropFlip, build_vit
+from tlvit_utils import RandomCropFlip
 from tlvit_utils.data.datasets import Dataset, Split
 from tlvit_utils.training import loop as training
 from tlvit_utils.training.callbacks import DivergedError
@@ -196,12 +196,12 @@ def test_images_of_another_size_are_trained_on(shapes, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no such products on a CPU")
 @pytest.mark.slow
-def test_a_training_in_float16_goes_on_where_it_stopped(tiny_config, shapes, tmp_path):
+def test_a_training_in_float16_goes_on_where_it_stopped(shapes, tmp_path):
     """Its optimiser scales the loss, and has variables for that."""
 
     def run(folder, callbacks=()):
         keras.utils.set_random_seed(0)
-        model = build_vit(tiny_config)
+        model = build_model()
         recipe = Recipe(epochs=3, batch_size=128)
         file = tmp_path / folder / "best.weights.h5"
         return train(model, shapes, recipe, file, list(callbacks), resume=True), model

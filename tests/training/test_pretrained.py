@@ -55,16 +55,16 @@ def test_the_card_says_how_the_weights_were_made(name):
 
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_the_cards_accuracy_is_that_of_the_weights(name):
-    """On 1,000 test images, so within a few of their standard deviations of 0.015."""
+    """On 300 test images, so within a few of their standard errors of 0.03."""
     card = model_card(name)
     if card["dataset"] == "shapes10":
-        images, labels = load_shapes10(sizes=(0, 0, 1000)).test
+        images, labels = load_shapes10(sizes=(0, 0, 300)).test
     elif os.environ.get("TLVIT_CIFAR10_DIR"):
         images, labels = load_cifar10(source="cifar10").test
     else:
         pytest.skip("TLVIT_CIFAR10_DIR is not set")
-    top1 = evaluate(load_pretrained(name), images[:1000], labels[:1000])["top1"]
-    assert top1 == pytest.approx(card["test"]["top1"], abs=0.06)
+    top1 = evaluate(load_pretrained(name), images[:300], labels[:300])["top1"]
+    assert top1 == pytest.approx(card["test"]["top1"], abs=0.1)
 
 
 @pytest.mark.parametrize("dataset, name", PRETRAINED_FOR.items())

@@ -176,7 +176,8 @@ def test_the_results_of_another_experiment_are_not_mixed_in(shared, tiny_config,
 def small(tiny_config, shapes):
     """Let the command train tiny models on few pictures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ViTConfig, "light", lambda tokens: tiny_config.replace(num_tokens=tokens))
+        config = tiny_config.replace(num_layers=1)
+        patch.setattr(ViTConfig, "light", lambda tokens: config.replace(num_tokens=tokens))
         patch.setitem(runs.DATASETS, "cifar10", lambda: shapes)
         yield
 
@@ -204,7 +205,7 @@ def test_the_command_writes_weights_results_and_maps(trained, tiny_config, shape
 
     card = run_card(trained / f"{NAME}.json", 3)
     config = ViTConfig(**card["config"])
-    assert config == tiny_config.replace(num_tokens=2)
+    assert config == tiny_config.replace(num_layers=1, num_tokens=2)
     assert (card["recipe"]["epochs"], card["recipe"]["seed"]) == (2, 3)
     assert card["dataset"] == shapes.name
     images_hash = hashlib.sha256(shapes.train.images.tobytes()).hexdigest()
@@ -282,7 +283,7 @@ def test_a_run_becomes_weights_maps_and_a_card(trained, shelf, tiny_config, shap
     assert card == run_card(trained / f"{NAME}.json", 3)
     assert evaluate(model, *shapes.test)["top1"] == pytest.approx(card["test"]["top1"])
     assert load_epoch_maps("tiny").val_accuracy == pytest.approx(card["history"]["val_accuracy"])
-    expected = build_vit(tiny_config.replace(num_tokens=2))
+    expected = build_vit(tiny_config.replace(num_layers=1, num_tokens=2))
     restore_weights(expected, trained / f"{RUN}.npz")
     for one, other in zip(model.weights, expected.weights, strict=True):
         np.testing.assert_array_equal(convert_to_numpy(one), convert_to_numpy(other))
