@@ -195,7 +195,6 @@ def test_images_of_another_size_are_trained_on(shapes, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no such products on a CPU")
-@pytest.mark.slow
 def test_a_training_in_float16_goes_on_where_it_stopped(shapes, tmp_path):
     """Its optimiser scales the loss, and has variables for that."""
 
