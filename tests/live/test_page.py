@@ -1,0 +1,598 @@
+"""The live page as a reader uses it, in Chromium or Chrome, driven by Playwright."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tlvit_utils import live
+from tlvit_utils.analysis.epoch_maps import EpochMaps
+from tlvit_utils.vit import ViTConfig, build_vit
+
+FOREIGN = "<img src=x onerror='window.foreign = 1'>"
+COUNT, SIZE = 12, 32
+NAMES = ["cat", "dog", FOREIGN]
+
+
+@pytest.fixture(scope="module")
+def networks(randomise):
+    """v1, v1.1 and none, tiny; 4 × 4 cells, 3 tokens."""
+    config = ViTConfig(
+        resized_size=SIZE,
+        crop_size=SIZE,
+        patch_size=8,
+        projection_dim=8,
+        num_layers=2,
+        num_heads=2,
+        key_dim=4,
+        mlp_units=(8,),
+        num_tokens=3,
+        token_learner_after=0,
+        num_classes=len(NAMES),
+    )
+    configs = {
+        "one": config,
+        f"other {FOREIGN}": config.replace(variant="v1.1"),
+        "none": config.replace(num_tokens=None),
+    }
+    return {name: randomise(build_vit(each)) for name, each in configs.items()}
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """A square of noise, at its own place in each picture, on a ground of one colour."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((COUNT, SIZE, SIZE, 3), "uint8") + rng.integers(
+        0, 256, (COUNT, 1, 1, 3), "uint8"
+    )
+    masks = np.zeros((COUNT, SIZE, SIZE), "uint8")
+    for i in range(COUNT):
+        place = (i, slice(4, 16), slice(4 + i, 16 + i))
+        images[place] = rng.integers(0, 256, (12, 12, 3))
+        masks[place] = 1
+    return images, np.arange(COUNT) % len(NAMES), masks
+
+
+@pytest.fixture(scope="module")
+def made(networks, scenes):
+    images, labels, masks = scenes
+    epoch_maps = EpochMaps(
+        maps=np.random.default_rng(1).random((4, 5, 3, 4, 4)).astype("float16"),
+        val_accuracy=np.array([0.25, 0.5, 0.625, 0.75]),
+        image_indices=np.arange(5),
+        split="test",
+        dataset="scenes10",
+    )
+    one = live.page(
+        networks, images, labels, masks, epoch_maps, class_names=NAMES, title=f"Try {FOREIGN}"
+    )
+    small = {"pictures without masks": networks["one"]}
+    return one + live.page(small, images[:3], labels[:3], class_names=NAMES)
+
+
+@pytest.fixture(scope="module")
+def address(made, tmp_path_factory):
+    path = tmp_path_factory.mktemp("live") / "page.html"
+    made.save(path)
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def axe():
+    package = pytest.importorskip("axe_playwright_python.sync_playwright")
+    return package.Axe()
+
+
+@pytest.fixture
+def open_page(new_page, address):
+    """A function that opens the page, offline, at a state."""
+
+    def open_page(state="", **options):
+        page = new_page(offline=True, reduced_motion="reduce", **options)
+        requests = []
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(f"{address}#{state}")
+        page.wait_for_selector(".bars tbody tr")
+        assert [url for url in requests if not url.startswith(("data:", "blob:", "file:"))] == []
+        return page
+
+    return open_page
+
+
+def settle(page):
+    """Wait until what is shown is also in words and in the address."""
+    page.wait_for_timeout(350)
+
+
+def shown(page, column=0):
+    """Return the probabilities that the bars of a column show, in percent."""
+    numbers = page.locator(".column").nth(column).locator(".result > .bars td:nth-child(3)")
+    return [float(text.split()[0]) for text in numbers.all_inner_texts()]
+
+
+def picture(page, selector=".pad canvas"):
+    """Return what the large picture, or another canvas, shows; (height, width, 3)."""
+    url = page.locator(selector).first.evaluate("canvas => canvas.toDataURL()")
+    data = base64.b64decode(url.split(",")[1])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def drag(page, start, end):
+    """Drag over the large picture between two places, given as shares of its width."""
+    box = page.locator(".pad").first.bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    page.mouse.move(*points[1], steps=4)
+    page.mouse.up()
+    settle(page)
+
+
+def hash_of(page):
+    settle(page)
+    return page.evaluate("decodeURIComponent(location.hash.slice(1))")
+
+
+def test_it_says_what_keras_says(open_page, networks, scenes):
+    page = open_page("picture=3")
+    expected = 100 * np.asarray(networks["one"](scenes[0][3:4]))[0]
+    np.testing.assert_allclose(shown(page), expected, atol=0.06)
+    pixels = scenes[0][5].ravel().tolist()
+    run = page.evaluate("pixels => Array.from(tokenlearner.run(pixels).probabilities)", pixels)
+    np.testing.assert_allclose(run, np.asarray(networks["one"](scenes[0][5:6]))[0], atol=1e-4)
+
+
+def test_pictures_are_chosen_by_class_by_wrong_answer_and_by_arrow_keys(
+    open_page, networks, scenes
+):
+    page = open_page()
+    said = np.argmax([np.asarray(networks["one"](image[None]))[0] for image in scenes[0]], axis=1)
+    page.get_by_role("button", name="Next wrong answer").click()
+    wrong = [i for i in range(1, COUNT) if said[i] != scenes[1][i]]
+    assert f"picture={wrong[0]}" in hash_of(page)
+    page.get_by_label("Class").select_option("dog")
+    visible = page.locator("#thumbs button:visible")
+    assert visible.count() == 4 and all(
+        "dog" in label
+        for label in visible.evaluate_all(
+            "buttons => buttons.map(button => button.getAttribute('aria-label'))"
+        )
+    )
+    visible.first.focus()
+    page.keyboard.press("ArrowRight")
+    assert (
+        page.locator("#thumbs [aria-current=true]")
+        .get_attribute("aria-label")
+        .startswith("picture 5")
+    )
+    before = shown(page)
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert shown(page) != before
+
+
+def test_a_token_opens_and_its_map_lies_over_the_picture(open_page):
+    page = open_page()
+    plain = picture(page)
+    page.locator(".token button").nth(1).click()
+    page.mouse.move(0, 0)
+    settle(page)
+    assert np.abs(picture(page) - plain).mean() > 5
+    assert "Token 2: strongest at row" in page.locator(".words").first.inner_text()
+    assert "Token 2" in page.locator(".pad canvas").first.get_attribute("aria-label")
+    assert page.locator(".token button").nth(1).get_attribute("aria-pressed") == "true"
+    page.locator(".token button").nth(1).click()
+    page.mouse.move(0, 0)
+    settle(page)
+    np.testing.assert_array_equal(picture(page), plain)
+
+
+def test_a_cell_shows_its_weight_in_every_token(open_page, networks):
+    page = open_page()
+    box = page.locator(".pad").first.bounding_box()
+    page.mouse.move(
+        box["x"] + 0.6 * box["width"], box["y"] + 0.1 * box["height"]
+    )  # row 1, column 3
+    settle(page)
+    maps = np.array(page.evaluate("Array.from(tokenlearner.run(pixelsOf(sets[0], 0)).maps)"))
+    shares = maps.reshape(3, 16)[:, 2] / maps.reshape(3, 16).sum(1)
+    texts = page.locator(".token .share").all_inner_texts()
+    np.testing.assert_allclose([float(t.split()[0]) for t in texts], 100 * shares, atol=0.06)
+    assert f"read most by token {shares.argmax() + 1}" in page.locator(".extra").first.inner_text()
+
+
+def test_scale_style_and_values_change_what_is_drawn(open_page):
+    page = open_page("token=0")
+    seen = [picture(page)]
+    page.get_by_text("Display").click()
+    for control in ("shared", "cividis", "light", "values: each"):
+        page.get_by_label(control).check(force=True)
+        settle(page)
+        seen.append(picture(page))
+    assert all((a != b).any() for a, b in zip(seen, seen[1:], strict=False))
+    low, high = page.locator(".scale span").all_inner_texts()[:2]
+    maps = page.evaluate("Array.from(tokenlearner.run(pixelsOf(sets[0], 0)).maps)")
+    assert (float(low), float(high)) == pytest.approx((min(maps), max(maps)), abs=6e-4)
+
+
+def test_the_hidden_object_is_dragged_and_the_maps_follow(open_page, networks, scenes):
+    page = open_page("mode=picture")
+    drag(page, (0.3, 0.3), (0.3 + 0.25, 0.3 + 0.5))
+    assert "dx=8&dy=16" in hash_of(page)
+    image, mask = scenes[0][0].copy(), scenes[2][0].astype(bool)
+    image[mask] = image[-1, -1]
+    image[20:32, 12:24] = scenes[0][0][4:16, 4:16]
+    expected = 100 * np.asarray(networks["one"](image[None]))[0]
+    np.testing.assert_allclose(shown(page), expected, atol=0.06)
+    assert "lies on the object" in page.locator(".extra").first.inner_text()
+    drag(page, (0.5, 0.5), (0.99, 0.99))  # not out of the picture
+    assert "dx=16&dy=16" in hash_of(page)
+    page.locator("#tools-picture [data-do=undo]").click()
+    assert "dx=8&dy=16" in hash_of(page)
+    page.get_by_role("button", name="Take the object out").click()
+    settle(page)
+    image[20:32, 12:24] = image[-1, -1]
+    np.testing.assert_allclose(
+        shown(page), 100 * np.asarray(networks["one"](image[None]))[0], atol=0.06
+    )
+
+
+def test_where_no_ground_is_the_surroundings_fill_the_hole(open_page):
+    page = open_page()
+    filled = page.evaluate("""() => {
+        const size = 6, mask = new Uint8Array(36), pixels = new Float32Array(108);
+        for (let i = 0; i < 36; i++) pixels.set([7 * i, 3 * i, 5 * i], 3 * i);
+        for (const i of [14, 15, 20, 21]) { mask[i] = 1; pixels.fill(255, 3 * i, 3 * i + 3); }
+        return Array.from(withoutObject(pixels, size, mask)); }""")
+    filled = np.reshape(filled, (6, 6, 3))
+    assert filled[2, 2, 0] == (7 * 8 + 7 * 13) / 2  # its two neighbours outside
+    assert filled[2:4, 2:4].max() < 255
+
+
+def test_brush_patch_eraser_and_undo(open_page):
+    page = open_page("mode=picture")
+    clean, before = picture(page), shown(page)
+    page.get_by_label("red brush").check(force=True)
+    drag(page, (0.8, 0.1), (0.8, 0.9))
+    painted = picture(page)
+    np.testing.assert_array_equal(painted[384, 614], [200, 40, 40])
+    assert shown(page) != before
+    change = page.locator(".result > .bars td:nth-child(5)").first.inner_text()
+    assert re.fullmatch(r"[+−]?\d+\.\d", change)
+    page.get_by_label("grey patch").check(force=True)
+    drag(page, (0.2, 0.8), (0.2, 0.8))
+    np.testing.assert_array_equal(picture(page)[614, 153], [128, 128, 128])
+    page.get_by_label("eraser").check(force=True)
+    drag(page, (0.8, 0.1), (0.8, 0.9))
+    page.mouse.move(0, 0)
+    settle(page)
+    np.testing.assert_array_equal(picture(page)[384, 614], clean[384, 614])
+    for _ in range(3):
+        page.locator("#tools-picture [data-do=undo]").click()
+    settle(page)
+    np.testing.assert_array_equal(picture(page), clean)
+    assert shown(page) == before and not page.locator("#changes").is_visible()
+
+
+def test_a_finger_paints_too(open_page):
+    page = open_page("mode=picture&tool=k", has_touch=True)
+    box = page.locator(".pad").first.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.9 * box["width"], box["y"] + 0.1 * box["height"])
+    assert "dabs=k" in hash_of(page)
+    np.testing.assert_array_equal(picture(page)[76, 691], [0, 0, 0])
+
+
+def test_the_network_changes_and_the_bars_say_by_how_much(open_page):
+    page = open_page("mode=network")
+    before, seen = shown(page), []
+    page.get_by_label("token 2 on").uncheck()
+    settle(page)
+    expected = page.evaluate("""() => {
+        const network = networkOf(entries[0]), pass = network.run(pixelsOf(sets[0], 0));
+        return Array.from(network.predict(keepTokens(pass.tokens, network.dim, [0, 2]))); }""")
+    np.testing.assert_allclose(shown(page), 100 * np.array(expected), atol=0.06)
+    differences = [
+        float(t.replace("−", "-"))
+        for t in page.locator(".result > .bars td:nth-child(5)").all_inner_texts()
+    ]
+    np.testing.assert_allclose(differences, 100 * np.array(expected) - before, atol=0.11)
+    assert "without token 2" in page.locator("#changes").inner_text()
+    page.get_by_role("button", name="All tokens on").click()
+    for choice in ("flat maps", "the mean map", "another picture’s", "random weights"):
+        page.get_by_label(choice).check(force=True)
+        settle(page)
+        seen.append(shown(page))
+    assert len({tuple(each) for each in [before, *seen]}) == 5
+    page.get_by_role("button", name="Undo all").click()
+    settle(page)
+    assert shown(page) == before
+
+
+def test_one_token_stays_on(open_page):
+    page = open_page("mode=network&off=0,1")
+    page.get_by_label("token 3 on").click()
+    settle(page)
+    assert page.locator(".token input:checked").count() >= 1
+
+
+def test_the_reader_paints_a_map_and_hears_who_wins(open_page):
+    page = open_page("mode=paint")
+    extra = page.locator(".extra").first
+    assert "Nothing is painted yet." in extra.inner_text()
+    drag(page, (0.1, 0.1), (0.9, 0.1))  # the first row
+    assert "painted=9999" + 12 * "0" in hash_of(page)
+    expected = page.evaluate("""() => {
+        const network = networkOf(entries[0]), pass = network.run(pixelsOf(sets[0], 0));
+        const maps = Float32Array.from(pass.maps, (_, i) => {
+          const t = Math.floor(i / 16) * 16;
+          return i % 16 < 4 ? pass.maps.subarray(t, t + 16).reduce((a, b) => a + b) / 4 : 0; });
+        return Array.from(network.predict(network.pool(pass.grid, maps))); }""")
+    np.testing.assert_allclose(shown(page), 100 * np.array(expected), atol=0.06)
+    assert re.search(r"Your map (beats|does not beat) the ", extra.inner_text())
+    scores = dict(
+        zip(
+            extra.locator("th").all_inner_texts(),
+            extra.locator("td:last-child").all_inner_texts(),
+            strict=True,
+        )
+    )
+    won = float(scores["your map"].split()[0]) > float(scores["learned map"].split()[0])
+    beaten = re.search(r"beats ([^,.]*)", extra.locator(".win").inner_text())
+    assert won == ("the learned map" in (beaten[1] if beaten else ""))
+    page.locator("#tools-paint [data-do=undo]").click()
+    settle(page)
+    assert "Nothing is painted yet." in extra.inner_text()
+    page.get_by_label("Paint for").select_option("token 2")
+    page.get_by_role("button", name="centre").click()
+    assert "painted=0000099009900000" in hash_of(page) and "target=1" in hash_of(page)
+
+
+def test_two_networks_stand_beside_each_other(open_page, networks, scenes):
+    page = open_page(viewport={"width": 1400, "height": 900})
+    page.get_by_role("button", name="Compare").click()
+    boxes = [page.locator(".column").nth(i).bounding_box() for i in (0, 1)]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[1]["x"] > boxes[0]["x"] + boxes[0]["width"]
+    settle(page)
+    for column, model in enumerate(list(networks.values())[:2]):
+        expected = 100 * np.asarray(model(scenes[0][:1]))[0]
+        np.testing.assert_allclose(shown(page, column), expected, atol=0.06)
+    page.locator(".network").nth(1).select_option("none (32 pixels)")
+    settle(page)
+    expected = 100 * np.asarray(networks["none"](scenes[0][:1]))[0]
+    np.testing.assert_allclose(shown(page, 1), expected, atol=0.06)
+    page.locator(".network").nth(1).select_option("pictures without masks (32 pixels)")
+    page.get_by_role("button", name="Next picture").click()
+    settle(page)
+    expected = 100 * np.asarray(networks["one"](scenes[0][1:2]))[0]
+    np.testing.assert_allclose(shown(page, 1), expected, atol=0.06)
+    page.get_by_role("button", name="Close").click()
+    assert page.locator(".column").count() == 1
+
+
+def test_the_training_is_scrubbed_played_and_clicked(open_page):
+    page = open_page("mode=training&token=0&picture=9")
+    assert "picture" not in hash_of(page)  # it has no maps of picture 10
+    assert page.locator("#thumbs button:visible").count() == 5
+    last = picture(page)
+    page.get_by_label("Epoch").focus()
+    page.keyboard.press("Home")
+    settle(page)
+    assert "1 of 4: validation accuracy 25.0 %" in page.locator("#epoch-words").inner_text()
+    assert (picture(page) != last).any()
+    curve = page.locator(".extra svg").bounding_box()
+    page.mouse.click(curve["x"] + curve["width"] * (40 + 290 * 2 / 3) / 340, curve["y"] + 60)
+    assert "epoch=2" in hash_of(page)
+    assert "62.5 % after epoch 3" in page.locator(".extra svg").get_attribute("aria-label")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('#epoch-words').textContent.startsWith('4 of')")
+    page.wait_for_selector("text=Play")
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_an_own_picture_is_taken_and_a_bad_file_gets_a_sentence(open_page, networks):
+    page = open_page("mode=picture&dabs=k22")
+    pixels = np.random.default_rng(2).integers(0, 256, (SIZE, SIZE, 3), "uint8")
+    expected = 100 * np.asarray(networks["one"](pixels[None]))[0]
+    upload, note = page.locator("#file"), page.locator("#file-note")
+    upload.set_input_files(
+        {"name": FOREIGN + ".txt", "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    page.wait_for_function("document.querySelector('#file-note').textContent")
+    assert "cannot be read as a picture" in note.inner_text() and FOREIGN in note.inner_text()
+    huge = png(np.zeros((8000, 8000), "uint8"))
+    upload.set_input_files({"name": "huge.png", "mimeType": "image/png", "buffer": huge})
+    page.wait_for_function("document.querySelector('#file-note').textContent.includes('8000')")
+    upload.set_input_files({"name": FOREIGN, "mimeType": "image/png", "buffer": png(pixels)})
+    page.wait_for_function("!document.querySelector('#file-note').textContent")
+    settle(page)
+    np.testing.assert_allclose(shown(page), expected, atol=0.06)
+    assert "true" not in page.locator(".result").first.inner_text()
+    # dropped and pasted
+    drop = """([kind, base64]) => {
+        const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)), data = new DataTransfer();
+        data.items.add(new File([bytes], "mine.png", { type: "image/png" }));
+        document.dispatchEvent(kind === "drop" ? new DragEvent("drop", { dataTransfer: data })
+          : new ClipboardEvent("paste", { clipboardData: data })); }"""
+    for i, kind in enumerate(["drop", "paste"]):
+        other = np.full((SIZE, SIZE, 3), 90 * i + 40, "uint8")
+        page.evaluate(drop, [kind, base64.b64encode(png(other)).decode()])
+        page.wait_for_timeout(500)
+        expected = 100 * np.asarray(networks["one"](other[None]))[0]
+        np.testing.assert_allclose(shown(page), expected, atol=0.06)
+    assert not page.evaluate("window.foreign")
+
+
+def test_foreign_text_stays_text(open_page):
+    page = open_page("beside=0.1&mode=network&maps=other")
+    assert page.locator("h1").inner_text() == f"Try {FOREIGN}"
+    assert FOREIGN in page.locator(".bars").first.inner_text()
+    assert page.locator("img").count() == 0 and not page.evaluate("window.foreign")
+
+
+def test_the_address_holds_the_state(open_page):
+    text = (
+        "network=0.1&beside=0.0&picture=2&mode=network&token=1&cell=5&style=cividis&scale=shared"
+        "&opacity=80&values=true&outline=true&dabs=k22e23&dx=3&off=0&maps=other&other=4&seed=2"
+    )
+    page = open_page(text)
+    assert sorted(hash_of(page).split("&")) == sorted([*text.split("&"), "tool=m"])
+    first = picture(page), shown(page), shown(page, 1)
+    page.get_by_text("Share").click()
+    link = page.locator("#share-text").input_value()
+    again = open_page(link.split("#")[1])
+    settle(again)
+    np.testing.assert_array_equal(picture(again), first[0])
+    assert (shown(again), shown(again, 1)) == first[1:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "network=9.9&picture=-5&token=77&cell=999&mode=nothing&epoch=x&other=1e9",
+        "dabs=zzz&painted=<b>&off=0,1,2&style=__proto__&dx=999&seed=-1&opacity=&tool=constructor",
+        "off=a,b&beside=constructor&filter=99&target=12&second=99",
+    ],
+)
+def test_an_address_with_nonsense_shows_something(open_page, text):
+    page = open_page(text)
+    settle(page)
+    assert sum(shown(page)) == pytest.approx(100, abs=0.3)
+
+
+def test_the_keyboard_alone_is_enough(open_page):
+    page = open_page()
+    reached = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("""() => { const e = document.activeElement;
+            return e.id || e.name || e.className || e.getAttribute('aria-label') || ''; }""")
+        )
+    assert {
+        "tour-start",
+        "filter",
+        "wrong",
+        "file",
+        "tab-look",
+        "pad",
+        "network",
+        "compare",
+    } <= reached
+    page.locator("#tab-look").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-picture"
+    page.locator(".pad").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert "dx=1" in hash_of(page)
+    page.locator("#tab-picture").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.locator(".pad").first.focus()
+    for key in ("ArrowUp", "ArrowLeft", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    assert "painted=0900" in hash_of(page)
+    assert "row 1, column 2" in page.locator(".pad").first.get_attribute("aria-label")
+    page.keyboard.press("Escape")
+    assert "cell" not in hash_of(page)
+
+
+def test_the_tour_asks_before_it_shows(open_page):
+    page = open_page()
+    page.get_by_role("button", name="Guided tour").click()
+    steps = 0
+    while page.locator("#tour").is_visible():
+        steps += 1
+        assert page.locator("#tour-answer").inner_text() == ""
+        page.locator("#tour-guesses button").first.press("Enter")
+        answer = page.locator("#tour-answer").inner_text()
+        assert re.match(r"(You were right\.|It is the other way\.) .*\d|.*said", answer)
+        assert "NaN" not in answer and "undefined" not in answer
+        page.locator("#tour-next").press("Enter")
+    assert 5 <= steps <= 7
+    page.get_by_role("button", name="Guided tour").click()
+    page.get_by_role("button", name="Leave the tour").click()
+    assert not page.locator("#tour").is_visible()
+
+
+def test_the_tour_of_pictures_without_masks(open_page):
+    page = open_page("network=1.0")
+    page.get_by_role("button", name="Guided tour").click()
+    texts = []
+    while page.locator("#tour").is_visible():
+        texts.append(page.locator("#tour-text").inner_text())
+        page.locator("#tour-guesses button").last.click()
+        assert "NaN" not in page.locator("#tour-answer").inner_text()
+        page.locator("#tour-next").click()
+    assert any("grey patch" in text for text in texts)
+
+
+def test_it_works_in_a_frame_and_follows_the_theme(new_page, made):
+    page = new_page(offline=True, color_scheme="light")
+    frame_html, _ = made._repr_mimebundle_()
+    page.set_content(f"<body data-jp-theme-light='false'>{frame_html['text/html']}</body>")
+    frame = page.frames[1]
+    frame.wait_for_selector(".bars tbody tr")
+    assert frame.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    frame.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    frame.get_by_role("tab", name="Change the network").click()
+    frame.get_by_label("flat maps").check(force=True)
+    page.wait_for_timeout(350)
+    frame.get_by_text("Share").click()
+    text = frame.locator("#share-text").input_value()
+    assert text.startswith("#") and "maps=flat" in text
+    frame.locator("#share-text").fill("#mode=network&off=1")
+    frame.locator("#share-text").press("Enter")
+    frame.wait_for_selector("text=without token 2")
+
+
+def test_motion_shows_the_pooling_unless_it_is_not_wanted(open_page, new_page, address):
+    still = open_page()
+    still.locator(".token button").first.click()
+    assert still.locator(".flow").count() == 0
+    page = new_page()
+    page.goto(address)
+    page.locator(".token button").first.click()
+    assert page.locator(".flow i").count() == 16
+    page.wait_for_selector(".flow", state="detached")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_mode(open_page, axe, scheme):
+    page = open_page("beside=0.1&token=1&cell=3&maps=flat&off=0", color_scheme=scheme)
+    page.get_by_role("button", name="Guided tour").click()
+    for mode in ("look", "picture", "network", "paint", "training"):
+        page.locator(f"#tab-{mode}").click()
+        settle(page)
+        found = axe.run(page).response["violations"]
+        assert not [(each["id"], each["nodes"][0]["html"]) for each in found]
+
+
+@pytest.mark.parametrize("width", [390, 900, 1600])
+def test_nothing_is_wider_than_the_window(open_page, width):
+    for mode in ("look", "picture", "network", "paint", "training"):
+        page = open_page(f"mode={mode}&token=1&maps=flat", viewport={"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    pad = page.locator(".pad").first.bounding_box()
+    assert pad["width"] >= min(0.36 * width, 720)
+
+
+@pytest.mark.slow
+def test_a_thousand_changes_leave_nothing_behind(open_page):
+    page = open_page("mode=picture")
+    counted = "document.querySelectorAll('*').length"
+    before = page.evaluate(counted)
+    page.evaluate("""async () => { for (let i = 0; i < 1000; i++) {
+        change({ dx: i % 9, token: i % 4 - 1, picture: i % 12, mode: ['picture', 'network', 'look'][i % 3] });
+        if (i % 20 === 0) await nextFrame(); }
+        change({ mode: 'picture', picture: 0, token: -1 }); await nextFrame(); }""")
+    settle(page)
+    assert page.evaluate(counted) == before
