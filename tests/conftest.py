@@ -1,6 +1,14 @@
 """Fixtures that several test files share: a tiny model, pictures made by code, a browser."""
 
+import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack
 
 import keras
 import matplotlib
@@ -91,6 +99,72 @@ def pages(committed, notebooks):
     for path in (committed / "README.md", *(committed / "docs").glob("*.md")):
         texts[path.relative_to(committed).as_posix()] = path.read_text("utf-8")
     return texts
+
+
+OWN_FOLDERS = ("CONFIG", "DATA", "RUNTIME")  # of this JupyterLab, not of the machine
+LAB_SETTINGS = {  # all cells in the page, and no questions
+    "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+
+@pytest.fixture(scope="module")
+def serve_lab(tmp_path_factory):
+    """A function that starts a JupyterLab on the loopback interface for a folder of notebooks.
+
+    It returns the address, which a notebook's name and `?token=loopback` follow.
+    """
+    with ExitStack() as servers:
+
+        def serve_lab(notebooks):
+            folder = tmp_path_factory.mktemp("lab")
+            for name, values in LAB_SETTINGS.items():
+                path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(values))
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            options = {
+                "ServerApp.ip": "127.0.0.1",
+                "ServerApp.port": port,
+                "ServerApp.port_retries": 0,
+                "ServerApp.root_dir": notebooks,
+                "IdentityProvider.token": "loopback",
+            }
+            folders = {"SETTINGS_DIR": "settings", "WORKSPACES_DIR": "workspaces"}
+            environment = {
+                **os.environ,
+                "TLVIT_PROFILE": "smoke",
+                **{f"JUPYTERLAB_{name}": str(folder / path) for name, path in folders.items()},
+                **{
+                    f"JUPYTER_{name}_DIR": str(folder / name)
+                    for name in ("CONFIG", "DATA", "RUNTIME")
+                },
+            }
+            command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+            command += [f"--{name}={value}" for name, value in options.items()]
+            log = servers.enter_context(open(folder / "log", "w"))
+            server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            servers.callback(server.wait)
+            servers.callback(server.terminate)
+            _wait_for(f"http://127.0.0.1:{port}/api", server, folder / "log")
+            return f"http://127.0.0.1:{port}/doc/tree"
+
+        yield serve_lab
+
+
+def _wait_for(address, server, log):
+    """Wait until the server answers; fail with its log when it does not."""
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.5)
+    pytest.fail(f"JupyterLab does not answer:\n{log.read_text()}")
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -4,14 +4,8 @@ A module of its own, so that Playwright's event loop has ended when the notebook
 """
 
 import io
-import json
-import os
 import re
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import ipywidgets
@@ -21,10 +15,6 @@ import pytest
 from PIL import Image
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "06_attention_maps.ipynb"
-SETTINGS = {  # all cells in the page, and no questions
-    "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-}
 MINUTE = 60_000  # milliseconds
 
 pytestmark = [
@@ -37,62 +27,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The address of a JupyterLab on the loopback interface that serves a copy of notebook 06."""
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "notebooks").mkdir()
+def lab(serve_lab, tmp_path_factory):
+    """The address of a copy of notebook 06 in JupyterLab."""
+    folder = tmp_path_factory.mktemp("notebooks")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, folder / "notebooks" / NOTEBOOK.name)
-    for name, values in SETTINGS.items():
-        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.port_retries": 0,
-        "ServerApp.root_dir": folder / "notebooks",
-        "IdentityProvider.token": "loopback",
-    }
-    folders = {"SETTINGS_DIR": "settings", "WORKSPACES_DIR": "workspaces"}
-    environment = {
-        **os.environ,
-        "TLVIT_PROFILE": "smoke",
-        **{f"JUPYTERLAB_{name}": str(folder / path) for name, path in folders.items()},
-        **{f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")},
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    with (
-        open(folder / "log", "w") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server,
-    ):
-        address = f"http://127.0.0.1:{port}"
-        try:
-            _wait_for(f"{address}/api", server, folder / "log")
-            yield f"{address}/doc/tree/{NOTEBOOK.name}?token=loopback"
-        finally:
-            server.terminate()
-
-
-def _wait_for(address, server, log):
-    """Wait until the server answers; fail with its log when it does not."""
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            if server.poll() is not None:
-                break
-            time.sleep(0.5)
-    pytest.fail(f"JupyterLab does not answer:\n{log.read_text()}")
+    nbformat.write(notebook, folder / NOTEBOOK.name)
+    return f"{serve_lab(folder)}/{NOTEBOOK.name}?token=loopback"
 
 
 def pixels(picture):

@@ -83,10 +83,16 @@ class Page:
             temporary.write_text(page, encoding="utf-8")
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        """Return the page in a frame of its own, a still picture and words."""
+        """Return the page in a frame of its own, a still picture and words.
+
+        Where a notebook is not trusted, its frames are taken out; then the picture beside it shows.
+        """
+        title, words = escape(self.data["title"]), escape(self.words)
         frame = (
-            f"<iframe srcdoc='{escape(self.html)}' title='{escape(self.data['title'])}' "
+            "<style>.tlvit-live + img { display: none }</style>"
+            f"<iframe class='tlvit-live' srcdoc='{escape(self.html)}' title='{title}' "
             f"style='width:100%;height:{HEIGHT}px;border:0' allow='clipboard-write'></iframe>"
+            f"<img src='data:image/png;base64,{base64.b64encode(self.png).decode()}' alt='{words}'>"
         )
         data = {"text/html": frame, "image/png": self.png, "text/plain": self.words}
         return data, {"image/png": {"alt": self.words}}

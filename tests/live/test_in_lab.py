@@ -1,0 +1,87 @@
+"""The live page in JupyterLab: run, saved, opened again, not trusted, and typed in."""
+
+import time
+
+import nbformat
+import pytest
+
+MINUTE = 60_000  # milliseconds
+CODE = """
+import numpy as np
+from tlvit_utils import ViTConfig, build_vit, live
+
+config = ViTConfig.light(3).replace(patch_size=8, projection_dim=16, key_dim=4, mlp_units=(16,))
+images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
+live.page(build_vit(config), images, np.arange(6))
+"""
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory):
+    path = tmp_path_factory.mktemp("notebooks") / "live.ipynb"
+    code = nbformat.v4.new_code_cell(CODE.strip())
+    words = [nbformat.v4.new_markdown_cell(f"words {i}") for i in range(3)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[code, *words], metadata=kernel), path)
+    return path
+
+
+def works(page):
+    """Check that the page in the notebook answers, and return it."""
+    frame = page.frame_locator("iframe.tlvit-live")
+    frame.locator(".verdict").get_by_text("%").first.wait_for(timeout=MINUTE)
+    frame.locator("#thumbs button").nth(2).click()
+    frame.locator("#thumbs button[aria-current=true]").nth(0).wait_for()
+    frame.locator(".words").get_by_text("picture 3").wait_for()
+    return frame
+
+
+@pytest.mark.slow
+def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
+    serve_lab, notebook, new_page
+):
+    lab = serve_lab(notebook.parent)
+    page = new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(MINUTE)
+    page.goto(f"{lab}/{notebook.name}?token=loopback")
+    page.get_by_text("(ipykernel) | Idle").wait_for()
+    time.sleep(3)  # the first answers of a kernel come twice
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    frame = works(page)
+
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    assert cells.count() == 4
+    frame.locator("#thumbs button").nth(2).focus()
+    for key in ("d", "d", "x", "a", "b", "Shift+D"):  # would delete and add cells in JupyterLab
+        page.keyboard.press(key)
+    assert cells.count() == 4
+    frame.get_by_role("tab", name="Look").focus()
+    page.keyboard.press("ArrowRight")
+    frame.get_by_role("tab", name="Change the picture", selected=True).wait_for()
+
+    page.locator(".jp-MarkdownCell").last.click()
+    page.keyboard.press("Control+s")
+    for _ in range(120):
+        time.sleep(0.5)
+        saved = nbformat.read(notebook, as_version=4)
+        if saved.cells[0].outputs:
+            break
+    assert "tlvit-live" in saved.cells[0].outputs[0].data["text/html"]
+    assert "widgets" not in saved.metadata
+    page.close()
+
+    again = new_page(viewport={"width": 1280, "height": 900})
+    again.goto(f"{lab}/{notebook.name}?token=loopback")
+    works(again)
+    again.close()
+
+    saved.cells[1].source = "sent by somebody else"
+    nbformat.write(saved, notebook.with_name("foreign.ipynb"))
+    foreign = new_page(viewport={"width": 1280, "height": 900})
+    foreign.goto(f"{lab}/foreign.ipynb?token=loopback")
+    still = foreign.locator(".jp-OutputArea img")
+    still.wait_for(timeout=MINUTE)
+    assert "right" in still.get_attribute("alt") or "wrong" in still.get_attribute("alt")
+    assert still.evaluate("(image) => image.naturalWidth") > 400
+    assert foreign.locator("iframe.tlvit-live").count() == 0
