@@ -59,6 +59,9 @@ const state = { ...DEFAULTS };
 const hover = { token: -1, cell: -1 }; // what the pointer is on; not part of the state
 
 const mainEntry = () => entryOf(state.network);
+const tool = () => state.tool || (maskOf(mainEntry().set, state.picture) ? MOVE : "w");
+const epochOf = ({ accuracy }) => // the last one until another is chosen
+  state.epoch < 0 ? accuracy.length - 1 : Math.min(state.epoch, accuracy.length - 1);
 const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
 
 function change(patch) {
@@ -67,6 +70,8 @@ function change(patch) {
   schedule();
 }
 
+/** The number of tokens that have maps: 0 without a reduction, and for a strided convolution. */
+const tokenCount = ({ reduction, numTokens }) => reduction?.pooling ? numTokens : 0;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** Whatever an address says, make the state one that the page can show. */
@@ -74,7 +79,7 @@ function tidy() {
   if (!entryOf(state.network)) state.network = entries[0].id;
   if (!entryOf(state.beside)) state.beside = "";
   const { set, epochs } = mainEntry(), network = networkOf(mainEntry());
-  const cells = network.rows * network.columns, tokens = network.reduction ? network.numTokens : 0;
+  const cells = network.rows * network.columns, tokens = tokenCount(network);
   for (const [name, choices] of Object.entries(CHOICES))
     if (!choices.includes(state[name])) state[name] = DEFAULTS[name];
   if ((state.mode === "paint" && !tokens) || (state.mode === "training" && !epochs)) state.mode = "look";
@@ -89,7 +94,7 @@ function tidy() {
   state.target = clamp(state.target, -1, tokens - 1);
   state.cell = clamp(state.cell, -1, cells - 1);
   state.opacity = clamp(state.opacity, 0, 100);
-  if (epochs) state.epoch = clamp(state.epoch < 0 ? Infinity : state.epoch, 0, epochs.accuracy.length - 1);
+  state.epoch = clamp(state.epoch, -1, epochs ? epochs.accuracy.length - 1 : -1);
   const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < tokens);
   state.off = off.length < tokens ? off.sort((a, b) => a - b).join() : "";
   if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
@@ -100,7 +105,7 @@ function tidy() {
     const [x, y] = roomToMove(mask, set.size);
     Object.assign(state, { dx: clamp(state.dx, ...x), dy: clamp(state.dy, ...y) });
   }
-  if (!(state.tool in PENS) && !(mask && state.tool === MOVE)) state.tool = mask ? MOVE : "w";
+  if (!Object.hasOwn(PENS, state.tool) && !(mask && state.tool === MOVE)) state.tool = "";
 }
 
 /** The state as text: what differs from the beginning. */
@@ -166,8 +171,7 @@ function changeMaps(column, seen) {
   const { entry, network, set, pass, cells } = seen;
   if (state.mode === "training" && entry.epochs) {
     const n = entry.epochs.pictures.indexOf(seen.picture);
-    const epoch = Math.min(state.epoch, entry.epochs.accuracy.length - 1);
-    if (n >= 0) seen.maps = entry.epochs.maps(epoch, n);
+    if (n >= 0) seen.maps = entry.epochs.maps(epochOf(entry.epochs), n);
     return; // the page has the maps of every epoch, but only the last one's network
   }
   if (state.maps === "flat") seen.maps = flatMaps(pass.maps, cells);
@@ -241,6 +245,7 @@ function makeColumn() {
   compare.onclick = () => {
     const next = entries[(entries.indexOf(mainEntry()) + 1) % entries.length];
     change({ beside: column.main ? next.id : "" });
+    render();
     $(column.main ? ".column + .column .network" : ".compare").focus();
   };
   select.disabled = entries.length < 2;
@@ -253,6 +258,7 @@ function makeColumn() {
   listenToPad(column, $(".pad", root));
   $(".extra", root).addEventListener("pointerdown", (event) => scrubCurve(column, event));
   $(".extra", root).addEventListener("pointermove", (event) => event.buttons && scrubCurve(column, event));
+  if (column.main) $("figcaption", root).prepend($("#changes"));
   $("#columns").append(root);
   columns.push(column);
 }
@@ -349,10 +355,10 @@ function renderColumn(column) {
   $(".turn", root).hidden ||= main;
   $(".facts", root).textContent = `${(model.parameters / 1e6).toFixed(2)} M weights, `
     + `${(model.multiply_adds / 1e6).toFixed(1)} M multiply-adds`;
-  const count = seen.maps ? seen.network.numTokens : 0;
+  const count = tokenCount(seen.network);
   if (column.tiles.length !== count) makeTiles(column, count);
-  $(".none", root).textContent = count ? ""
-    : `No TokenLearner here: each of the ${seen.cells} cells stays a token.`;
+  $(".none", root).textContent = count ? "" : "This network has no maps: "
+    + (seen.network.reduction ? "a strided convolution makes its tokens." : "it keeps all cells.");
   const limits = state.scale === "shared" && seen.maps ? limitsOf(seen.maps) : null;
   renderStage(column, seen, limits);
   renderTiles(column, seen, limits);
@@ -453,7 +459,7 @@ function extras(column, seen) {
   const cell = shownCell(), out = [], words = (text) => element("p", { textContent: text });
   if (state.mode === "training" && column.entry.epochs) {
     const { accuracy } = column.entry.epochs;
-    return [accuracyCurve(accuracy, Math.min(state.epoch, accuracy.length - 1))];
+    return [accuracyCurve(accuracy, epochOf(column.entry.epochs))];
   }
   if (state.mode === "paint" && column.main) return scoreboard(column, seen);
   if (seen.maps && cell >= 0 && cell < seen.cells) out.push(words(readersOf(seen, cell)));
@@ -547,9 +553,9 @@ function settle() {
     $(".pad canvas", root).setAttribute("aria-label", `${what}. ${painted || map || ""}`);
     const where = shownCell() >= 0 ? `; ${cellName(shownCell(), across)}` : "";
     $(".pad", root).setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode
-      === "picture" && state.tool === MOVE ? "move the object" : "choose one, Enter acts"}${where}`);
+      === "picture" && tool() === MOVE ? "move the object" : "choose one, Enter acts"}${where}`);
     column.tiles.forEach(({ button, share }, i) => button.setAttribute("aria-label",
-      `Token ${i + 1} ${share.textContent}: ${describeMap(mapOf(seen, i), rows, across)}`));
+      `Token ${i + 1}${share.textContent && `, ${share.textContent}`}: ${describeMap(mapOf(seen, i), rows, across)}`));
   }
   const extra = all(".extra > p", columns[0].root).map((p) => p.textContent).join(" ");
   say(`${$(".verdict", columns[0].root).textContent}. ${extra}`);
@@ -719,19 +725,21 @@ async function takeFile(file) {
 
 function renderTools() {
   const entry = mainEntry(), mask = maskOf(entry.set, state.picture), network = networkOf(entry);
+  const tokens = tokenCount(network);
   for (const tab of all("[role=tab]")) {
     const { mode } = tab.dataset, chosen = mode === state.mode;
-    tab.hidden = (mode === "training" && !entry.epochs) || (mode === "paint" && !network.reduction);
+    tab.hidden = (mode === "training" && !entry.epochs) || (mode === "paint" && !tokens);
     tab.setAttribute("aria-selected", chosen);
     tab.tabIndex = chosen ? 0 : -1;
     $(`#tools-${mode}`).hidden = !chosen;
   }
   for (const box of all("#tools [name], #display [name]")) {
-    const value = state[box.name];
+    const value = box.name === "tool" ? tool()
+      : box.name === "epoch" && entry.epochs ? epochOf(entry.epochs) : state[box.name];
     if (box.type === "radio") box.checked = box.value === value;
     else if (box.type === "checkbox") box.checked = value;
     else if (box.name === "epoch") box.max = entry.epochs ? entry.epochs.accuracy.length - 1 : 0;
-    if (box.name === "target") renderTargets(box, network.reduction ? network.numTokens : 0);
+    if (box.name === "target") renderTargets(box, tokens);
     if (box.type !== "radio" && box.type !== "checkbox") box.value = value;
   }
   $("#outline").hidden = $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
@@ -740,15 +748,18 @@ function renderTools() {
   $("#random").checked = state.seed > 0;
   $("#draw-again").hidden = !state.seed;
   $("#all-tokens").disabled = !state.off;
-  all("[name=maps]").forEach((radio) => { radio.disabled = !network.reduction; });
+  all("[name=maps]").forEach((radio) => { radio.disabled = !tokens; });
   all("[data-do=undo]").forEach((button) => { button.disabled = !lastStep(); });
-  $("#about").textContent = network.reduction ? `This network runs in your browser. It reads the `
-    + `picture as ${network.rows} × ${network.columns} cells and goes on with ${network.numTokens} `
+  $("#about").textContent = tokens ? `This network runs in your browser. It reads the `
+    + `picture as ${network.rows} × ${network.columns} cells and goes on with ${tokens} `
     + "tokens; each map shows where one token reads. Open a token, or point at a cell."
-    : "This network runs in your browser. It has no TokenLearner: it goes on with all cells.";
-  $("#tour-start").hidden = !network.reduction;
-  if (entry.epochs) $("#epoch-words").textContent = `${state.epoch + 1} of ${entry.epochs.accuracy.length}: `
-    + `validation accuracy ${percent(entry.epochs.accuracy[state.epoch])}`;
+    : "This network runs in your browser. Choose another one to see maps.";
+  $("#tour-start").hidden = !tokens;
+  if (entry.epochs) {
+    const epoch = epochOf(entry.epochs), { accuracy } = entry.epochs;
+    $("#epoch-words").textContent =
+      `${epoch + 1} of ${accuracy.length}: validation accuracy ${percent(accuracy[epoch])}`;
+  }
   renderChanges();
 }
 
@@ -790,12 +801,12 @@ function undo() {
 let playing = null;
 
 function play() {
-  const { accuracy } = mainEntry().epochs;
+  const { epochs } = mainEntry(), last = epochs.accuracy.length - 1;
   if (playing) return stopPlaying();
-  if (state.epoch === accuracy.length - 1) change({ epoch: 0 });
+  if (epochOf(epochs) === last) change({ epoch: 0 });
   $("#play").textContent = "Stop";
   playing = setInterval(() => {
-    if (state.mode !== "training" || state.epoch >= accuracy.length - 1) return stopPlaying();
+    if (state.mode !== "training" || state.epoch >= last) return stopPlaying();
     change({ epoch: state.epoch + 1 });
   }, 400);
 }
@@ -864,12 +875,12 @@ const canDraw = (column) => (state.mode === "paint" && column.main)
 function act(column, place, drag) {
   const { network: { extent: [first, last], rows, columns: across }, set } = column.seen;
   if (state.mode === "paint") return paintCell(cellAt(column, place), rows * across);
-  if (state.tool === MOVE) {
+  if (tool() === MOVE) {
     const way = place.map((share, i) => Math.round((share - drag.from[i]) * (last - first)));
     return change({ dx: drag.dx + way[0], dy: drag.dy + way[1], out: false });
   }
   const [x, y] = place.map((share) => (first + share * (last - first)) / set.size);
-  const made = dab(state.tool, x, y);
+  const made = dab(tool(), x, y);
   if (!state.dabs.endsWith(made)) change({ dabs: state.dabs + made });
 }
 
@@ -882,7 +893,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 function actByKey(column, event) {
   const { network: { rows, columns: across }, set } = column.seen, way = ARROWS[event.key];
-  const moves = state.mode === "picture" && state.tool === MOVE && canDraw(column);
+  const moves = state.mode === "picture" && tool() === MOVE && canDraw(column);
   if (way && moves) {
     const step = (event.shiftKey ? 8 : 2) * set.size / 64;
     beginStep();
