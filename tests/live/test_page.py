@@ -216,6 +216,11 @@ def test_a_cell_shows_its_weight_in_every_token(open_page, networks):
     texts = page.locator(".token .share").all_inner_texts()
     np.testing.assert_allclose([float(t.split()[0]) for t in texts], 100 * shares, atol=0.06)
     assert f"read most by token {shares.argmax() + 1}" in page.locator(".extra").first.inner_text()
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(0, 0)  # a clicked cell stays
+    assert "cell=2" in hash_of(page)
+    assert page.locator(".token .share").all_inner_texts() == texts
 
 
 def test_scale_style_and_values_change_what_is_drawn(open_page):
@@ -359,9 +364,9 @@ def test_the_reader_paints_a_map_and_hears_who_wins(open_page):
     page.locator("#tools-paint [data-do=undo]").click()
     settle(page)
     assert "Nothing is painted yet." in extra.inner_text()
-    page.get_by_label("Paint for").select_option("token 2")
+    page.locator(".token button").nth(1).click()
     page.get_by_role("button", name="centre", exact=True).click()
-    assert "painted=0000099009900000" in hash_of(page) and "target=1" in hash_of(page)
+    assert "painted=0000099009900000" in hash_of(page) and "token=1" in hash_of(page)
 
 
 def test_two_networks_stand_beside_each_other(open_page, networks, scenes):
@@ -473,7 +478,7 @@ def test_the_address_holds_the_state(open_page):
     [
         "network=9.9&picture=-5&token=77&cell=999&mode=nothing&epoch=x&other=1e9",
         "dabs=zzz&painted=<b>&off=0,1,2&style=__proto__&dx=999&seed=-1&opacity=&tool=constructor",
-        "off=a,b&beside=constructor&filter=99&target=12&second=99",
+        "off=a,b&beside=constructor&filter=99&second=99",
     ],
 )
 def test_an_address_with_nonsense_shows_something(open_page, text):
@@ -558,6 +563,11 @@ def test_it_works_in_a_frame_and_follows_the_theme(new_page, made):
     assert frame.evaluate("document.documentElement.dataset.theme") == "dark"
     page.evaluate("document.body.dataset.jpThemeLight = 'true'")
     until(frame, "document.documentElement.dataset.theme === 'light'")
+    heights = (
+        page.evaluate("document.querySelector('iframe').offsetHeight"),
+        frame.evaluate("document.documentElement.scrollHeight"),
+    )
+    assert heights[0] >= heights[1] > 600  # no second scroll bar
     frame.get_by_role("tab", name="Change the network").click()
     frame.get_by_label("flat maps").check(force=True)
     page.wait_for_timeout(350)

@@ -1,725 +1,5 @@
-// The page: what is chosen (`state`), what follows from it (`look`), how that is shown (`render`),
-// and what the reader's hands do. Text from the data is only ever set as text, never as HTML.
+// What the reader's hands do: tools, the large picture, the address; and how the page starts.
 "use strict";
-
-const data = JSON.parse(document.getElementById("data").textContent);
-const $ = (selector, root = document) => root.querySelector(selector);
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
-
-/** A new element with properties, attributes written with a dash or "role", and children. */
-function element(name, properties = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(properties))
-    if (key.includes("-") || key === "role" || key === "for") made.setAttribute(key, value);
-    else made[key] = value;
-  made.append(...children);
-  return made;
-}
-
-// Pictures and networks
-
-const OWN = -1; // the index of the reader's own picture
-const sets = data.sets.map((set) => ({ ...set, pixels: bytes(set.pixels), own: null, ownName: "",
-  version: 0, masks: set.masks && bits(set.masks, set.count * set.size ** 2) }));
-const entries = sets.flatMap((set, s) => set.models.map((model, m) => ({ id: `${s}.${m}`, set, model,
-  epochs: model.epochs && epochMaps(model.epochs), known: [] })));
-const entryOf = (id) => entries.find((entry) => entry.id === id);
-
-const pixelsOf = (set, picture) => picture === OWN ? set.own
-  : set.pixels.subarray(picture * set.size ** 2 * 3, (picture + 1) * set.size ** 2 * 3);
-const maskOf = (set, picture) => set.masks && picture !== OWN
-  ? set.masks.subarray(picture * set.size ** 2, (picture + 1) * set.size ** 2) : null;
-const labelOf = (set, picture) => picture === OWN ? null : set.labels[picture];
-const pictureName = (set, picture) => picture === OWN ? `your picture ${set.ownName}`
-  : `picture ${picture + 1}, ${set.class_names[set.labels[picture]]}`;
-
-/** The network of an entry, built when it is first needed; seed 0 has the trained weights. */
-function networkOf(entry, seed = 0) {
-  const trained = entry.network ??= buildNetwork(entry.model);
-  if (!seed) return trained;
-  if (entry.seed !== seed) [entry.seed, entry.random] = [seed, trained.randomised(seed)];
-  return entry.random;
-}
-
-// What is chosen. All of it is numbers, words and ticks, so that it can stand in an address.
-
-const DEFAULTS = {
-  network: "0.0", beside: "", picture: 0, second: 0, filter: -1, mode: "look",
-  token: -1, cell: -1, style: "viridis", scale: "own", opacity: 60, values: false, outline: false,
-  tool: "", dabs: "", dx: 0, dy: 0, out: false,
-  off: "", maps: "own", other: 1, seed: 0,
-  target: -1, pen: "9", painted: "", epoch: -1,
-};
-const CHOICES = { mode: ["look", "picture", "network", "paint", "training"], pen: ["9", "4", "0"],
-  style: ["viridis", "cividis", "spotlight"], scale: ["own", "shared"],
-  maps: ["own", "flat", "mean", "other"] };
-const UNCHANGED = { dabs: "", dx: 0, dy: 0, out: false, off: "", maps: "own", seed: 0 };
-const state = { ...DEFAULTS };
-const hover = { token: -1, cell: -1 }; // what the pointer is on; not part of the state
-
-const mainEntry = () => entryOf(state.network);
-const tool = () => state.tool || (maskOf(mainEntry().set, state.picture) ? MOVE : "w");
-const epochOf = ({ accuracy }) => // the last one until another is chosen
-  state.epoch < 0 ? accuracy.length - 1 : Math.min(state.epoch, accuracy.length - 1);
-const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
-
-function change(patch) {
-  Object.assign(state, patch);
-  tidy();
-  schedule();
-}
-
-/** The number of tokens that have maps: 0 without a reduction, and for a strided convolution. */
-const tokenCount = ({ reduction, numTokens }) => reduction?.pooling ? numTokens : 0;
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
-/** Whatever an address says, make the state one that the page can show. */
-function tidy() {
-  if (!entryOf(state.network)) state.network = entries[0].id;
-  if (!entryOf(state.beside)) state.beside = "";
-  const { set, epochs } = mainEntry(), network = networkOf(mainEntry());
-  const cells = network.rows * network.columns, tokens = tokenCount(network);
-  for (const [name, choices] of Object.entries(CHOICES))
-    if (!choices.includes(state[name])) state[name] = DEFAULTS[name];
-  if ((state.mode === "paint" && !tokens) || (state.mode === "training" && !epochs)) state.mode = "look";
-  state.picture = clamp(state.picture, set.own ? OWN : 0, set.count - 1);
-  if (state.mode === "training" && !epochs.pictures.includes(state.picture))
-    Object.assign(state, { picture: epochs.pictures[0], dabs: "", dx: 0, dy: 0, out: false });
-  const second = state.beside && entryOf(state.beside).set;
-  state.second = clamp(state.second, 0, (second || set).count - 1);
-  state.other = clamp(state.other, 0, set.count - 1);
-  state.filter = clamp(state.filter, -1, set.class_names.length - 1);
-  state.token = clamp(state.token, -1, tokens - 1);
-  state.target = clamp(state.target, -1, tokens - 1);
-  state.cell = clamp(state.cell, -1, cells - 1);
-  state.opacity = clamp(state.opacity, 0, 100);
-  state.epoch = clamp(state.epoch, -1, epochs ? epochs.accuracy.length - 1 : -1);
-  const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < tokens);
-  state.off = off.length < tokens ? off.sort((a, b) => a - b).join() : "";
-  if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
-  if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "0".repeat(cells);
-  const mask = maskOf(set, state.picture);
-  if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false, outline: false });
-  else if (state.dx || state.dy) {
-    const [x, y] = roomToMove(mask, set.size);
-    Object.assign(state, { dx: clamp(state.dx, ...x), dy: clamp(state.dy, ...y) });
-  }
-  if (!Object.hasOwn(PENS, state.tool) && !(mask && state.tool === MOVE)) state.tool = "";
-}
-
-/** The state as text: what differs from the beginning. */
-function stateText() {
-  const said = Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]
-    && !(name === "painted" && !+value) && !(name === "picture" && value === OWN));
-  return new URLSearchParams(said).toString();
-}
-
-function readState(text) {
-  const said = new URLSearchParams(text.slice(text.indexOf("#") + 1));
-  const read = Object.entries(DEFAULTS).map(([name, before]) => {
-    const value = said.get(name);
-    if (value === null) return [name, before];
-    if (typeof before === "boolean") return [name, value === "true"];
-    return [name, typeof before === "number" ? parseInt(value) || 0 : value];
-  });
-  change(Object.fromEntries(read));
-}
-
-// What follows. Each column remembers its results by what they depend on.
-
-function remembered(room, name, depends, make) {
-  const key = depends.join("|");
-  if (room[name]?.key !== key) room[name] = { key, value: make() };
-  return room[name].value;
-}
-
-function editedPixels(set, picture, { dabs, dx, dy, out }) {
-  let pixels = pixelsOf(set, picture);
-  const mask = maskOf(set, picture);
-  if (mask && (dx || dy || out)) {
-    const empty = remembered(set, "empty", [picture], () => withoutObject(pixels, set.size, mask));
-    pixels = out ? empty : moveObject(pixels, empty, set.size, mask, dx, dy);
-  }
-  return dabs ? paintDabs(pixels, set.size, dabs) : pixels;
-}
-
-const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
-
-/** All numbers that a column shows. */
-function look(column) {
-  const { entry, picture, room } = column, { set } = entry;
-  const plain = networkOf(entry), network = networkOf(entry, state.seed);
-  const edits = set === mainEntry().set ? state : UNCHANGED;
-  const untouched = [entry.id, picture, set.version];
-  const edit = [edits.dabs, edits.dx, edits.dy, edits.out], edited = edit.some(Boolean);
-  const before = remembered(room, "before", untouched, () => plain.run(pixelsOf(set, picture)));
-  const pixels = remembered(room, "pixels", [...untouched, ...edit],
-    () => editedPixels(set, picture, edits));
-  const pass = remembered(room, "pass", [...untouched, ...edit, state.seed],
-    () => edited || state.seed ? network.run(pixels) : before);
-  const seen = { entry, network, set, picture, before, pass, cells: network.rows * network.columns,
-    maps: pass.maps, probabilities: pass.probabilities };
-  if (pass.maps) changeMaps(column, seen);
-  seen.changed = pass !== before || seen.probabilities !== pass.probabilities;
-  seen.label = labelOf(set, picture) ?? bestOf(before.probabilities);
-  return seen;
-}
-
-/** Put the maps that are asked for in place of the network's own, and predict with them. */
-function changeMaps(column, seen) {
-  const { entry, network, set, pass, cells } = seen;
-  if (state.mode === "training" && entry.epochs) {
-    const n = entry.epochs.pictures.indexOf(seen.picture);
-    if (n >= 0) seen.maps = entry.epochs.maps(epochOf(entry.epochs), n);
-    return; // the page has the maps of every epoch, but only the last one's network
-  }
-  if (state.maps === "flat") seen.maps = flatMaps(pass.maps, cells);
-  if (state.maps === "mean") seen.maps = meanMap(pass.maps, cells);
-  if (state.maps === "other") seen.maps = otherMaps(column, network, set);
-  seen.learned = seen.maps;
-  const painted = state.mode === "paint" && column === columns[0] && mapValues(state.painted);
-  if (painted && painted.some((weight) => weight))
-    seen.maps = replaceMaps(seen.maps, cells, state.target, painted);
-  const off = tokensOff().filter((token) => token < network.numTokens);
-  if (seen.maps !== pass.maps || off.length) seen.probabilities = predictWith(seen, seen.maps, off);
-}
-
-const otherMaps = ({ entry, room }, network, set) =>
-  remembered(room, "other", [entry.id, state.other, state.seed], () =>
-    network.run(pixelsOf(set, Math.min(state.other, set.count - 1))).maps);
-
-function predictWith({ network, pass }, maps, off = tokensOff()) {
-  const tokens = network.pool(pass.grid, maps);
-  const kept = [...Array(network.numTokens).keys()].filter((token) => !off.includes(token));
-  return network.predict(kept.length < network.numTokens && kept.length
-    ? keepTokens(tokens, network.dim, kept) : tokens);
-}
-
-const mapOf = (seen, token, maps = seen.maps) =>
-  maps.subarray(token * seen.cells, (token + 1) * seen.cells);
-
-/** The part of each token's weight that lies on a cell. */
-function sharesOn(seen, cell) {
-  return Array.from({ length: seen.network.numTokens }, (_, token) => {
-    const map = mapOf(seen, token);
-    return map[cell] / (map.reduce((a, b) => a + b, 0) || 1);
-  });
-}
-
-/** How much of the weight of all maps lies on the object, and how much of the view it covers. */
-function weightOnObject(seen) {
-  const { set, network: { rows, columns, extent: [first, last] } } = seen;
-  const original = maskOf(set, seen.picture);
-  if (!original || !seen.maps || state.out) return null;
-  const moved = set === mainEntry().set && (state.dx || state.dy);
-  const mask = moved ? movedMask(original, set.size, state.dx, state.dy) : original;
-  const covered = new Float32Array(seen.cells), step = (last - first) / rows;
-  let weight = 0, sum = 0;
-  for (let i = 0; i < mask.length; i++) {
-    const row = Math.floor((Math.floor(i / set.size) + 0.5 - first) / step);
-    const column = Math.floor((i % set.size + 0.5 - first) / step);
-    if (row >= 0 && column >= 0 && row < rows && column < columns)
-      covered[row * columns + column] += mask[i] / (step * step);
-  }
-  seen.maps.forEach((value, i) => {
-    sum += value;
-    weight += value * covered[i % seen.cells];
-  });
-  return { weight: weight / (sum || 1), area: covered.reduce((a, b) => a + b, 0) / seen.cells };
-}
-
-// Columns: one network each
-
-const columns = [];
-
-function makeColumn() {
-  const root = $("#column").content.cloneNode(true).firstElementChild;
-  const column = { root, room: {}, tiles: [], main: !columns.length };
-  const select = $(".network", root), compare = $(".compare", root);
-  select.append(...entries.map(({ id, set, model }) =>
-    new Option(sets.length > 1 ? `${model.name} (${set.size} pixels)` : model.name, id)));
-  select.onchange = () => change(column.main
-    ? { network: select.value, dabs: "", dx: 0, dy: 0, out: false } : { beside: select.value });
-  compare.textContent = column.main ? "Compare with another" : "Close";
-  compare.onclick = () => {
-    const next = entries[(entries.indexOf(mainEntry()) + 1) % entries.length];
-    change({ beside: column.main ? next.id : "" });
-    render();
-    $(column.main ? ".column + .column .network" : ".compare").focus();
-  };
-  select.disabled = entries.length < 2;
-  all(".turn button", root).forEach((button) => {
-    button.onclick = () => {
-      const { count } = column.entry.set;
-      change({ second: (state.second + Number(button.dataset.step) + count) % count });
-    };
-  });
-  listenToPad(column, $(".pad", root));
-  $(".extra", root).addEventListener("pointerdown", (event) => scrubCurve(column, event));
-  $(".extra", root).addEventListener("pointermove", (event) => event.buttons && scrubCurve(column, event));
-  if (column.main) $("figcaption", root).prepend($("#changes"));
-  $("#columns").append(root);
-  columns.push(column);
-}
-
-function scrubCurve(column, event) {
-  const curve = event.target.closest("svg"), { epochs } = column.entry;
-  if (!curve) return;
-  const { left, width } = curve.getBoundingClientRect();
-  change({ epoch: epochAt((event.clientX - left) / width, epochs.accuracy.length) });
-}
-
-/** Make the buttons of a column's tokens, one for each. */
-function makeTiles(column, count) {
-  column.tiles = Array.from({ length: count }, (_, token) => {
-    const dot = element("i", { className: "dot", textContent: token + 1 });
-    dot.style.background = tokenColour(token);
-    dot.style.color = DARK_TOKENS.includes(token % 8) ? "#fff" : "#000";
-    const canvas = element("canvas", { width: 144, height: 144, "aria-hidden": "true" });
-    const share = element("span", { className: "share" });
-    const button = element("button", { type: "button" }, canvas, element("span", {}, dot, share));
-    const on = element("input", { type: "checkbox", "aria-label": `token ${token + 1} on` });
-    const root = element("div", { className: "token" }, button,
-      element("label", { className: "tick" }, on, "on"));
-    button.onclick = () => openToken(column, token);
-    button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hoverToken(token);
-    button.onpointerleave = () => hoverToken(-1);
-    on.onchange = () => switchToken(token, on);
-    return { root, button, canvas, share, on };
-  });
-  $(".tokens", column.root).replaceChildren(...column.tiles.map(({ root }) => root));
-}
-
-function hoverToken(token) {
-  hover.token = token;
-  schedule();
-}
-
-function openToken(column, token) {
-  hover.token = -1;
-  const opens = state.token !== token;
-  change({ token: opens ? token : -1, ...(state.mode === "paint" && { target: opens ? token : -1 }) });
-  if (opens) flowInto(column, token);
-}
-
-function flowInto(column, token) {
-  const seen = look(column), { rows, columns: across } = seen.network;
-  flow($(".pad", column.root), column.tiles[token].button, mapOf(seen, token), rows, across,
-    tokenColour(token));
-}
-
-function switchToken(token, box) {
-  const off = tokensOff().filter((other) => other !== token);
-  if (!box.checked) off.push(token);
-  change({ off: off.join() });
-  if (!state.off && !box.checked) say("One token stays on: without any, nothing can be predicted.");
-}
-
-// Showing
-
-let scheduled = false, settling;
-
-/** Show what is chosen with the next frame, and put it into words when the hands rest. */
-function schedule() {
-  clearTimeout(settling);
-  settling = setTimeout(settle, 200);
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame(() => {
-    scheduled = false;
-    render();
-  });
-}
-
-function render() {
-  document.body.dataset.mode = state.mode;
-  while (columns.length < (state.beside ? 2 : 1)) makeColumn();
-  if (columns.length > 1 && !state.beside) columns.pop().root.remove();
-  Object.assign(columns[0], { entry: mainEntry(), picture: state.picture });
-  if (columns[1]) {
-    const entry = entryOf(state.beside), same = entry.set === mainEntry().set;
-    Object.assign(columns[1], { entry, picture: same ? state.picture : state.second });
-    $(".turn", columns[1].root).hidden = same;
-  }
-  renderTools();
-  renderThumbs();
-  columns.forEach(renderColumn);
-}
-
-function renderColumn(column) {
-  const seen = look(column), { root, entry, main } = column, { model } = entry;
-  column.seen = seen;
-  $(".network", root).value = entry.id;
-  $(".compare", root).hidden = main && (entries.length < 2 || state.beside);
-  $(".turn", root).hidden ||= main;
-  $(".facts", root).textContent = `${(model.parameters / 1e6).toFixed(2)} M weights, `
-    + `${(model.multiply_adds / 1e6).toFixed(1)} M multiply-adds`;
-  const count = tokenCount(seen.network);
-  if (column.tiles.length !== count) makeTiles(column, count);
-  $(".none", root).textContent = count ? "" : "This network has no maps: "
-    + (seen.network.reduction ? "a strided convolution makes its tokens." : "it keeps all cells.");
-  const limits = state.scale === "shared" && seen.maps ? limitsOf(seen.maps) : null;
-  renderStage(column, seen, limits);
-  renderTiles(column, seen, limits);
-  renderBars(column, seen);
-  $(".extra", root).replaceChildren(...extras(column, seen));
-}
-
-const mapStyle = () => ({ style: state.style, opacity: state.opacity / 100 });
-const shownCell = () => hover.cell >= 0 ? hover.cell : state.cell;
-
-/** Which map lies over the large picture: {values, limits, token}, or null for the picture alone. */
-function stageMap(column, seen) {
-  if (!seen.maps) return null;
-  if (state.mode === "paint" && column.main && hover.token < 0)
-    return { values: mapValues(state.painted), limits: [0, 1], token: -1 };
-  const token = hover.token >= 0 ? hover.token : state.token;
-  return token >= 0 && token < seen.network.numTokens ? { values: mapOf(seen, token), token } : null;
-}
-
-function renderStage(column, seen, limits) {
-  const { network: { rows, columns: across, viewSize, extent }, pass, set } = seen;
-  const canvas = $(".pad canvas", column.root), map = stageMap(column, seen);
-  const ends = map && (map.limits ?? limits ?? limitsOf(map.values));
-  const context = drawPixels(canvas, map
-    ? mixed(pass.view, viewSize, { ...map, rows, columns: across, limits: ends }, mapStyle())
-    : pass.view, viewSize);
-  const mask = state.outline && maskOf(set, seen.picture);
-  if (mask && !state.out) drawOutline(context, set === mainEntry().set
-    ? movedMask(mask, set.size, state.dx, state.dy) : mask, set.size, extent);
-  if (map && state.values) drawValues(context, map.values, rows, across);
-  const cell = shownCell();
-  if (cell >= 0 && cell < seen.cells) drawCell(context, cell, rows, across, 6);
-  const [low, high] = all(".scale span", column.root), shown = ends ?? limits;
-  low.textContent = shown ? shown[0].toFixed(3) : "lowest";
-  high.textContent = shown ? shown[1].toFixed(3) : "highest";
-  $(".scale", column.root).hidden = !seen.maps;
-  drawScale($(".scale canvas", column.root), state.style);
-  $(".pad", column.root).style.setProperty("--token", map?.token >= 0 ? tokenColour(map.token) : "transparent");
-}
-
-function renderTiles(column, seen, limits) {
-  const { rows, columns: across, viewSize } = seen.network, off = tokensOff(), cell = shownCell();
-  const shares = seen.maps && cell >= 0 && cell < seen.cells ? sharesOn(seen, cell) : null;
-  column.tiles.forEach(({ root, button, canvas, share, on }, token) => {
-    const values = mapOf(seen, token), isOff = off.includes(token);
-    const context = drawPixels(canvas, mixed(seen.pass.view, viewSize,
-      { values, rows, columns: across, limits: limits ?? limitsOf(values) }, mapStyle()), viewSize);
-    if (cell >= 0 && cell < seen.cells) drawCell(context, cell, rows, across, 4);
-    button.setAttribute("aria-pressed", state.token === token);
-    root.classList.toggle("off", isOff);
-    on.checked = !isOff;
-    share.textContent = shares ? percent(shares[token]) : isOff ? "off" : "";
-  });
-}
-
-const signed = (points) => {
-  const text = points.toFixed(1);
-  return Number(text) > 0 ? `+${text}` : Number(text) < 0 ? text.replace("-", "−") : "0.0";
-};
-
-function renderBars(column, seen) {
-  const { set, probabilities, before: { probabilities: before } } = seen;
-  const table = $(".bars", column.root), [body] = table.tBodies;
-  const best = bestOf(probabilities);
-  if (column.classes !== set) { // rows of another set's classes
-    column.classes = set;
-    body.replaceChildren(...set.class_names.map((name) => element("tr", {},
-      element("th", { scope: "row" }, element("span", { textContent: name }), element("small")),
-      element("td", { className: "bar" }, element("div")), element("td"),
-      element("td", { className: "change bar" }, element("div")), element("td", { className: "change" }))));
-  }
-  table.classList.toggle("changed", seen.changed);
-  const truth = labelOf(set, seen.picture);
-  [...body.rows].forEach((row, i) => {
-    const [name, bar, number, shift, points] = row.cells, difference = probabilities[i] - before[i];
-    row.className = i === best ? "best" : "";
-    name.lastChild.textContent = i === truth ? " true" : "";
-    bar.firstChild.style.width = `${100 * probabilities[i]}%`;
-    number.textContent = percent(probabilities[i]);
-    shift.firstChild.className = difference < 0 ? "less" : "more";
-    shift.firstChild.style.width = `${50 * Math.abs(difference)}%`;
-    points.textContent = signed(100 * difference);
-  });
-  const verdict = $(".verdict", column.root);
-  verdict.textContent = verdictOf(seen, best, truth);
-  verdict.className = `verdict ${truth === null ? "" : truth === best ? "right" : "wrong"}`;
-}
-
-function verdictOf({ set, probabilities }, best, truth) {
-  const said = `${set.class_names[best]}, ${percent(probabilities[best], 0)}`;
-  if (truth === null) return said;
-  return best === truth ? `✓ ${said}: right` : `✗ ${said}: wrong, it is ${set.class_names[truth]}`;
-}
-
-// What stands below the bars
-
-function extras(column, seen) {
-  const cell = shownCell(), out = [], words = (text) => element("p", { textContent: text });
-  if (state.mode === "training" && column.entry.epochs) {
-    const { accuracy } = column.entry.epochs;
-    return [accuracyCurve(accuracy, epochOf(column.entry.epochs))];
-  }
-  if (state.mode === "paint" && column.main) return scoreboard(column, seen);
-  if (seen.maps && cell >= 0 && cell < seen.cells) out.push(words(readersOf(seen, cell)));
-  const on = weightOnObject(seen);
-  if (on) out.push(words(`${percent(on.weight, 0)} of the maps’ weight lies on the object, which `
-    + `covers ${percent(on.area, 0)} of what the network sees.`));
-  return out;
-}
-
-function readersOf(seen, cell) {
-  const shares = sharesOn(seen, cell), order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
-  const say = (token) => `token ${token + 1} (${percent(shares[token])} of its weight)`;
-  const name = cellName(cell, seen.network.columns);
-  return `${name[0].toUpperCase()}${name.slice(1)} is read most by ${say(order[0])} and least by `
-    + `${say(order.at(-1))}. A uniform map has ${percent(1 / seen.cells)} on every cell.`;
-}
-
-const SHUFFLES = 8;
-
-/** The probability of the watched class with the painted map and with those it must beat. */
-function scoresOf(column, seen) {
-  const { label, learned, cells, set } = seen;
-  const among = (maps) => {
-    const chosen = seen.learned.slice(); // the other tokens keep theirs
-    for (let t = 0; t < seen.network.numTokens; t++)
-      if (state.target < 0 || state.target === t) chosen.set(mapOf(seen, t, maps), t * cells);
-    return predictWith(seen, chosen)[label];
-  };
-  const depends = [column.room.pass.key, state.maps, state.other, state.off, state.target, label];
-  const rivals = remembered(column.room, "rivals", depends, () => [
-    ["learned map", predictWith(seen, learned)[label]],
-    ["even map", among(flatMaps(learned, cells))],
-    [`learned map, cells shuffled (mean of ${SHUFFLES})`, Array.from({ length: SHUFFLES }, (_, i) =>
-      among(shuffledMaps(learned, cells, i))).reduce((a, b) => a + b, 0) / SHUFFLES],
-  ]);
-  const mine = /[1-9]/.test(state.painted) ? [["your map", seen.probabilities[label]]] : [];
-  return { name: set.class_names[label], mine, rivals };
-}
-
-function verdictOnMap({ mine, rivals }) {
-  if (!mine.length) return "Nothing is painted yet.";
-  const beaten = rivals.filter(([, score]) => mine[0][1] > score).map(([name]) => name);
-  const missed = rivals.filter(([, score]) => mine[0][1] <= score).map(([name]) => name);
-  const list = (names, join) => names.map((name) => `the ${name}`).join(join);
-  const parts = [beaten.length && `beats ${list(beaten, " and ")}`,
-    missed.length && `does not beat ${list(missed, " or ")}`];
-  return `Your map ${parts.filter(Boolean).join(", but ")}.`;
-}
-
-function scoreboard(column, seen) {
-  const scores = scoresOf(column, seen), { rows, columns: across, viewSize } = seen.network;
-  const values = state.target < 0 ? meanMap(seen.learned, seen.cells).subarray(0, seen.cells)
-    : mapOf(seen, state.target, seen.learned);
-  const picture = (map, words) => {
-    const canvas = element("canvas", { width: 192, height: 192, role: "img", "aria-label":
-      `${words}: ${limitsOf(map)[1] ? describeMap(map, rows, across) : "nothing"}` });
-    drawPixels(canvas, mixed(seen.pass.view, viewSize, { values: map, rows, columns: across,
-      limits: words === "yours" ? [0, 1] : limitsOf(map) }, mapStyle()), viewSize);
-    return element("figure", {}, canvas, element("figcaption", { textContent: words }));
-  };
-  const body = element("tbody", {}, ...[...scores.mine, ...scores.rivals].map(([name, score]) => {
-    const bar = element("div");
-    bar.style.width = `${100 * score}%`;
-    return element("tr", { className: name === "your map" ? "best" : "" },
-      element("th", { scope: "row", textContent: name }),
-      element("td", { className: "bar" }, bar), element("td", { textContent: percent(score) }));
-  }));
-  return [
-    element("div", { className: "pair" }, picture(mapValues(state.painted), "yours"),
-      picture(values, state.target < 0 ? "learned (mean)" : "learned")),
-    element("p", { className: "win", textContent: verdictOnMap(scores) }),
-    element("table", { className: "bars" },
-      element("caption", { textContent: `Probability of ${scores.name} with` }), body)];
-}
-
-// Words: for screen readers, for the address, and below the picture
-
-function say(words) {
-  if (!playing) $("#say").textContent = words;
-}
-
-function settle() {
-  for (const column of columns) {
-    const { seen, root } = column, { network: { rows, columns: across } } = seen;
-    const token = seen.maps && state.token < seen.network.numTokens ? state.token : -1;
-    const map = token >= 0 && `Token ${token + 1}: ${describeMap(mapOf(seen, token), rows, across)}.`;
-    const what = `What the network sees of ${pictureName(seen.set, seen.picture)}`;
-    const painted = state.mode === "paint" && column.main && (/[1-9]/.test(state.painted)
-      ? `Your map: ${describeMap(mapValues(state.painted), rows, across)}.` : "Nothing is painted yet.");
-    $(".words", root).textContent = painted || map || `${what}.`;
-    $(".pad canvas", root).setAttribute("aria-label", `${what}. ${painted || map || ""}`);
-    const where = shownCell() >= 0 ? `; ${cellName(shownCell(), across)}` : "";
-    $(".pad", root).setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode
-      === "picture" && tool() === MOVE ? "move the object" : "choose one, Enter acts"}${where}`);
-    column.tiles.forEach(({ button, share }, i) => button.setAttribute("aria-label",
-      `Token ${i + 1}${share.textContent && `, ${share.textContent}`}: ${describeMap(mapOf(seen, i), rows, across)}`));
-  }
-  const extra = all(".extra > p", columns[0].root).map((p) => p.textContent).join(" ");
-  say(`${$(".verdict", columns[0].root).textContent}. ${extra}`);
-  keepAddress();
-}
-
-// The address
-
-const hasAddress = location.protocol !== "about:"; // a frame's srcdoc has none
-
-function keepAddress() {
-  const text = stateText(), base = location.href.split("#")[0];
-  if (document.activeElement !== $("#share-text"))
-    $("#share-text").value = `${hasAddress ? base : ""}#${text}`;
-  if (hasAddress && location.hash.slice(1) !== text)
-    history.replaceState(null, "", text ? `#${text}` : base);
-}
-
-async function copyShare() {
-  const box = $("#share-text");
-  const note = state.picture === OWN ? " Your own picture is not part of it." : "";
-  try {
-    await navigator.clipboard.writeText(box.value);
-    $("#share-note").textContent = `Copied.${note}`;
-  } catch { // not allowed in some frames
-    box.focus();
-    box.select();
-    $("#share-note").textContent = `Selected: copy it with Ctrl or ⌘ and C.${note}`;
-  }
-}
-
-// Pictures to choose from
-
-/** Show one picture as it is, and forget what was done to another. */
-function choosePicture(picture) {
-  change({ picture, dabs: "", dx: 0, dy: 0, out: false });
-}
-
-const isOffered = (set, i) => (state.filter < 0 || set.labels[i] === state.filter)
-  && (state.mode !== "training" || mainEntry().epochs.pictures.includes(i));
-
-let thumbs = { buttons: [] };
-
-function makeThumbs(set) {
-  const indices = [...(set.own ? [OWN] : []), ...Array(set.count).keys()];
-  const buttons = indices.map((picture) => {
-    const canvas = element("canvas", { width: set.size, height: set.size, "aria-hidden": "true" });
-    drawPixels(canvas, pixelsOf(set, picture), set.size);
-    const button = element("button", { type: "button" }, canvas, element("span"));
-    button.onclick = () => choosePicture(picture);
-    return { picture, button };
-  });
-  $("#thumbs").replaceChildren(...buttons.map(({ button }) => button));
-  thumbs = { set, version: set.version, buttons };
-  $("#filter").replaceChildren(new Option("all", -1),
-    ...set.class_names.map((name, i) => new Option(name, i)));
-  $("[name=other]").replaceChildren(...set.labels.map((label, i) =>
-    new Option(`${i + 1}, ${set.class_names[label]}`, i)));
-}
-
-function renderThumbs() {
-  const { set, known } = mainEntry();
-  if (thumbs.set !== set || thumbs.version !== set.version) makeThumbs(set);
-  for (const { picture, button } of thumbs.buttons) {
-    const chosen = picture === state.picture, said = known[picture];
-    const wrong = picture !== OWN && said !== undefined && said !== set.labels[picture];
-    button.hidden = picture !== OWN && !isOffered(set, picture);
-    button.tabIndex = chosen ? 0 : -1;
-    button.setAttribute("aria-current", chosen);
-    button.lastChild.textContent = wrong ? "✗" : "";
-    button.setAttribute("aria-label", pictureName(set, picture)
-      + (wrong ? `, wrongly read as ${set.class_names[said]}` : ""));
-  }
-  const shown = thumbs.buttons.filter(({ button }) => !button.hidden);
-  if (shown.length && !shown.some(({ button }) => !button.tabIndex)) shown[0].button.tabIndex = 0;
-  $("#filter").value = state.filter;
-}
-
-function moveAmongThumbs(event) {
-  const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-  if (!step) return;
-  event.preventDefault();
-  const shown = thumbs.buttons.filter(({ button }) => !button.hidden);
-  const at = shown.findIndex(({ button }) => button === document.activeElement);
-  const next = shown[clamp(at + step, 0, shown.length - 1)];
-  next.button.focus();
-  next.button.scrollIntoView({ block: "nearest", inline: "nearest" });
-  choosePicture(next.picture);
-}
-
-/** What the trained network says of a picture of the set. */
-function saidOf(entry, picture) {
-  return entry.known[picture] ??=
-    bestOf(networkOf(entry).run(pixelsOf(entry.set, picture)).probabilities);
-}
-
-const nextFrame = () => new Promise(requestAnimationFrame);
-
-async function nextWrong() {
-  const entry = mainEntry(), { set } = entry;
-  for (let step = 1; step <= set.count; step++) {
-    const picture = (Math.max(state.picture, -1) + step) % set.count;
-    if (!isOffered(set, picture)) continue;
-    if (entry.known[picture] === undefined) await nextFrame();
-    if (saidOf(entry, picture) === set.labels[picture]) continue;
-    choosePicture(picture);
-    thumbs.buttons.find((thumb) => thumb.picture === picture)?.button.scrollIntoView(
-      { block: "nearest", inline: "nearest" });
-    return;
-  }
-  $("#file-note").textContent = "There is no wrong answer among these pictures.";
-}
-
-/** Find the wrong answers one picture at a time, whenever the browser has nothing else to do. */
-function guessAhead() {
-  const whenIdle = window.requestIdleCallback ?? ((run) => setTimeout(run, 100));
-  whenIdle(() => {
-    const entry = mainEntry(), { set } = entry;
-    const next = set.labels.findIndex((_, i) => entry.known[i] === undefined);
-    if (next >= 0) {
-      saidOf(entry, next);
-      if (entry.known[next] !== set.labels[next]) renderThumbs();
-    }
-    setTimeout(guessAhead, next < 0 ? 1000 : 50);
-  });
-}
-
-// A picture of one's own
-
-const MOST_BYTES = 64e6, MOST_PIXELS = 60e6;
-
-/** A file's pixels; throws an Error with one sentence where it has none that can be used. */
-async function readFile(file) {
-  if (file.size > MOST_BYTES) throw new Error(
-    `${file.name} has ${Math.round(file.size / 1e6)} MB; take a picture of at most ${MOST_BYTES / 1e6} MB.`);
-  const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error(`${file.name} cannot be read as a picture; take a PNG, JPEG or WebP file.`);
-  });
-  const { width, height } = bitmap;
-  try {
-    if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
-      + `take a picture of at most ${MOST_PIXELS / 1e6} million.`);
-    const canvas = element("canvas", { width, height }), context = canvas.getContext("2d");
-    context.drawImage(bitmap, 0, 0);
-    return context.getImageData(0, 0, width, height);
-  } finally {
-    bitmap.close();
-  }
-}
-
-async function takeFile(file) {
-  if (!file) return;
-  const note = $("#file-note");
-  note.textContent = "";
-  try {
-    const picture = await readFile(file);
-    for (const set of sets)
-      Object.assign(set, { own: shrink(picture, set.size), ownName: file.name, version: set.version + 1 });
-    if (state.mode === "training") change({ mode: "look" });
-    choosePicture(OWN);
-  } catch (error) {
-    note.textContent = error.message;
-  }
-}
 
 // Tools
 
@@ -739,11 +19,13 @@ function renderTools() {
     if (box.type === "radio") box.checked = box.value === value;
     else if (box.type === "checkbox") box.checked = value;
     else if (box.name === "epoch") box.max = entry.epochs ? entry.epochs.accuracy.length - 1 : 0;
-    if (box.name === "target") renderTargets(box, tokens);
     if (box.type !== "radio" && box.type !== "checkbox") box.value = value;
   }
   $("#outline").hidden = $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
+  $("#painter").textContent = state.token < 0
+    ? "You paint for every token. Open one to paint for it alone."
+    : `You paint for token ${state.token + 1}; the others keep their maps.`;
   $("#other").hidden = state.maps !== "other";
   $("#random").checked = state.seed > 0;
   $("#draw-again").hidden = !state.seed;
@@ -763,11 +45,6 @@ function renderTools() {
   renderChanges();
 }
 
-function renderTargets(select, count) {
-  if (select.length !== count + 1) select.replaceChildren(new Option("every token", -1),
-    ...Array.from({ length: count }, (_, token) => new Option(`token ${token + 1}`, token)));
-}
-
 function renderChanges() {
   const off = tokensOff().map((token) => token + 1);
   const changes = [
@@ -780,14 +57,16 @@ function renderChanges() {
   $("#changes span").textContent = `Changed: ${changes.join("; ")}.`;
 }
 
-// Undo goes back through what was done in the same mode
+// Undo goes back through what was done in this mode, to this network's map or to this picture
 
 const past = [];
-const lastStep = () => past.findLast(({ mode }) => mode === state.mode);
+const lastStep = () => past.findLast(({ mode, network, picture = state.picture }) =>
+  mode === state.mode && network === state.network && picture === state.picture);
 
 function beginStep() {
-  const { mode, dabs, dx, dy, out, painted } = state;
-  past.push(mode === "paint" ? { mode, painted } : { mode, dabs, dx, dy, out });
+  const { mode, network, picture, dabs, dx, dy, out, painted } = state;
+  past.push(mode === "paint" ? { mode, network, painted }
+    : { mode, network, picture, dabs, dx, dy, out });
   if (past.length > 200) past.shift();
 }
 
@@ -833,16 +112,16 @@ function cellAt(column, [x, y]) {
 function listenToPad(column, pad) {
   let drag = null; // the last place of a drag
   pad.onpointerdown = (event) => {
-    if (event.button) return;
+    if (event.button || !canDraw(column)) return;
     const place = placeOf(pad, event);
     pad.setPointerCapture(event.pointerId);
-    if (!canDraw(column)) {
-      const cell = cellAt(column, place);
-      return change({ cell: state.cell === cell ? -1 : cell });
-    }
     beginStep();
     drag = { from: place, last: place, dx: state.dx, dy: state.dy };
     act(column, place, drag);
+  };
+  pad.onclick = (event) => { // keep the cell that the pointer is on, or let it go
+    const cell = cellAt(column, placeOf(pad, event));
+    if (!canDraw(column)) change({ cell: state.cell === cell ? -1 : cell });
   };
   pad.onpointermove = (event) => {
     const place = placeOf(pad, event);
@@ -913,6 +192,31 @@ function actByKey(column, event) {
   event.preventDefault();
 }
 
+// The address
+
+const hasAddress = location.protocol !== "about:"; // a frame's srcdoc has none
+
+function keepAddress() {
+  const text = stateText(), base = location.href.split("#")[0];
+  if (document.activeElement !== $("#share-text"))
+    $("#share-text").value = `${hasAddress ? base : ""}#${text}`;
+  if (hasAddress && location.hash.slice(1) !== text)
+    history.replaceState(null, "", text ? `#${text}` : base);
+}
+
+async function copyShare() {
+  const box = $("#share-text");
+  const note = state.picture === OWN ? " Your own picture is not part of it." : "";
+  try {
+    await navigator.clipboard.writeText(box.value);
+    $("#share-note").textContent = `Copied.${note}`;
+  } catch { // not allowed in some frames
+    box.focus();
+    box.select();
+    $("#share-note").textContent = `Selected: copy it with Ctrl or ⌘ and C.${note}`;
+  }
+}
+
 // Listening
 
 function makeChoices() {
@@ -935,8 +239,8 @@ function makeChoices() {
 
 function startPainting(name) {
   const { seen } = columns[0], { rows, columns: across } = seen.network;
-  const learned = state.target < 0 ? meanMap(seen.learned, seen.cells).subarray(0, seen.cells)
-    : mapOf(seen, state.target, seen.learned);
+  const learned = state.token < 0 ? meanMap(seen.learned, seen.cells).subarray(0, seen.cells)
+    : mapOf(seen, state.token, seen.learned);
   beginStep();
   change({ painted: mapText(name === "learned" ? learned : startMap(name, rows, across)) });
 }
@@ -946,7 +250,7 @@ function listen() {
     if (!(target.name in DEFAULTS)) return;
     const text = target.type === "checkbox" ? target.checked : target.value;
     const value = typeof DEFAULTS[target.name] === "number" ? Number(text) : text;
-    change({ [target.name]: value, ...(target.name === "target" && { token: value }) });
+    change({ [target.name]: value });
   });
   $("#filter").onchange = ({ target }) => {
     change({ filter: Number(target.value) });
@@ -998,6 +302,16 @@ function listenToTabs() {
   };
 }
 
+let frameWidth = 0, frameHeight = 0;
+
+/** Give a notebook's frame the page's height, so that it needs no second scroll bar; it only grows. */
+function growFrame() {
+  const { width, height } = document.body.getBoundingClientRect();
+  frameHeight = Math.max(width === frameWidth ? frameHeight : 0, Math.ceil(height));
+  frameWidth = width;
+  frameElement.style.height = `${frameHeight}px`;
+}
+
 /** Follow JupyterLab's theme where the page is a frame in it; elsewhere the system's holds. */
 function followHost() {
   try {
@@ -1008,6 +322,7 @@ function followHost() {
     };
     new MutationObserver(follow).observe(host, { attributeFilter: ["data-jp-theme-light"] });
     follow();
+    if (frameElement) new ResizeObserver(growFrame).observe(document.body);
   } catch { /* a host of another origin tells nothing */ }
 }
 
@@ -1023,4 +338,5 @@ followHost();
 makeChoices();
 listen();
 readState(location.hash);
+render();
 setTimeout(guessAhead, 500);

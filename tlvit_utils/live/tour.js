@@ -78,7 +78,7 @@ const TOUR = [
     ask: ({ name }) => "Now you are the TokenLearner. We begin with a map of the centre for every "
       + `token. Does it give ${name} more than the learned maps do?`,
     guesses: ["yes", "no"],
-    act: ({ seen: { network: { rows, columns } } }) => change({ mode: "paint", target: -1,
+    act: ({ seen: { network: { rows, columns } } }) => change({ mode: "paint", token: -1,
       painted: mapText(startMap("centre", rows, columns)) }),
     tell({ seen, before }) {
       const [from, to] = [before, seen].map(({ probabilities }) => probabilities[seen.label]);
