@@ -1,8 +1,8 @@
 """The live page: networks that run in the reader's browser, with pictures to try them on.
 
 `page` makes one HTML file that needs no kernel, no server and no network connection. `network.js`
-computes what Keras computes, `shrink.js` makes an own picture small, and `page.html`, `page.css`
-and `page.js` are what one sees.
+computes what Keras computes, `shrink.js` makes an own picture small, and the other files are what
+one sees.
 """
 
 import base64
