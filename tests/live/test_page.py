@@ -232,6 +232,12 @@ def test_scale_style_and_values_change_what_is_drawn(open_page):
         settle(page)
         seen.append(picture(page))
     assert all((a != b).any() for a, b in itertools.pairwise(seen))
+    page.get_by_label("outline of the object").check()
+    settle(page)
+    changed = (picture(page) != seen[-1]).any(axis=2)
+    inside = np.zeros((SIZE, SIZE), bool)
+    inside[3:17, 3:17] = True  # the object and a pixel around it
+    assert changed.any() and not changed[np.kron(~inside, np.ones((24, 24), bool))].any()
     low, high = page.locator(".scale span").all_inner_texts()[:2]
     maps = page.evaluate("Array.from(tokenlearner.run(pixelsOf(sets[0], 0)).maps)")
     assert (float(low), float(high)) == pytest.approx((min(maps), max(maps)), abs=6e-4)

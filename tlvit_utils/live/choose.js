@@ -3,6 +3,7 @@
 
 /** Show one picture as it is, and forget what was done to another. */
 function choosePicture(picture) {
+  $("#file-note").textContent = "";
   change({ picture, dabs: "", dx: 0, dy: 0, out: false });
 }
 

@@ -32,7 +32,10 @@ function heat(steps) {
 /** The lowest and the highest number. */
 function limitsOf(values) {
   let low = Infinity, high = -Infinity;
-  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
   return [low, high];
 }
 
@@ -113,7 +116,7 @@ function drawValues(context, values, rows, columns) {
 /** The edge of a mask (size², 0 and 1) that covers `extent` of the picture's pixels. */
 function drawOutline(context, mask, size, [first, last]) {
   const scale = context.canvas.width / (last - first), path = new Path2D();
-  const inside = (x, y) => x >= 0 && y >= 0 && x < size && y < size && mask[y * size + x];
+  const inside = (x, y) => x >= 0 && y >= 0 && x < size && y < size && mask[y * size + x] > 0;
   const line = (x, y, dx, dy) => {
     path.moveTo((x - first) * scale, (y - first) * scale);
     path.lineTo((x + dx - first) * scale, (y + dy - first) * scale);
