@@ -16,7 +16,7 @@ from tlvit_utils import (
     pretrained,
 )
 from tlvit_utils.analysis import load_epoch_maps
-from tlvit_utils.data.datasets import load_cifar10, load_shapes10
+from tlvit_utils.data.datasets import load_cifar10, load_scenes10, load_shapes10
 from tlvit_utils.pretrained import (
     WEIGHTS_DIR,
     model_card,
@@ -34,7 +34,7 @@ def test_the_default_weights_ship():
 def test_shipped_weights_are_small_and_load(name):
     assert (WEIGHTS_DIR / f"{name}.npz").stat().st_size < 3e6
     model = load_pretrained(name)
-    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype="uint8")
+    images = np.random.default_rng(0).integers(0, 256, (4, *model.input_shape[1:]), dtype="uint8")
     probabilities = convert_to_numpy(model(images))
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
     assert np.ptp(probabilities, axis=0).max() > 0.01  # it looks at the image
@@ -44,7 +44,8 @@ def test_shipped_weights_are_small_and_load(name):
 def test_the_card_says_how_the_weights_were_made(name):
     card = model_card(name)
     assert build_vit(ViTConfig(**card["config"])).count_params() == card["parameters"]
-    commands = ("python -m tlvit_utils ", "python benchmarks/on_gpu.py ")
+    scripts = ("-m tlvit_utils", "benchmarks/on_gpu.py", "benchmarks/study.py")
+    commands = tuple(f"python {script} " for script in scripts)
     assert card["command"].startswith(commands)
     assert isinstance(card["recipe"]["seed"], int)
     assert len(bytes.fromhex(card["train_images_sha256"])) == 32
@@ -60,7 +61,11 @@ def test_the_cards_accuracy_is_that_of_the_weights(name):
     if card["dataset"] == "shapes10":
         images, labels = load_shapes10(sizes=(0, 0, 300)).test
     elif os.environ.get("TLVIT_CIFAR10_DIR"):
-        images, labels = load_cifar10(source="cifar10").test
+        dataset = load_cifar10(source="cifar10")
+        if card["dataset"] != dataset.name:
+            dataset = load_scenes10(sizes=(0, 0, 1000), base=dataset)
+        assert card["dataset"] == dataset.name
+        images, labels = dataset.test
     else:
         pytest.skip("TLVIT_CIFAR10_DIR is not set")
     top1 = evaluate(load_pretrained(name), images[:300], labels[:300])["top1"]
