@@ -71,6 +71,7 @@ def test_samples_of_a_batch_do_not_mix(composition):
     assert np.abs(outputs[0] - outputs[1]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_saved_composition_loads(composition, tmp_path):
     model, inputs, _ = composition
     model.save(tmp_path / "model.keras")

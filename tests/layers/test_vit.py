@@ -172,6 +172,7 @@ def test_saved_models_predict_the_same_bits_in_a_new_process(names, images, tmp_
             np.testing.assert_array_equal(loaded, probabilities, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_model_without_token_learner_saves_and_loads(tiny_config, images, tmp_path, randomise):
     model = randomise(build_vit(tiny_config.replace(num_tokens=None)))
     model.save(tmp_path / "model.keras")
@@ -179,6 +180,7 @@ def test_a_model_without_token_learner_saves_and_loads(tiny_config, images, tmp_
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields, layer_class, layer_fields",
     [
@@ -206,6 +208,7 @@ def test_every_variant_of_token_learner_saves_and_loads_with_its_maps(
         np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant, layer_class", [("average", AveragePooling), ("strided", StridedConvolution)]
 )
