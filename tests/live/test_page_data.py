@@ -15,6 +15,7 @@ from tlvit_utils import ViTConfig, build_vit, live
 from tlvit_utils.analysis.epoch_maps import EpochMaps
 from tlvit_utils.live.layers import describe_network
 from tlvit_utils.pretrained import load_pretrained
+from tlvit_utils.vit import VARIANTS
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028"
 
@@ -146,18 +147,18 @@ def test_models_of_other_pictures_are_refused(given, tiny_model, tiny_config):
         live.page({"a": tiny_model, "b": other}, **given)
 
 
-def chain(*added, repeat=None):
-    """Return a network with more layers before its last one, or with one that runs twice."""
+def chain(*added):
+    """Return a network with more layers before its last one."""
     model = build_vit(ViTConfig.modern(3).replace(num_layers=1, token_learner_after=0))
-    x = model.input
-    for layer in model.layers[1:-1]:
-        layer = layer.from_config(layer.get_config())
-        x = layer(x, return_attention_maps=True)[0] if "learner" in layer.name else layer(x)
-        if layer.name == repeat:
-            x = layer(x)
+    x = model.get_layer("mean_over_tokens").output
     for layer in (*added, model.layers[-1]):
-        x = layer.from_config(layer.get_config())(x)
+        x = layer(x)
     return keras.Model(model.input, x)
+
+
+def two_outputs():
+    model = build_vit(ViTConfig.modern(3))
+    return keras.Model(model.input, [model.output, model.get_layer("norm").output])
 
 
 @pytest.mark.parametrize(
@@ -165,12 +166,29 @@ def chain(*added, repeat=None):
     [
         (lambda: chain(keras.layers.Activation("tanh", name="odd")), "'odd' is a Activation"),
         (lambda: chain(keras.layers.ReLU(max_value=6, name="odd")), "'odd' has max_value=6"),
-        (lambda: chain(repeat="block_0"), "'token_learner' does not follow the one before"),
+        (lambda: chain(keras.layers.Dense(96)), "has activation='linear'"),
+        (two_outputs, "several outputs"),
     ],
 )
 def test_a_network_that_the_page_does_not_know_is_refused(model, words, given):
     with pytest.raises(ValueError, match=words):
         live.page(model(), **given)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_known(variant, tiny_config):
+    model = build_vit(tiny_config.replace(variant=variant, num_tokens=4, num_groups=2))
+    assert describe_network(model)["layers"]
+
+
+def test_a_setting_that_the_page_does_not_know_is_refused(tiny_config, monkeypatch):
+    model = build_vit(tiny_config)
+    layer = model.get_layer("token_learner")
+    config = layer.get_config()
+    for change, words in (({"pooling": "median"}, "'mean' or 'sum'"), ({"new": 1}, "no such")):
+        monkeypatch.setattr(layer, "get_config", lambda change=change: {**config, **change})
+        with pytest.raises(ValueError, match=words):
+            describe_network(model)
 
 
 def test_a_network_that_crops_nothing_is_refused():

@@ -136,6 +136,7 @@ def page(
         )
     if not isinstance(epoch_maps, Mapping):
         epoch_maps = {next(iter(models)): epoch_maps}
+    networks = {name: describe_network(model) for name, model in models.items()}
     first = next(iter(models.values()))
     images = np.rint(check_images(images, first.input_shape[1])).astype("uint8")
     labels = np.asarray(labels)
@@ -150,7 +151,7 @@ def page(
         "models": [
             {
                 "name": str(name),
-                **describe_network(model),
+                **networks[name],
                 "parameters": model.count_params(),
                 "multiply_adds": model_cost(model).macs,
                 "epochs": _epochs(epoch_maps.get(name)),

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from tlvit_utils.analysis.graph import calls
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import TransformerBlock
 from tlvit_utils.patches import PatchEncoder
@@ -34,7 +35,10 @@ KNOWN = {
     PatchEncoder: ((), {}),
     layers.Dropout: ((), {}),
     TransformerBlock: (("num_heads", "key_dim", "activate_last"), {}),
-    TokenLearner: (("num_tokens", "pooling"), {"approximate_gelu": True}),
+    TokenLearner: (
+        ("num_tokens", "pooling"),
+        {"approximate_gelu": True, "pooling": {"mean", "sum", "weighted_mean"}},
+    ),
     TokenLearnerV11: (("num_tokens",), {}),
     GroupedTokenLearner: (("num_tokens", "num_groups"), {}),
     PatchMerger: (("num_tokens",), {}),
@@ -45,7 +49,11 @@ KNOWN = {
     layers.GlobalAveragePooling1D: ((), {"keepdims": False, **LAST}),
     layers.Dense: ((), {"activation": "softmax", "use_bias": True}),
 }
-POOLINGS = ("mean", "sum", "weighted_mean")
+# Settings of this package's layers that the weights tell, or that only matter in training
+IGNORED = {
+    *("name", "trainable", "dtype", "dropout_rate", "seed"),
+    *("mlp_units", "bottleneck_dim", "num_patches", "projection_dim"),
+}
 MOVING = ("moving_mean", "moving_variance")  # of batch normalisation
 
 
@@ -62,19 +70,23 @@ def describe_network(model: keras.Model) -> dict:
         ValueError: a model that the page cannot run, or weights that float16 cannot hold.
     """
     described, values = [], {"float16": [], "float32": []}
-    came_out = model.input
-    for layer in model.layers:
+    came_out = model.inputs[0]
+    for node in calls(model):
+        layer = node.operation
         if isinstance(layer, layers.InputLayer):
             continue
-        if layer.input is not came_out:
+        if len(node.input_tensors) != 1 or node.input_tensors[0] is not came_out:
             raise _refusal(f"its layer {layer.name!r} does not follow the one before it")
-        came_out = layer.output[0] if isinstance(layer.output, (list, tuple)) else layer.output
+        settings = _settings(layer, came_out.shape)
+        came_out = node.output_tensors[0]
         weights = []
         for variable in layer.weights:
             dtype = "float32" if variable.name in MOVING else "float16"
             weights.append((variable.name, tuple(variable.shape), dtype))
             values[dtype].append(ops.convert_to_numpy(variable).ravel())
-        described.append({**_settings(layer), "weights": weights})
+        described.append({**settings, "weights": weights})
+    if len(model.outputs) > 1:
+        raise _refusal("it has several outputs")
     kinds = [layer["kind"] for layer in described]
     if "RandomCropFlip" not in kinds or "TransformerBlock" not in kinds:
         raise _refusal("it has no RandomCropFlip layer or no TransformerBlock")
@@ -83,26 +95,26 @@ def describe_network(model: keras.Model) -> dict:
     return {"layers": described, **{dtype: _encode(dtype, each) for dtype, each in values.items()}}
 
 
-def _settings(layer) -> dict:
-    """Return what the page must know of a layer."""
+def _settings(layer, shape) -> dict:
+    """Return what the page must know of a layer and of the shape of its input."""
     if type(layer) not in KNOWN:
         known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
-        raise _refusal(
-            f"its layer {layer.name!r} is a {type(layer).__name__}, and the page knows only {known}"
-        )
+        kind = type(layer).__name__
+        raise _refusal(f"its layer {layer.name!r} is a {kind}, and the page knows only {known}")
     read, granted = KNOWN[type(layer)]
     config = layer.get_config()
-    for setting, value in granted.items():
-        if config[setting] != value:
+    known = {name: value if isinstance(value, set) else {value} for name, value in granted.items()}
+    if type(layer).__module__.startswith("tlvit_utils"):
+        known |= {name: set() for name in config.keys() - IGNORED - known.keys() - {*read}}
+    for name, values in known.items():
+        if config[name] not in values:
             raise _refusal(
-                f"its layer {layer.name!r} has {setting}={config[setting]!r}, and the page knows "
-                f"only {value!r}"
+                f"its layer {layer.name!r} has {name}={config[name]!r}, and the page knows "
+                f"{' or '.join(map(repr, sorted(values, key=str))) or 'no such setting'}"
             )
-    if config.get("pooling", "sum") not in POOLINGS:
-        raise _refusal(f"it pools by {config['pooling']!r}, and the page knows only {POOLINGS}")
     settings = {"kind": type(layer).__name__, "name": layer.name}
     if isinstance(layer, RandomCropFlip):
-        settings["image_size"] = layer.input.shape[1]
+        settings["image_size"] = shape[1]
     elif isinstance(layer, AveragePooling):
         settings["windows"] = layer.windows
     return {**settings, **{name: config[name] for name in read}}
