@@ -1,4 +1,10 @@
-"""Watch where the maps look while a network trains (notebook 03)."""
+"""Watch where the maps look while a network trains (notebook 03).
+
+From a shell:
+
+    python -m tlvit_utils --config scenes --num-tokens 8 --dataset scenes10 \\
+        --epochs 8 --watch --out DIR
+"""
 
 from pathlib import Path
 
