@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from tlvit_utils._files import replacing
 from tlvit_utils.analysis.cost import model_cost
-from tlvit_utils.analysis.maps import predict_with_maps, seen_images
+from tlvit_utils.analysis.maps import in_batches, predict_with_maps, seen_images
 from tlvit_utils.data.batches import check_images
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import (
@@ -221,7 +220,7 @@ def _still(models, images, labels, class_names) -> tuple[bytes, str]:
     try:
         probabilities, maps = predict_with_maps(model, images)
     except ValueError:  # no TokenLearner, so no maps
-        probabilities, maps = keras.ops.convert_to_numpy(model(images)), None
+        (probabilities,), maps = in_batches(model, images), None
     columns = []
     for i, view in enumerate(views):
         said, true = class_names[probabilities[i].argmax()], class_names[labels[i]]
