@@ -1,0 +1,209 @@
+"""Build the site from the committed notebooks, without running them and without a network.
+
+    python tools/build_site.py --out DIR [--repository OWNER/NAME]
+
+DIR/index.html is the first page. Beside the pages, DIR/notebooks holds copies of the notebooks that
+know the repository's address: Colab and Binder open these. The repository is the one that
+`GITHUB_REPOSITORY` names, unless another is given; without one, the site has no such links.
+Needs the extra `site`.
+"""
+
+import argparse
+import base64
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from bootstrap_cell import TAG
+from run_notebooks import all_notebooks, read_notebook, write_notebook, write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "docs" / "site"
+BRANCH = "gh-pages"  # where the workflow publishes the site and the copies of the notebooks
+WIDGET = "application/vnd.jupyter.widget-view+json"
+LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)#\s]*)(#[^)\s]*)?\)")
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def with_site_links(text: str, repository: str | None) -> str:
+    """Return Markdown whose links out of its folder lead to the site or to the repository.
+
+    Without a repository, a link to a file becomes the file's name.
+    """
+
+    def replace(match):
+        label, path, anchor = match.group(1), match.group(2), match.group(3) or ""
+        if path == "README.md":
+            return f"[{label}](/index.md)"
+        if path.startswith("notebooks/"):
+            return f"[{label}](/{path}{anchor})"
+        if repository is None:
+            return label
+        return f"[{label}](https://github.com/{repository}/blob/HEAD/{path}{anchor})"
+
+    return LINK.sub(replace, text)
+
+
+def with_address(notebook: nbformat.NotebookNode, repository: str) -> nbformat.NotebookNode:
+    """Fill the repository's address into the notebook's bootstrap cell."""
+    for cell in notebook.cells:
+        if TAG in cell.metadata.get("tags", []):
+            filled = f'REPOSITORY = "https://github.com/{repository}"'
+            cell.source, count = re.subn(r'^REPOSITORY = ".*"', filled, cell.source, flags=re.M)
+            if count != 1:
+                raise ValueError(f"The {TAG} cell has {count} lines REPOSITORY = …; expected 1.")
+    return notebook
+
+
+def places_to_run(name: str, repository: str) -> dict[str, str]:
+    """Return where the notebook `name` can be run, by what the links say."""
+    notebook = f"notebooks/{name}.ipynb"
+    return {
+        "Open in Colab": (
+            f"https://colab.research.google.com/github/{repository}/blob/{BRANCH}/{notebook}"
+        ),
+        "Launch Binder": (
+            f"https://mybinder.org/v2/gh/{repository}/HEAD?urlpath=lab/tree/{notebook}"
+        ),
+    }
+
+
+def badges(name: str, repository: str | None) -> str:
+    """Return the links to run a notebook as HTML; nothing without a repository."""
+    if repository is None:
+        return ""
+    links = places_to_run(name, repository).items()
+    items = "".join(f'<li><a href="{address}">{text}</a></li>' for text, address in links)
+    return f'\n\n<ul class="badges">{items}</ul>'
+
+
+def for_the_site(notebook: nbformat.NotebookNode, name: str, repository: str | None, figures: Path):
+    """Change a notebook into what its page is made of; its pictures go to the folder `figures`."""
+    first = notebook.cells[0]
+    title, _, rest = first.source.partition("\n")
+    first.source = title + badges(name, repository) + "\n" + rest
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            cell.source = with_site_links(cell.source, repository)
+            continue
+        if TAG in cell.metadata.get("tags", []):
+            cell.metadata["tags"] = [*cell.metadata["tags"], "hide-input"]
+        for place, output in enumerate(cell.get("outputs", [])):
+            _with_picture_as_file(output, figures / f"{name}_{number}_{place}.png")
+
+
+def _with_picture_as_file(output, path: Path) -> None:
+    """Put an <img> with its alternative text in place of a picture; a live page stays as it is."""
+    data = output.get("data", {})
+    data.pop(WIDGET, None)
+    if "image/png" not in data or "text/html" in data:
+        return
+    path.write_bytes(base64.b64decode(data.pop("image/png")))
+    alternative = output.metadata.get("image/png", {}).get("alt", "")
+    escaped = alternative.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    data["text/html"] = (
+        f'<img class="figure" loading="lazy" src="../_static/{path.name}" alt="{escaped}">'
+    )
+
+
+def live_page(notebook: nbformat.NotebookNode) -> str:
+    """Return the first live page among a notebook's outputs as HTML, or nothing."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            if "srcdoc=" in html:
+                return html
+    return ""
+
+
+def series_table(repository: str | None) -> str:
+    """Return the README's table of the series with links to the pages, and to where they run."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if re.match(r"\| \[\d\d_", line)]
+    table = ["| notebook | you build | and see | run it |", "|---|---|---|---|"]
+    for row in rows:
+        notebook, build, see = (part.strip() for part in row.strip("|").split("|")[:3])
+        run = ""
+        if repository is not None:
+            places = places_to_run(re.search(r"\[(.+?)\]", notebook)[1], repository)
+            run = ", ".join(f"[{text}]({address})" for text, address in places.items())
+        table.append(f"| {notebook} | {build} | {see} | {run} |")
+    return "\n".join(table)
+
+
+def write_source(source: Path, repository: str | None) -> None:
+    """Write into the folder `source` all that Sphinx makes the site of."""
+    shutil.copytree(SITE, source, dirs_exist_ok=True)
+    static = source / "_static"
+    static.mkdir()
+    for name in ("site.css", "site.js"):
+        shutil.move(source / name, static)
+    (source / "notebooks").mkdir()
+    for path in (*all_notebooks(), ROOT / "notebooks" / "glossary.ipynb"):
+        notebook = read_notebook(path)
+        if path.name.startswith("00_"):
+            first_page = live_page(notebook)
+        for_the_site(notebook, path.stem, repository, static)
+        write_notebook(notebook, source / "notebooks" / path.name)
+    index = (SITE / "index.md").read_text(encoding="utf-8")
+    index = index.replace("<!-- the live page -->", first_page)
+    index = index.replace("<!-- the series -->", series_table(repository))
+    write_text(source / "index.md", index)
+    teaching = (ROOT / "docs" / "TEACHING.md").read_text(encoding="utf-8")
+    write_text(source / "teaching.md", with_site_links(teaching, repository))
+
+
+def build(out: Path, repository: str | None) -> None:
+    """Build the site into the folder `out`, which must be empty or not there.
+
+    Raises:
+        ValueError: the folder holds something, or Sphinx warned of something.
+    """
+    from sphinx.cmd.build import build_main
+
+    if out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty; give a folder that is not there yet.")
+    with tempfile.TemporaryDirectory() as folder:
+        source, pages = Path(folder, "source"), Path(folder, "pages")
+        write_source(source, repository)
+        sys.path.insert(0, str(source))  # Sphinx finds `jupyter_anchors` there
+        try:
+            trees = ["-d", f"{folder}/trees"]
+            failed = build_main(["-q", "-W", "--keep-going", *trees, str(source), str(pages)])
+        finally:
+            sys.path.remove(str(source))
+        if failed:
+            raise ValueError("Sphinx warned, as said above, so the site was not written.")
+        if repository is not None:
+            for path in all_notebooks():
+                notebook = with_address(read_notebook(path), repository)
+                write_notebook(notebook, pages / "notebooks" / path.name)
+        (pages / ".nojekyll").touch()  # GitHub Pages must keep _static
+        shutil.copytree(pages, out, dirs_exist_ok=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="an empty folder, or a new one")
+    parser.add_argument(
+        "--repository",
+        default=os.environ.get("GITHUB_REPOSITORY") or None,
+        help="OWNER/NAME on GitHub; by default what GITHUB_REPOSITORY says",
+    )
+    options = parser.parse_args()
+    if options.repository and not REPOSITORY.fullmatch(options.repository):
+        parser.error(f"--repository is {options.repository!r}, but it must be OWNER/NAME.")
+    try:
+        build(options.out, options.repository)
+    except ValueError as error:
+        parser.exit(1, f"{error}\n")
+    print(f"The site is in {options.out}.")
+
+
+if __name__ == "__main__":
+    main()
