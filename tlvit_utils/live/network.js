@@ -41,23 +41,25 @@ function halves(text) {
 
 // Products
 
+const padded = (m) => 4 * Math.ceil(m / 4);
+
 /**
  * A matrix (k × m) prepared for `multiply`: four columns at a time lie together, row by row, and
- * the last ones are filled up with zeros. `at(row, column)` gives its numbers.
+ * the last ones are filled up with zeros. Its numbers begin at `from` in `values`, and its rows and
+ * columns are so many steps apart there.
  */
-function pack(k, m, at, bias = null, panels = new Float32Array(k * padded(m))) {
+function pack(values, k, m, { from = 0, rowStep = m, columnStep = 1, bias, panels } = {}) {
+  panels ??= new Float32Array(k * padded(m));
   for (let j = 0, p = 0; j < m; j += 4)
-    for (let l = 0; l < k; l++)
-      for (let c = j; c < j + 4; c++) panels[p++] = c < m ? at(l, c) : 0;
+    for (let l = 0, at = from + j * columnStep; l < k; l++, at += rowStep)
+      for (let c = 0; c < 4; c++) panels[p++] = j + c < m ? values[at + c * columnStep] : 0;
   return { k, m, panels, bias };
 }
 
-const padded = (m) => 4 * Math.ceil(m / 4);
-
 /** The weights of a Dense layer or of a convolution, (…, m), as a matrix for `multiply`. */
-function packed(kernel, bias) {
-  const m = kernel.shape.at(-1), values = kernel.values;
-  return pack(values.length / m, m, (row, column) => values[row * m + column], bias?.values);
+function packed({ values, shape }, bias) {
+  const m = shape.at(-1);
+  return pack(values, values.length / m, m, { bias: bias?.values });
 }
 
 const tile = new Float32Array(16);
@@ -222,12 +224,13 @@ function transformerBlock({ num_heads, key_dim: width, activate_last, weights },
     const k = multiply(room("keys", n * wide), x, keys, n);
     const v = multiply(room("values", n * wide), x, values, n);
     const mixed = room("mixed", n * wide), scores = room("scores", n * n);
+    for (let i = 0; i < q.length; i++) q[i] /= Math.sqrt(width);
     for (let from = 0; from < wide; from += width) { // head by head
-      const scaled = pack(width, n, (c, row) => k[row * wide + from + c] / Math.sqrt(width), null,
-        room("packed keys", width * padded(n)));
-      softmaxRows(multiply(scores, q, scaled, n, wide, from), n);
-      const read = pack(n, width, (row, c) => v[row * wide + from + c], null,
-        room("packed values", n * padded(width)));
+      const asked = pack(k, width, n, { from, rowStep: 1, columnStep: wide,
+        panels: room("packed keys", width * padded(n)) });
+      const read = pack(v, n, width, { from, rowStep: wide,
+        panels: room("packed values", n * padded(width)) });
+      softmaxRows(multiply(scores, q, asked, n, wide, from), n);
       multiply(mixed, scores, read, n, n, 0, wide, from);
     }
     return multiply(room("attended", n * dim), mixed, output, n);
@@ -319,9 +322,12 @@ function transposed(x, width) {
 
 /** A 1×1 convolution in groups as a matrix: zero between channels of different groups. */
 function grouped({ values }, groups, dim) {
-  const size = dim / groups, group = (channel) => Math.floor(channel / size);
-  return pack(dim, dim, (row, column) =>
-    group(row) === group(column) ? values[(row % size) * dim + column] : 0);
+  const size = dim / groups, whole = new Float32Array(dim * dim);
+  for (let row = 0; row < dim; row++)
+    for (let column = 0; column < dim; column++)
+      if (Math.floor(row / size) === Math.floor(column / size))
+        whole[row * dim + column] = values[(row % size) * dim + column];
+  return pack(whole, dim, dim);
 }
 
 /** A reduction whose maps are softmaxes over the grid of what `logits` makes of it normalised. */
@@ -466,8 +472,7 @@ function buildNetwork(model, layers = readWeights(model)) {
     if (!reduction) return grid.slice();
     if (reduction.tokens) return reduction.tokens(grid);
     const n = maps.length / cells, values = reduction.values ? reduction.values(grid) : grid;
-    const matrix = pack(cells, dim, (cell, channel) => values[cell * dim + channel], null,
-      room("packed grid", cells * padded(dim)));
+    const matrix = pack(values, cells, dim, { panels: room("packed grid", cells * padded(dim)) });
     const tokens = multiply(new Float32Array(n * dim), maps, matrix, n);
     if (reduction.pooling === "sum") return tokens;
     for (let token = 0; token < n; token++) {
