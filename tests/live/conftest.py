@@ -37,13 +37,19 @@ def source():
     return lambda name: (FOLDER / name).read_text(encoding="utf-8")
 
 
+NODE = """
+const { script, given } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const answer = new Function(`${script}\nreturn answer;`)();
+process.stdout.write(JSON.stringify(answer(given)));
+"""
+
+
 def in_node(script, given):
-    program = (
-        "const given = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
-        f"process.stdout.write(JSON.stringify((() => {{{script}\nreturn answer;}})()(given)));"
-    )
     done = subprocess.run(
-        ["node", "--eval", program], input=json.dumps(given), capture_output=True, text=True
+        ["node", "--eval", NODE],
+        input=json.dumps({"script": script, "given": given}),
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
