@@ -3,7 +3,7 @@
 
 /** Show one picture as it is, and forget what was done to another. */
 function choosePicture(picture) {
-  $("#file-note").textContent = "";
+  $("#note").textContent = "";
   change({ picture, dabs: "", dx: 0, dy: 0, out: false });
 }
 
@@ -79,7 +79,7 @@ async function nextWrong() {
       { block: "nearest", inline: "nearest" });
     return;
   }
-  $("#file-note").textContent = "There is no wrong answer among these pictures.";
+  $("#note").textContent = "There is no wrong answer among these pictures.";
 }
 
 /** Find the wrong answers one picture at a time, whenever the browser has nothing else to do. */
@@ -121,7 +121,7 @@ async function readFile(file) {
 
 async function takeFile(file) {
   if (!file) return;
-  const note = $("#file-note");
+  const note = $("#note");
   note.textContent = "";
   try {
     const picture = await readFile(file);

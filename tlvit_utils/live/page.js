@@ -121,7 +121,7 @@ function listenToPad(column, pad) {
   };
   pad.onclick = (event) => { // keep the cell that the pointer is on, or let it go
     const cell = cellAt(column, placeOf(pad, event));
-    if (!canDraw(column)) change({ cell: state.cell === cell ? -1 : cell });
+    if (!canDraw(column)) keepCell(column, state.cell === cell ? -1 : cell);
   };
   pad.onpointermove = (event) => {
     const place = placeOf(pad, event);
@@ -129,15 +129,23 @@ function listenToPad(column, pad) {
       for (const between of line(drag.last, place)) act(column, between, drag);
       drag.last = place;
     }
-    if (event.pointerType === "mouse" || drag) hover.cell = cellAt(column, place);
-    schedule();
+    if (event.pointerType === "mouse" || drag) hoverCell(column, cellAt(column, place));
   };
   pad.onpointerup = pad.onpointercancel = () => { drag = null; };
-  pad.onpointerleave = () => {
-    hover.cell = -1;
-    schedule();
-  };
+  pad.onpointerleave = () => hoverCell(column, -1);
+  pad.onblur = () => hoverCell(column, -1);
   pad.onkeydown = (event) => actByKey(column, event);
+}
+
+function hoverCell(column, cell) {
+  Object.assign(hover, { cell, column });
+  schedule();
+}
+
+/** Keep a cell; one of a grid unlike the first network's is shown only as long as one is there. */
+function keepCell(column, cell) {
+  if (sameGrid(columns[0], column)) change({ cell });
+  else hoverCell(column, cell);
 }
 
 /** Places on the way from one to another, so that a fast hand leaves no gaps. */
@@ -172,22 +180,21 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 function actByKey(column, event) {
   const { network: { rows, columns: across }, set } = column.seen, way = ARROWS[event.key];
+  const cell = shownCell(column), middle = Math.floor(rows / 2) * across + Math.floor(across / 2);
   const moves = state.mode === "picture" && tool() === MOVE && canDraw(column);
   if (way && moves) {
     const step = (event.shiftKey ? 8 : 2) * set.size / 64;
     beginStep();
     change({ dx: state.dx + way[0] * step, dy: state.dy + way[1] * step, out: false });
   } else if (way) {
-    const from = state.cell < 0 ? Math.floor(rows / 2) * across + Math.floor(across / 2) : state.cell;
-    const x = clamp(from % across + (state.cell < 0 ? 0 : way[0]), 0, across - 1);
-    const y = clamp(Math.floor(from / across) + (state.cell < 0 ? 0 : way[1]), 0, rows - 1);
-    change({ cell: y * across + x });
-  } else if ((event.key === "Enter" || event.key === " ") && canDraw(column) && !moves && state.cell >= 0) {
-    const place = [(state.cell % across + 0.5) / across, (Math.floor(state.cell / across) + 0.5) / rows];
+    const [dx, dy] = cell < 0 ? [0, 0] : way, from = cell < 0 ? middle : cell;
+    keepCell(column, clamp(Math.floor(from / across) + dy, 0, rows - 1) * across
+      + clamp(from % across + dx, 0, across - 1));
+  } else if ((event.key === "Enter" || event.key === " ") && canDraw(column) && !moves && cell >= 0) {
     beginStep();
-    act(column, place, null);
+    act(column, [(cell % across + 0.5) / across, (Math.floor(cell / across) + 0.5) / rows], null);
   } else if (event.key === "Escape") {
-    change({ cell: -1 });
+    keepCell(column, -1);
   } else return;
   event.preventDefault();
 }

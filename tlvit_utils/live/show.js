@@ -58,7 +58,7 @@ function makeTiles(column, count) {
     button.onclick = () => openToken(column, token);
     button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hoverToken(token);
     button.onpointerleave = () => hoverToken(-1);
-    on.onchange = () => switchToken(token, on);
+    on.onchange = () => switchToken(token, on, count);
     return { root, button, canvas, share, on };
   });
   $(".tokens", column.root).replaceChildren(...column.tiles.map(({ root }) => root));
@@ -82,11 +82,13 @@ function flowInto(column, token) {
     tokenColour(token));
 }
 
-function switchToken(token, box) {
+function switchToken(token, box, count) {
   const off = tokensOff().filter((other) => other !== token);
   if (!box.checked) off.push(token);
-  change({ off: off.join() });
-  if (!state.off && !box.checked) say("One token stays on: without any, nothing can be predicted.");
+  box.checked ||= off.length === count;
+  $("#note").textContent = off.length < count ? ""
+    : "One token stays on: without any, nothing can be predicted.";
+  if (off.length < count) change({ off: off.join() });
 }
 
 // Showing
@@ -140,7 +142,17 @@ function renderColumn(column) {
 }
 
 const mapStyle = () => ({ style: state.style, opacity: state.opacity / 100 });
-const shownCell = () => hover.cell >= 0 ? hover.cell : state.cell;
+
+const sameGrid = (...two) => {
+  const [a, b] = two.map(({ entry }) => networkOf(entry));
+  return a.rows === b.rows && a.columns === b.columns;
+};
+
+/** The cell that is pointed at or kept, or -1; columns with grids alike show the same one. */
+function shownCell(column) {
+  const [cell, where] = hover.cell >= 0 ? [hover.cell, hover.column] : [state.cell, columns[0]];
+  return sameGrid(where, column) ? cell : -1;
+}
 
 /** Which map lies over the large picture: {values, limits, token}, or null for the picture alone. */
 function stageMap(column, seen) {
@@ -162,8 +174,8 @@ function renderStage(column, seen, limits) {
   if (mask && !state.out) drawOutline(context, set === mainEntry().set
     ? movedMask(mask, set.size, state.dx, state.dy) : mask, set.size, extent);
   if (map && state.values) drawValues(context, map.values, rows, across);
-  const cell = shownCell();
-  if (cell >= 0 && cell < seen.cells) drawCell(context, cell, rows, across, 6);
+  const cell = shownCell(column);
+  if (cell >= 0) drawCell(context, cell, rows, across, 6);
   const [low, high] = all(".scale span", column.root), shown = ends ?? limits;
   low.textContent = shown ? shown[0].toFixed(3) : "lowest";
   high.textContent = shown ? shown[1].toFixed(3) : "highest";
@@ -173,13 +185,13 @@ function renderStage(column, seen, limits) {
 }
 
 function renderTiles(column, seen, limits) {
-  const { rows, columns: across, viewSize } = seen.network, off = tokensOff(), cell = shownCell();
-  const shares = seen.maps && cell >= 0 && cell < seen.cells ? sharesOn(seen, cell) : null;
+  const { rows, columns: across, viewSize } = seen.network, off = tokensOff(), cell = shownCell(column);
+  const shares = seen.maps && cell >= 0 ? sharesOn(seen, cell) : null;
   column.tiles.forEach(({ root, button, canvas, share, on }, token) => {
     const values = mapOf(seen, token), isOff = off.includes(token);
     const context = drawPixels(canvas, mixed(seen.pass.view, viewSize,
       { values, rows, columns: across, limits: limits ?? limitsOf(values) }, mapStyle()), viewSize);
-    if (cell >= 0 && cell < seen.cells) drawCell(context, cell, rows, across, 4);
+    if (cell >= 0) drawCell(context, cell, rows, across, 4);
     button.setAttribute("aria-pressed", state.token === token);
     root.classList.toggle("off", isOff);
     on.checked = !isOff;
@@ -229,13 +241,13 @@ function verdictOf({ set, probabilities }, best, truth) {
 // What stands below the bars
 
 function extras(column, seen) {
-  const cell = shownCell(), out = [], words = (text) => element("p", { textContent: text });
+  const cell = shownCell(column), out = [], words = (text) => element("p", { textContent: text });
   if (state.mode === "training" && column.entry.epochs) {
     const { accuracy } = column.entry.epochs;
     return [accuracyCurve(accuracy, epochOf(column.entry.epochs))];
   }
   if (state.mode === "paint" && column.main) return scoreboard(column, seen);
-  if (seen.maps && cell >= 0 && cell < seen.cells) out.push(words(readersOf(seen, cell)));
+  if (seen.maps && cell >= 0) out.push(words(readersOf(seen, cell)));
   const on = weightOnObject(seen);
   if (on) out.push(words(`${percent(on.weight, 0)} of the maps’ weight lies on the object, which `
     + `covers ${percent(on.area, 0)} of what the network sees.`));
@@ -325,7 +337,7 @@ function settle() {
       ? `Your map: ${describeMap(mapValues(state.painted), rows, across)}.` : "Nothing is painted yet.");
     $(".words", root).textContent = painted || map || `${what}.`;
     $(".pad canvas", root).setAttribute("aria-label", `${what}. ${painted || map || ""}`);
-    const where = shownCell() >= 0 ? `; ${cellName(shownCell(), across)}` : "";
+    const where = shownCell(column) >= 0 ? `; ${cellName(shownCell(column), across)}` : "";
     $(".pad", root).setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode
       === "picture" && tool() === MOVE ? "move the object" : "choose one, Enter acts"}${where}`);
     column.tiles.forEach(({ button, share }, i) => button.setAttribute("aria-label",

@@ -10,7 +10,7 @@ const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 function element(name, properties = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(properties))
-    if (key.includes("-") || key === "role" || key === "for") made.setAttribute(key, value);
+    if (key.includes("-") || key === "role") made.setAttribute(key, value);
     else made[key] = value;
   made.append(...children);
   return made;
@@ -55,7 +55,7 @@ const CHOICES = { mode: ["look", "picture", "network", "paint", "training"], pen
   maps: ["own", "flat", "mean", "other"] };
 const UNCHANGED = { dabs: "", dx: 0, dy: 0, out: false, off: "", maps: "own", seed: 0 };
 const state = { ...DEFAULTS };
-const hover = { token: -1, cell: -1 }; // what the pointer is on; not part of the state
+const hover = { token: -1, cell: -1, column: null }; // what the pointer is on; not part of the state
 
 const mainEntry = () => entryOf(state.network);
 const tool = () => state.tool || (maskOf(mainEntry().set, state.picture) ? MOVE : "w");
