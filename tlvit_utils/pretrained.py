@@ -19,7 +19,11 @@ from tlvit_utils.vit import ViTConfig, build_vit
 WEIGHTS_DIR = Path(__file__).parent / "assets" / "weights"
 PRETRAINED = tuple(sorted(path.stem for path in WEIGHTS_DIR.glob("*.json")))
 # The weights to look at, by the name of the data set that they were trained on
-PRETRAINED_FOR = {"CIFAR-10": "modern_8_tokens", "shapes10": "modern_8_tokens_shapes10"}
+PRETRAINED_FOR = {
+    "CIFAR-10": "modern_8_tokens",
+    "scenes10 made of CIFAR-10": "scenes_weighted_mean",
+    "shapes10": "modern_8_tokens_shapes10",
+}
 
 
 def model_card(name: str) -> dict:
