@@ -67,7 +67,7 @@ def test_every_picture_has_words(name, notebooks):
             if "image/png" in data:
                 assert output.metadata["image/png"]["alt"].strip()
             for tag in re.findall(r"<img[^>]*>", data.get("text/html", "")):
-                assert re.search(r'alt="[^"]+"', tag), tag[:80]
+                assert re.search(r"""alt=("[^"]+"|'[^']+')""", tag), tag[:80]
 
 
 # links
