@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -112,12 +113,12 @@ def _with_picture_as_file(output, path: Path) -> None:
 
 
 def live_page(notebook: nbformat.NotebookNode) -> str:
-    """Return the first live page among a notebook's outputs as HTML, or nothing."""
+    """Return the first live page among a notebook's outputs, a whole HTML file, or nothing."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             html = output.get("data", {}).get("text/html", "")
-            if "srcdoc=" in html:
-                return html
+            if match := re.search(r"""srcdoc=(["'])(.*?)\1""", html, re.DOTALL):
+                return unescape(match[2])
     return ""
 
 
@@ -147,11 +148,10 @@ def write_source(source: Path, repository: str | None) -> None:
     for path in (*all_notebooks(), ROOT / "notebooks" / "glossary.ipynb"):
         notebook = read_notebook(path)
         if path.name.startswith("00_"):
-            first_page = live_page(notebook)
+            write_text(static / "live.html", live_page(notebook))
         for_the_site(notebook, path.stem, repository, static)
         write_notebook(notebook, source / "notebooks" / path.name)
     index = (SITE / "index.md").read_text(encoding="utf-8")
-    index = index.replace("<!-- the live page -->", first_page)
     index = index.replace("<!-- the series -->", series_table(repository))
     write_text(source / "index.md", index)
     teaching = (ROOT / "docs" / "TEACHING.md").read_text(encoding="utf-8")
