@@ -80,6 +80,7 @@ def test_no_page_loads_anything_from_elsewhere(pages):
 
 def test_every_page_fits_a_phone_and_nothing_fails(pages, new_page):
     page = new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(120_000)  # a long page on a busy machine
     for path in pages:
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path.name
@@ -92,6 +93,7 @@ def test_every_page_fits_a_phone_and_nothing_fails(pages, new_page):
 def test_axe_finds_nothing_serious(site, new_page, name, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not here")
     page = new_page(color_scheme=scheme)
+    page.set_default_timeout(120_000)
     page.goto((site / f"{name}.html").as_uri())
     violations = axe.Axe().run(page, options={"preload": False}).response["violations"]
     assert not [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
