@@ -28,6 +28,7 @@ class NetworkParts:
 
     Attributes:
         image_size: side of the images in pixels.
+        token_learner: the layer that the network is split at.
         maps_sum_to_one: whether TokenLearner's maps are softmaxes over the grid (v1.1, grouped).
         num_tokens: how many tokens the rest of the network takes; None for any number.
 
@@ -43,7 +44,7 @@ class NetworkParts:
 
     def __init__(self, model: keras.Model, layer: str | None = None):
         call = find_token_learner(model, layer)
-        self._layer = call.layer
+        self.token_learner = call.layer
         if not isinstance(call.layer, TOKEN_LEARNERS):
             raise TypeError(
                 f"How {call.layer.name!r}, a {type(call.layer).__name__}, pools is unknown here; "
@@ -118,7 +119,7 @@ class NetworkParts:
         values = grid if self._to_values is None else in_batches(self._to_values, grid)[0]
         cells = values.reshape(batch, height * width, dim)
         weights = maps.reshape(batch, -1, height * width)
-        pooling = getattr(self._layer, "pooling", None)
+        pooling = getattr(self.token_learner, "pooling", None)
         if pooling == "mean":
             weights = weights / (height * width)
         elif pooling == "weighted_mean":
