@@ -137,12 +137,12 @@ def test_an_error_under_a_lock_passes_and_releases_it(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other places")
-def test_the_cache_is_where_this_system_keeps_caches(monkeypatch):
+def test_the_cache_is_where_this_system_keeps_caches(monkeypatch, tmp_path):
     monkeypatch.delenv("TLVIT_CACHE_DIR", raising=False)
-    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache_dir() == Path("/home/someone/.cache/tlvit")
+    assert cache_dir() == tmp_path / ".cache" / "tlvit"
     monkeypatch.setenv("XDG_CACHE_HOME", "/other")
     assert cache_dir() == Path("/other/tlvit")
     monkeypatch.setenv("TLVIT_CACHE_DIR", "~/mine")
-    assert cache_dir() == Path("/home/someone/mine")
+    assert cache_dir() == tmp_path / "mine"
