@@ -91,7 +91,8 @@ def test_one_step_moves_every_weight_but_the_idle(make, randomise):
         weight.path: np.abs(now - then).max()
         for weight, now, then in zip(model.weights, model.get_weights(), before, strict=True)
     }
-    assert {path for path, move in moves.items() if move < 1e-6} == idle_weights(model), moves
+    still = 1e-5 * max(moves.values())  # what rounding leaves of a gradient that is zero
+    assert {path for path, move in moves.items() if move < still} == idle_weights(model), moves
 
 
 def test_a_new_encoder_leaves_the_grid_as_it_is():
