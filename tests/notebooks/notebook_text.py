@@ -1,9 +1,15 @@
 """What the tests of notebooks and pages read: cells, prose, headings, links."""
 
+import itertools
+import linecache
 import re
 
+CELLS = itertools.count()
 FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"(`+)[^`](?:.|\n(?!\n))*?\1")  # within a paragraph
+SOLUTION = re.compile(
+    r"<details><summary><b>Solution</b></summary>\n\n```python\n(.*?)```\n.*?</details>", re.DOTALL
+)
 LINK = re.compile(
     r"""(?<!!)\[(?P<label>[^\]]*)\]\((?P<to>(?:[^()\s]|\([^()\s]*\))+)\)"""
     r"""|(?:href|src)="(?P<href>[^"]+)\""""
@@ -21,6 +27,14 @@ def tags(cell):
 def without_magics(source):
     """Return the code of a cell without the lines that only IPython understands."""
     return "\n".join(x for x in source.splitlines() if not re.match(r"\s*[%!]", x))
+
+
+def run_cell(source, scope):
+    """Run a cell as a kernel does, which lets `inspect` and tracebacks find its source."""
+    name = f"<cell {next(CELLS)}>"
+    source = without_magics(source)
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    exec(compile(source, name, "exec"), scope)
 
 
 def markdown(notebook):

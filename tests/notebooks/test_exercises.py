@@ -5,20 +5,19 @@ A wrong answer is the notebook's own solution with one edit, so that neither dri
 
 import ast
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
+from nbclient import NotebookClient
 from nbformat import NotebookNode
-from notebook_text import tags, without_magics
+from notebook_text import SOLUTION, printed, run_cell, tags, without_magics
 
-from run_notebooks import read_notebook
+from run_notebooks import ROOT, read_notebook
 from tlvit_utils.checks import CheckError
 
-SOLUTION = re.compile(
-    r"<details><summary><b>Solution</b></summary>\n\n```python\n(.*?)```\n.*?</details>", re.DOTALL
-)
-
+STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 # For each function: what to change in the solution, into what, and a part of the message
 WRONG_ANSWERS = {
     "join_patches": [
@@ -213,7 +212,7 @@ WRONG_ANSWERS = {
 
 @dataclass
 class Exercise:
-    """An exercise: its function's name, its cell, the text after it, the imports before it."""
+    """A stub: its function or class, its cell, the text after it, the imports before it."""
 
     name: str
     stub: NotebookNode
@@ -228,8 +227,7 @@ class Exercise:
     def run(self, code):
         """Run `code` and then the exercise's check, as its cell has it."""
         *_, check = ast.parse(self.stub.source).body
-        scope = {}
-        exec(f"{self.imports}\n{code}\n{ast.unparse(check)}", scope)
+        run_cell(f"{self.imports}\n{code}\n{ast.unparse(check)}", {})
 
 
 def imports_of(source):
@@ -240,7 +238,7 @@ def imports_of(source):
 
 @pytest.fixture(scope="module")
 def exercises(committed):
-    """All exercises, by the names of their functions, in the order of the notebooks."""
+    """All exercises, by the names of their functions and classes, in the order of the notebooks."""
     found = {}
     for path in sorted((committed / "notebooks").glob("*.ipynb")):
         cells, imports = read_notebook(path).cells, []
@@ -248,7 +246,7 @@ def exercises(committed):
             if cell.cell_type == "code":
                 imports += imports_of(cell.source)
             if "exercise" in tags(cell):
-                (name,) = re.findall(r"^def (\w+)", cell.source, re.MULTILINE)
+                (name,) = re.findall(r"^(\w+) = checks\.check\(\1\)$", cell.source, re.MULTILINE)
                 assert name not in found
                 found[name] = Exercise(name, cell, after.source, "\n".join(imports))
     return found
@@ -260,12 +258,12 @@ def exercise(request, exercises):
 
 
 def test_every_exercise_has_wrong_answers(exercises):
-    assert list(exercises) == list(WRONG_ANSWERS)
+    assert sorted(exercises) == sorted(WRONG_ANSWERS)
 
 
 def test_stub_runs_and_is_not_done_yet(exercise, capsys):
-    exec(f"{exercise.imports}\n{exercise.stub.source}", {})
-    assert capsys.readouterr().out == f"{exercise.name}: not done yet\n"
+    run_cell(f"{exercise.imports}\n{exercise.stub.source}", {})
+    assert capsys.readouterr().out.startswith(f"{exercise.name}: not done yet")
 
 
 def test_solution_is_right(exercise, capsys):
@@ -283,3 +281,27 @@ def test_mistake_is_named(exercises, name, old, new, message):
     assert old in exercise.solution
     with pytest.raises(CheckError, match=re.escape(message)):
         exercise.run(exercise.solution.replace(old, new))
+
+
+def with_solutions(notebook, exercises):
+    """Return the notebook with every stub replaced by its solution."""
+    filled = deepcopy(notebook)
+    for cell in filled.cells:
+        if "exercise" in tags(cell):
+            *_, check = cell.source.splitlines()
+            name = check.partition(" ")[0]
+            imports = "\n".join(imports_of(cell.source))
+            cell.source = f"{imports}\n\n{exercises[name].solution}\n{check}"
+    return filled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STEMS)
+def test_notebook_runs_with_all_stubs_filled(name, notebooks, exercises, committed):
+    """nbmake runs the notebooks as they are; this runs what the learner ends up with."""
+    filled = with_solutions(notebooks[name], exercises)
+    client = NotebookClient(
+        filled, timeout=600, resources={"metadata": {"path": committed / "notebooks"}}
+    )
+    client.execute()
+    assert "not done yet" not in printed(filled)

@@ -20,8 +20,9 @@ from notebook_text import (
 )
 
 from run_notebooks import RESULTS, ROOT, faults, with_measurements, with_minutes
-from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils import ViTConfig, build_vit, checks
 from tlvit_utils.analysis import model_cost
+from tlvit_utils.checks.comparison import EXERCISES
 from tlvit_utils.data.datasets import NOT_CIFAR10
 
 SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -214,12 +215,16 @@ def test_a_number_that_drifted_is_found():
 def test_the_example_of_a_check_works(pages, capsys):
     block = pages["docs/TEACHING.md"].split("<!-- a test runs the next block -->")[1]
     lines = block.split("```")[1].splitlines()[1:]
-    names = {}
-    exec("\n".join(line.removeprefix("   ") for line in lines), names)
-    names["check_centred"](lambda x: ...)
-    names["check_centred"](lambda x: x - x.mean(axis=1, keepdims=True))
-    not_done, right = capsys.readouterr().out.splitlines()
-    assert "not done yet" in not_done
-    assert "right" in right
-    with pytest.raises(AssertionError, match="Wrong axis"):
-        names["check_centred"](lambda x: x - x.mean(axis=0, keepdims=True))
+    exec("\n".join(line.removeprefix("   ") for line in lines), {})
+
+    def centred(x, axis=1):
+        return x - x.mean(axis=axis, keepdims=True)
+
+    try:
+        assert checks.check(centred) is centred
+        assert "right (3 random arrays)" in capsys.readouterr().out
+        centred.__defaults__ = (0,)
+        with pytest.raises(checks.CheckError, match="Wrong axis"):
+            checks.check(centred)
+    finally:
+        del EXERCISES["centred"]

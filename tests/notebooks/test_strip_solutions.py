@@ -83,7 +83,7 @@ def test_text_loses_what_it_must_and_no_more(left_out, kept, gone):
 
 def exercise(stub="    ...", after=SOLVED):
     """A notebook with one exercise."""
-    source = f"def double(x):\n{stub}\n\n\nchecks.check_double(double)"
+    source = f"def double(x):\n{stub}\n\n\ndouble = checks.check(double)"
     output = new_output("stream", text="double: not done yet\n")
     cell = new_code_cell(source, metadata={"tags": ["exercise"]}, outputs=[output])
     return new_notebook(cells=[cell, new_markdown_cell(after)])

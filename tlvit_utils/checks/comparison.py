@@ -1,61 +1,188 @@
 """What all checks share: call an answer on random inputs, compare, name the mistake."""
 
+import ast
+import inspect
+import linecache
+import textwrap
+import traceback
 from copy import deepcopy
-from functools import partial, wraps
+from functools import partial
 
 import keras
 import numpy as np
 
 DRAWS = 3
+SHOWN = 32  # numbers; a larger array is described by its shape
+EXERCISES = {}
+
+
+class NotDoneError(Exception):
+    """An answer is not written yet."""
 
 
 class CheckError(AssertionError):
-    """An answer is wrong; the message names the mistake where it is a typical one."""
+    """An answer is wrong. `str` names the mistake; a notebook shows `box` in place of a traceback.
+
+    Args:
+        mistake: a sentence.
+        details: what the answer was called with, what was expected, what came: texts by title.
+    """
+
+    def __init__(self, mistake, details=None):
+        super().__init__(mistake)
+        self.details = details or {}
+        self.name = "Your answer"
+
+    def box(self):
+        """Return the message as lines of text."""
+        title = f"{self.name} is not right yet"
+        lines = [title, "─" * len(title), *textwrap.wrap(str(self), 88)]
+        for name, text in self.details.items():
+            first, *rest = text.splitlines()
+            lines += [f"{name:14}{first}", *(14 * " " + line for line in rest)]
+        return lines
+
+    def _render_traceback_(self):  # IPython shows these lines
+        return self.box()
 
 
-def exercise(check):
-    """Make a public check of a function that takes the guarded answer and says what was checked."""
-    name = check.__name__.removeprefix("check_")  # as the notebook calls the function
+def exercise(check=None, *, name=None, ours=None):
+    """Register a check: a function of the answer that returns what it checked, in words.
 
-    @wraps(check)
-    def report(answer):
-        try:
-            checked = check(partial(_call, name, answer))
-        except NotImplementedError:
-            print(f"{name}: not done yet")
-        else:
-            print(f"{name}: right ({checked})")
-
-    return report
+    Args:
+        name: what the notebook calls the function or class; without it that of the check, without
+            its `check_`.
+        ours: what the notebook goes on with as long as the answer is not done.
+    """
+    if check is None:
+        return partial(exercise, name=name, ours=ours)
+    EXERCISES[name or check.__name__.removeprefix("check_")] = check, ours
+    return check
 
 
-def _call(name, answer, *arguments):
-    """Return the answer to these arguments; raise NotImplementedError where there is none yet."""
-    if answer is None or answer is ...:
-        raise NotImplementedError
+def check(answer):
+    """Check an answer, and return what the notebook goes on with.
+
+    Args:
+        answer: a function or class, found by its name. While a `...` is left in it, or it returns
+            None, it is not done.
+
+    Returns:
+        `answer` if it is right, the package's own where `answer` is not done yet.
+
+    Raises:
+        CheckError: the answer is wrong.
+    """
+    name = getattr(answer, "__name__", None)
+    if name not in EXERCISES:
+        raise ValueError(f"There is no exercise {name!r}. Keep the name that the notebook gives.")
+    run, ours = EXERCISES[name]
+    try:
+        if blanks := count_blanks(answer):
+            raise NotDoneError(f"{blanks} blank{'s' * (blanks > 1)} left")
+        guarded = answer if isinstance(answer, type) else partial(_call, answer)
+        checked = _guarded(run, answer, guarded)
+    except NotDoneError as left:
+        words = f"{name}: not done yet" + f" ({left})" * bool(str(left))
+        print(words if ours is None else f"{words}. The notebook goes on with the package's own.")
+        return answer if ours is None else ours
+    except CheckError as error:
+        error.name = name
+        raise error from error.__cause__
+    print(f"{name}: right ({checked})")
+    return answer
+
+
+def count_blanks(answer):
+    """Return how often `...` stands for something to be written in a function or class."""
+    methods = vars(answer).values() if isinstance(answer, type) else [answer]
+    return sum(_blanks(each) for each in methods if inspect.isfunction(each))
+
+
+def _blanks(function):
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):  # not from a cell; a lambda within an expression
+        return 0
+    indices = {
+        node
+        for subscript in ast.walk(tree)
+        if isinstance(subscript, ast.Subscript)
+        for node in ast.walk(subscript.slice)
+    }
+    return sum(
+        isinstance(node, ast.Constant) and node.value is ... and node not in indices
+        for node in ast.walk(tree)
+    )
+
+
+def _guarded(function, answer, *arguments):
+    """Call; an error that comes from the answer's own code becomes a CheckError with its line."""
+    try:
+        return function(*arguments)
+    except (CheckError, NotDoneError):
+        raise
+    except NotImplementedError as error:
+        raise NotDoneError from error
+    except Exception as error:
+        place = _line_of(answer, error)
+        if place is None:
+            raise
+        raise CheckError(f"It raised {type(error).__name__}: {error}", place) from error
+
+
+def _line_of(answer, error):
+    """Return the answer's line that raised an error, or None where that was elsewhere."""
+    methods = vars(answer).values() if isinstance(answer, type) else [answer]
+    files = {each.__code__.co_filename for each in methods if inspect.isfunction(each)}
+    frames = traceback.extract_tb(error.__traceback__)
+    numbers = [frame.lineno for frame in frames if frame.filename in files]
+    if not numbers:
+        return None
+    source = linecache.getline(next(iter(files)), numbers[-1]).strip()
+    return {f"line {numbers[-1]}": source} if source else {}
+
+
+def _call(answer, *arguments):
+    """Return the answer to these arguments; raise NotDoneError where there is none yet."""
     try:
         result = answer(*arguments)
-    except NotImplementedError:
+    except (CheckError, NotDoneError):
         raise
+    except NotImplementedError as error:
+        raise NotDoneError from error
     except Exception as error:
-        raise CheckError(
-            f"{name} was called with {_described(arguments)} and raised "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        details = {"called with": _described(arguments, answer)}
+        details |= _line_of(answer, error) or {}
+        raise CheckError(f"It raised {type(error).__name__}: {error}", details) from error
     if result is None or result is ...:
-        raise NotImplementedError
+        raise NotDoneError
     return result
 
 
-def _described(arguments):
-    """Return the arguments in words: shapes of arrays, values of numbers."""
-    words = []
-    for x in arguments:
-        if isinstance(x, np.ndarray):
-            words.append(f"an array {x.shape}")
-        else:
-            words.append("a function" if callable(x) else f"{x}")
-    return ", ".join(words)
+def _described(arguments, answer):
+    """Return the arguments in words, a line each: small arrays whole, others by their shape."""
+    try:
+        names = list(inspect.signature(getattr(answer, "func", answer)).parameters)
+    except (TypeError, ValueError):
+        names = []
+    names += [""] * len(arguments)
+    return "\n".join(
+        f"{name} = {shown(x)}" if name else shown(x)
+        for name, x in zip(names, arguments, strict=False)
+    )
+
+
+def shown(x):
+    """Return an argument or a result in words."""
+    if keras.ops.is_tensor(x):
+        x = to_numpy(x)
+    if not isinstance(x, np.ndarray):
+        return "a function" if callable(x) else f"{x}"
+    if x.size > SHOWN:
+        return f"an array {x.shape}"
+    numbers = np.array2string(x, precision=4, separator=", ", suppress_small=True)
+    return " ".join(numbers.split()) + (f", shape {x.shape}" if x.ndim > 1 else "")
 
 
 def to_numpy(x):
@@ -84,7 +211,7 @@ def same(got, right):
     return np.allclose(got, right, rtol=1e-4, atol=1e-5)
 
 
-def compare(answer, right, wrong, draw):
+def compare(answer, right, wrong, draw, small=None):
     """Raise a CheckError unless `answer` does on random arguments what `right` does.
 
     Args:
@@ -92,26 +219,46 @@ def compare(answer, right, wrong, draw):
         right: the right function.
         wrong: function that returns the results of typical mistakes, each by its sentence.
         draw: function of a NumPy generator that returns the arguments.
+        small: arguments that a reader can work out by hand. A mistake that they show is shown
+            with them.
     """
     for seed in range(DRAWS):
         arguments = draw(np.random.default_rng(seed))
-        given = deepcopy(arguments)
-        got = numbers(answer(*given))
-        for before, after in zip(arguments, given, strict=True):
-            if isinstance(before, np.ndarray) and not np.array_equal(before, after):
-                raise CheckError(
-                    "Your function changes its input in place; whoever called it still needs the "
-                    "old numbers. Work on a new array: `x = x + y` makes one, `x += y` and "
-                    "`x[mask] = 0` do not."
-                )
-        expected = np.asarray(right(*arguments))
-        if same(got, expected):
+        error = _mistake(answer, right, wrong, arguments)
+        if error is None:
             continue
-        for sentence, result in wrong(*arguments).items():
-            if same(got, np.asarray(result)):
-                raise CheckError(sentence)
-        difference = _difference(got, expected)
-        raise CheckError(f"{difference} It was called with {_described(arguments)}.")
+        if small is not None and (smaller := _mistake(answer, right, wrong, small)):
+            error.details = smaller.details
+        raise error from error.__cause__
+
+
+def _mistake(answer, right, wrong, arguments):
+    """Return what is wrong with an answer to these arguments as a CheckError, or None."""
+    given = deepcopy(arguments)
+    try:
+        got = numbers(answer(*given))
+    except CheckError as error:
+        return error
+    for before, after in zip(arguments, given, strict=True):
+        if isinstance(before, np.ndarray) and not np.array_equal(before, after):
+            return CheckError(
+                "Your function changes its input in place; whoever called it still needs the old "
+                "numbers. Work on a new array: `x = x + y` makes one, `x += y` and `x[mask] = 0` "
+                "do not."
+            )
+    expected = np.asarray(right(*arguments))
+    if same(got, expected):
+        return None
+    function = answer.args[0] if isinstance(answer, partial) and answer.args else answer
+    details = {
+        "called with": _described(arguments, function),
+        "expected": shown(expected),
+        "got": shown(got),
+    }
+    for sentence, result in wrong(*arguments).items():
+        if same(got, np.asarray(result)):
+            return CheckError(sentence, details)
+    return CheckError(_difference(got, expected), details)
 
 
 def _difference(got, right):
