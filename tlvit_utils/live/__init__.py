@@ -6,17 +6,12 @@ one sees.
 """
 
 import base64
-import json
-import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from html import escape
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tlvit_utils._files import replacing
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import in_batches, predict_with_maps, seen_images
 from tlvit_utils.data.batches import check_images
@@ -29,72 +24,19 @@ from tlvit_utils.figures.overlay import (
     render,
     tile_square,
 )
+from tlvit_utils.figures.page import HtmlPage
 from tlvit_utils.live.layers import describe_network
 
-FOLDER = Path(__file__).parent
-HEIGHT = 900  # of the frame in a notebook, in pixels
+TEMPLATE = Path(__file__).parent / "page.html"
 STILLS = 4  # pictures that stand in for the page where it cannot be shown
 
 
-@dataclass(frozen=True, eq=False)
-class Page:
-    """A live page; the last expression of a notebook's cell shows it.
-
-    Attributes:
-        data: what the page knows, as JSON holds it: a title and sets of pictures with the networks
-            that take them.
-        png: a still picture of some maps, for where no page can be shown.
-        words: what the still picture shows.
-    """
-
-    data: dict
-    png: bytes
-    words: str
+class Page(HtmlPage):
+    """A live page; its `data` are a title and sets of pictures with the networks that take them."""
 
     def __add__(self, other: "Page") -> "Page":
         """Return one page with the pictures and networks of both."""
-        data = {**self.data, "sets": self.data["sets"] + other.data["sets"]}
-        return Page(data, self.png, self.words)
-
-    @property
-    def html(self) -> str:
-        """The page: one file that holds all it needs."""
-        return re.sub(
-            r'<link rel="stylesheet" href="(\w+\.css)">|<script src="(\w+\.js)"></script>'
-            r'|(?<=<script type="application/json" id="data">)(?=</script>)',
-            self._fill,
-            (FOLDER / "page.html").read_text(encoding="utf-8"),
-        )
-
-    def _fill(self, tag) -> str:
-        """Return what stands in the page in place of a reference to a file."""
-        style, script = tag.groups()
-        if style:
-            return f"<style>\n{(FOLDER / style).read_text(encoding='utf-8')}</style>"
-        if script:
-            return f"<script>\n{(FOLDER / script).read_text(encoding='utf-8')}</script>"
-        return _json(self.data)
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the page to `path`, complete or not at all."""
-        page = self.html
-        with replacing(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        """Return the page in a frame of its own, a still picture and words.
-
-        Where a notebook is not trusted, its frames are taken out; then the picture beside it shows.
-        """
-        title, words = escape(self.data["title"]), escape(self.words)
-        frame = (
-            "<style>.tlvit-live + img { display: none }</style>"
-            f"<iframe class='tlvit-live' srcdoc='{escape(self.html)}' title='{title}' "
-            f"style='width:100%;height:{HEIGHT}px;border:0' allow='clipboard-write'></iframe>"
-            f"<img src='data:image/png;base64,{base64.b64encode(self.png).decode()}' alt='{words}'>"
-        )
-        data = {"text/html": frame, "image/png": self.png, "text/plain": self.words}
-        return data, {"image/png": {"alt": self.words}}
+        return replace(self, data={**self.data, "sets": self.data["sets"] + other.data["sets"]})
 
 
 def page(
@@ -158,7 +100,8 @@ def page(
             for name, model in models.items()
         ],
     }
-    return Page({"title": str(title), "sets": [one]}, *_still(models, images, labels, class_names))
+    data = {"title": str(title), "sets": [one]}
+    return Page(TEMPLATE, data, *_still(models, images, labels, class_names))
 
 
 def _check(models, images, labels, masks, epoch_maps, class_names):
@@ -247,9 +190,3 @@ def _all_maps(view, maps, size=240):
 
 def _base64(array) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-
-
-def _json(data) -> str:
-    """Return JSON that can stand in a script element: nothing in it can end the element."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII, so no U+2028
-    return text.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"})

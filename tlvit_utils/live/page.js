@@ -309,30 +309,6 @@ function listenToTabs() {
   };
 }
 
-let frameWidth = 0, frameHeight = 0;
-
-/** Give a notebook's frame the page's height, so that it needs no second scroll bar; it only grows. */
-function growFrame() {
-  const { width, height } = document.body.getBoundingClientRect();
-  frameHeight = Math.max(width === frameWidth ? frameHeight : 0, Math.ceil(height));
-  frameWidth = width;
-  frameElement.style.height = `${frameHeight}px`;
-}
-
-/** Follow JupyterLab's theme where the page is a frame in it; elsewhere the system's holds. */
-function followHost() {
-  try {
-    const host = parent.document.body;
-    const follow = () => {
-      const { jpThemeLight } = host.dataset;
-      if (jpThemeLight) document.documentElement.dataset.theme = jpThemeLight === "true" ? "light" : "dark";
-    };
-    new MutationObserver(follow).observe(host, { attributeFilter: ["data-jp-theme-light"] });
-    follow();
-    if (frameElement) new ResizeObserver(growFrame).observe(document.body);
-  } catch { /* a host of another origin tells nothing */ }
-}
-
 /** For tests and the curious: what the shown network says of pixels (0..255, rows of RGB). */
 window.tokenlearner = { run(pixels) {
   const { probabilities, maps } = networkOf(mainEntry(), state.seed).run(pixels);

@@ -1,0 +1,26 @@
+// How a page lives in a frame of a notebook or of the site: its height and its theme.
+"use strict";
+
+let frameWidth = 0, frameHeight = 0;
+
+/** Give a notebook's frame the page's height, so that it needs no second scroll bar; it only grows. */
+function growFrame() {
+  const { width, height } = document.body.getBoundingClientRect();
+  frameHeight = Math.max(width === frameWidth ? frameHeight : 0, Math.ceil(height));
+  frameWidth = width;
+  frameElement.style.height = `${frameHeight}px`;
+}
+
+/** Follow the theme of JupyterLab or of the site where the page is a frame; else the system's holds. */
+function followHost() {
+  try {
+    const host = parent.document.body;
+    const follow = () => {
+      const { jpThemeLight, theme } = host.dataset;
+      document.documentElement.dataset.theme = { true: "light", false: "dark" }[jpThemeLight] ?? theme ?? "auto";
+    };
+    new MutationObserver(follow).observe(host, { attributeFilter: ["data-jp-theme-light", "data-theme"] });
+    follow();
+    if (frameElement) new ResizeObserver(growFrame).observe(document.body);
+  } catch { /* a host of another origin tells nothing */ }
+}

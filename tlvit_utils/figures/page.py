@@ -1,0 +1,75 @@
+"""Pages of plain HTML, CSS and JavaScript in one file, which a notebook shows without a kernel."""
+
+import base64
+import json
+import os
+import re
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from tlvit_utils._files import replacing
+
+HEIGHT = 900  # of the frame in a notebook, in pixels, until the page says how high it is
+
+
+@dataclass(frozen=True, eq=False)
+class HtmlPage:
+    """A page that needs no kernel, server or network; the last expression of a cell shows it.
+
+    Attributes:
+        template: path of the HTML file. The style sheets and scripts that it names lie beside it.
+        data: what the page knows, as JSON holds it; `data["title"]` is its title.
+        png: a still picture, for where no page can be shown.
+        words: what the still picture shows.
+    """
+
+    template: Path
+    data: dict
+    png: bytes
+    words: str
+
+    @property
+    def html(self) -> str:
+        """The page: one file that holds all it needs."""
+        return re.sub(
+            r'<link rel="stylesheet" href="([\w./]+\.css)">|<script src="([\w./]+\.js)"></script>'
+            r'|(?<=<script type="application/json" id="data">)(?=</script>)',
+            self._fill,
+            self.template.read_text(encoding="utf-8"),
+        )
+
+    def _fill(self, tag) -> str:
+        """Return what stands in the page in place of a reference to a file."""
+        style, script = tag.groups()
+        if not style and not script:
+            return _json(self.data)
+        text = (self.template.parent / (style or script)).read_text(encoding="utf-8")
+        return f"<style>\n{text}</style>" if style else f"<script>\n{text}</script>"
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the page to `path`, complete or not at all."""
+        page = self.html
+        with replacing(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """Return the page in a frame of its own, a still picture and words.
+
+        Where a notebook is not trusted, its frames are taken out; then the picture beside it shows.
+        """
+        title, words = escape(str(self.data["title"])), escape(self.words)
+        frame = (
+            "<style>.tlvit-live + img { display: none }</style>"
+            f"<iframe class='tlvit-live' srcdoc='{escape(self.html)}' title='{title}' "
+            f"style='width:100%;height:{HEIGHT}px;border:0' allow='clipboard-write'></iframe>"
+            f"<img src='data:image/png;base64,{base64.b64encode(self.png).decode()}' alt='{words}'>"
+        )
+        data = {"text/html": frame, "image/png": self.png, "text/plain": self.words}
+        return data, {"image/png": {"alt": self.words}}
+
+
+def _json(data) -> str:
+    """Return JSON that can stand in a script element: nothing in it can end the element."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII, so no U+2028
+    return text.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"})
