@@ -1,7 +1,6 @@
 """CIFAR-10 (Krizhevsky 2009) as two arrays, from wherever it is at hand, else downloaded."""
 
 import os
-import pickle
 import tarfile
 import zlib
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ import numpy as np
 
 from tlvit_utils.data.cache import cache_dir, cache_path, cached, save_arrays
 from tlvit_utils.data.download import RemoteFile, download
+from tlvit_utils.data.unpickle import read_pickle
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVE = RemoteFile(
@@ -234,25 +234,6 @@ def _collect(batches: Iterable[tuple[str, tuple]]) -> dict[str, np.ndarray]:
     return {"images": images, "labels": labels}
 
 
-_ALLOWED_IN_PICKLES = {
-    ("_codecs", "encode"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
-}
-
-
-class _BatchUnpickler(pickle.Unpickler):
-    """Unpickles NumPy arrays and plain values, and refuses anything else."""
-
-    def find_class(self, module, name):
-        if (module, name) not in _ALLOWED_IN_PICKLES:
-            raise pickle.UnpicklingError(f"it asks to load {module}.{name}")
-        core = "numpy._core" if hasattr(np, "_core") else "numpy.core"
-        return super().find_class(module.replace("numpy.core", core), name)
-
-
 def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
     """Return the images and labels in a binary file.
 
@@ -260,7 +241,7 @@ def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
         ValueError: it holds no batch; the message is the end of a sentence about the file.
     """
     try:
-        batch = _BatchUnpickler(file, encoding="bytes").load()
+        batch = read_pickle(file)
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise ValueError(f"cannot be read ({error})") from error
     if isinstance(batch, dict):  # Python 2 wrote the keys as bytes, a copy may have text
@@ -272,7 +253,7 @@ def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"has 'data' that are not uint8 ({BATCH_IMAGES}, 3072)")
     labels = np.asarray(batch["labels"], dtype=object)
     if labels.shape != (BATCH_IMAGES,) or not all(
-        isinstance(label, int) and 0 <= label < 10 for label in labels
+        type(label) is int and 0 <= label < 10 for label in labels
     ):
         raise ValueError(f"has 'labels' that are not {BATCH_IMAGES} numbers 0..9")
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels.astype("uint8")
