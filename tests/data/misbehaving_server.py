@@ -94,6 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
     def hang(self):
         self.server.owner.closing.wait()
 
+    def drip(self):
+        """Send the head of an answer byte by byte."""
+        self.send_slowly(b"HTTP/1.1 200 OK\r\nX: " + 1000 * b"x", 1, 0.1)
+
     def hang_half_way(self):
         """Send half of what is asked for, and keep the connection open."""
         rest = self.start()

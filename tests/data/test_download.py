@@ -50,6 +50,7 @@ FAULTS = {
     "missing": "answers 404 Not Found",
     "busy": "answers 503 Service Unavailable",
     "hang": "timed out",
+    "drip": "timed out",
     "hang_half_way": "timed out",
     "cut_off": "broke off after",
     "wrong_bytes": "not the right one",

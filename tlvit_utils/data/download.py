@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -112,7 +114,7 @@ def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: fl
         start = file.tell()
         if start < remote.size:
             with _network_errors():
-                response = urlopen(_request(url, start), timeout=seconds)
+                response = _answer(_request(url, start), seconds)
             with response:
                 start = start if response.status == 206 else 0  # else it sends all of the file
                 _check_answer(response, start, remote.size)
@@ -134,6 +136,26 @@ def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: fl
         if start == 0:
             raise MirrorError("sent a file that is not the right one", final=True)
         _fetch(url, remote, path, slowest, seconds)  # the fault may lie in what was there already
+
+
+def _answer(request: Request, seconds: float):
+    """Return the server's answer within `seconds`; urlopen starts them anew with every byte."""
+    answers = SimpleQueue()
+
+    def ask():
+        try:
+            answers.put(urlopen(request, timeout=seconds))
+        except Exception as error:
+            answers.put(error)
+
+    Thread(target=ask, daemon=True).start()  # Python ends without it
+    try:
+        answer = answers.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError("timed out") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _request(url: str, start: int) -> Request:
