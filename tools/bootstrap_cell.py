@@ -6,41 +6,36 @@
 import re
 
 TAG = "bootstrap"
+METADATA = {"tags": [TAG], "jupyter": {"source_hidden": True}, "cellView": "form"}  # folded
 
 SOURCE = """\
-# Finds the package, or says how to get it. The same cell begins every notebook.
+# @title Set up: find the course's package, say what this session is
 import importlib.util
 import os
 import sys
 
-REPOSITORY = ""  # on Colab: the project's address on GitHub
+REPOSITORY = ""  # @param {type: "string"}
 if importlib.util.find_spec("tlvit_utils") is None:
-    if "google.colab" not in sys.modules:
+    if not REPOSITORY or "google.colab" not in sys.modules:
         raise ModuleNotFoundError(
             'This kernel has no tlvit_utils. Run %pip install -e "..[course]" in a new cell (.. is '
-            "the project's folder), then restart the kernel."
-        )
-    if not REPOSITORY:
-        raise ModuleNotFoundError(
-            "Set REPOSITORY in this cell to the project's address on GitHub, such as "
-            '"https://github.com/NAME/PROJECT", and run the cell again.'
+            "the project's folder) and restart the kernel. On Colab, set REPOSITORY in this cell "
+            "to the project's address on GitHub and run the cell again."
         )
     %pip install -q --no-deps git+{REPOSITORY}
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-stderr, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(silence, 2)  # TensorFlow greets with log lines, and looks for GPUs with more
+stderr = os.dup(2)
+with open(os.devnull, "w") as silence:
+    os.dup2(silence.fileno(), 2)  # TensorFlow greets with log lines
 try:
     from tlvit_utils.session import current_profile, describe_session
 
-    session = describe_session()
+    PROFILE = current_profile()
+    print(describe_session())
 finally:
     os.dup2(stderr, 2)
-    os.close(stderr)
-    os.close(silence)
-
-PROFILE = current_profile()
-print(session)"""
+    os.close(stderr)"""
 
 
 def bootstrap_source(address: str = "") -> str:

@@ -89,8 +89,9 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
         "name": "python3",
     }
     notebook.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
+    kept = ("tags", "jupyter", "cellView")
     for cell in notebook.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "jupyter")}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in kept}
 
 
 def minutes(measured: dict | None) -> str:

@@ -9,7 +9,7 @@ import argparse
 
 import nbformat
 
-from bootstrap_cell import SOURCE, TAG
+from bootstrap_cell import METADATA, SOURCE, TAG
 from run_notebooks import all_notebooks, read_notebook, write_notebook
 
 
@@ -19,10 +19,10 @@ def sync(notebook: nbformat.NotebookNode) -> bool:
     cell = next((cell for cell in cells if TAG in cell.metadata.get("tags", [])), None)
     if cell is None:
         first_code = [cell.cell_type for cell in cells].index("code")
-        cell = nbformat.v4.new_code_cell(id=TAG, metadata={"tags": [TAG]})
+        cell = nbformat.v4.new_code_cell(id=TAG)
         cells.insert(first_code, cell)
-    changed = cell.source != SOURCE
-    cell.source = SOURCE
+    changed = (cell.source, cell.metadata) != (SOURCE, METADATA)
+    cell.source, cell.metadata = SOURCE, nbformat.from_dict(METADATA)
     return changed
 
 

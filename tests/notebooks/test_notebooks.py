@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from notebook_text import SOLUTION, code_cells, markdown, tags, without_magics
 
 import tlvit_utils
-from bootstrap_cell import SOURCE, TAG, bootstrap_source
+from bootstrap_cell import METADATA, SOURCE, TAG, bootstrap_source
 from run_notebooks import MAX_BYTES, faults, with_measurements, with_minutes
 from sync_bootstrap import sync
 
@@ -39,7 +39,7 @@ def series(notebooks):
 def test_first_code_cell_is_the_bootstrap_cell(series):
     for notebook in series:
         first = code_cells(notebook)[0]
-        assert (first.source, tags(first)) == (SOURCE, [TAG])
+        assert (first.source, first.metadata) == (SOURCE, METADATA)
 
 
 def syntax(source):
@@ -114,7 +114,7 @@ def test_bootstrap_on_colab_installs_the_package_alone(address, shell, no_packag
         assert result.success
         assert shell.pip_calls == [f"install -q --no-deps git+{address}"]
     else:
-        assert str(result.error_in_exec).startswith("Set REPOSITORY in this cell")
+        assert "On Colab, set REPOSITORY in this cell" in str(result.error_in_exec)
         assert shell.pip_calls == []
 
 
@@ -132,7 +132,7 @@ def test_sync_replaces_or_adds_the_bootstrap_cell():
     for notebook in (old, none):
         assert sync(notebook)
         assert [cell.source for cell in notebook.cells] == ["# Title", SOURCE, "1"]
-        assert notebook.cells[1].metadata.tags == [TAG]
+        assert notebook.cells[1].metadata == METADATA
         assert not sync(notebook)
 
 
