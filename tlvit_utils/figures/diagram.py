@@ -39,11 +39,12 @@ PLACES = {
     ),
 }
 CAPTION = (
-    "The network from left to right: an image is augmented; patches or convolutions make of it a "
-    "grid of N = 64 tokens of width C, which get positions; Transformer blocks work on the 64; "
-    "TokenLearner draws S = 8 maps over the grid and makes a token with each; more blocks work on "
-    "the 8; LayerNorm and the mean over the tokens lead to 10 classes. B images go through "
-    "together; in training their loss leads back to the weights. You are here: {}."
+    "The network from left to right. An image is augmented. Patches or convolutions make a grid of "
+    "N = 64 tokens of width C, and positions are added. Transformer blocks work on the 64 tokens. "
+    "TokenLearner computes S = 8 maps over the grid and makes one token with each. The maps are a "
+    "sketch; as in a trained network, they overlap. More blocks work on the 8 tokens. LayerNorm "
+    "and the mean over the tokens lead to 10 classes. B images go through together, and in "
+    "training their loss leads back to the weights. You are here: {}."
 )
 
 # the left and the right end of every part, in inches; the whole drawing is in inches
@@ -242,11 +243,11 @@ def _places_of_tokens(part):
 
 def _draw_maps(pen):
     rows, columns = np.mgrid[:8, :8]
-    centres = ((1, 6), (2, 3), (3, 4), (5, 3), (6, 1), (6, 6), (0, 1), (4, 5))
-    for (token, left, bottom, side), (row, column) in zip(
-        _places_of_tokens("maps"), centres, strict=True
-    ):
-        heat = colormaps["viridis"](np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 5))
+    spreads = (6, 9, 5, 14, 7, 4, 20, 8)  # all lie on the ship: nothing asks the tokens to differ
+    for token, left, bottom, side in _places_of_tokens("maps"):
+        row, column = 3.4 + 0.8 * np.cos(2 * token), 3.2 + 0.8 * np.sin(2 * token)
+        spread = spreads[token]
+        heat = colormaps["viridis"](np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / spread))
         pen.picture(heat[..., :3], left, bottom, side)
         pen.outline(left, bottom, side, token_colour(token), 2)
     pen.name("maps", "8 maps")
