@@ -212,3 +212,10 @@ def new_page(browser):
     for context in contexts:
         context.close()
     assert not problems
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """What looks for barriers in a page."""
+    package = pytest.importorskip("axe_playwright_python.sync_playwright")
+    return package.Axe()

@@ -83,12 +83,6 @@ def address(made, tmp_path_factory):
     return path.as_uri()
 
 
-@pytest.fixture(scope="module")
-def axe():
-    package = pytest.importorskip("axe_playwright_python.sync_playwright")
-    return package.Axe()
-
-
 @pytest.fixture
 def open_page(new_page, address):
     """A function that opens the page, offline, at a state."""

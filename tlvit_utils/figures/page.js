@@ -17,7 +17,10 @@ function followHost() {
     const host = parent.document.body;
     const follow = () => {
       const { jpThemeLight, theme } = host.dataset;
-      document.documentElement.dataset.theme = { true: "light", false: "dark" }[jpThemeLight] ?? theme ?? "auto";
+      const chosen = { true: "light", false: "dark" }[jpThemeLight] ?? theme ?? "auto";
+      document.documentElement.dataset.theme = chosen;
+      if (frameElement) frameElement.style.colorScheme = chosen === "auto" ? "light dark" : chosen;
+      document.documentElement.toggleAttribute("data-framed", Boolean(frameElement));
     };
     new MutationObserver(follow).observe(host, { attributeFilter: ["data-jp-theme-light", "data-theme"] });
     follow();

@@ -1,0 +1,193 @@
+"""The moving drawings as a reader uses them, in a browser, and what Python says of them."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tlvit_utils.figures import moving
+
+FOREIGN = "<img src=x onerror='window.foreign = 1'>"
+QUERIES = np.array([[1.5, 0.5], [-0.5, 1.5], [-1.0, -1.0]])
+KEYS = np.array([[1.0, 1.0], [-1.0, 0.8], [0.3, -1.2]])
+VALUES = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+GRID = np.random.default_rng(0).random((3, 4, 3))
+MAPS = np.random.default_rng(1).random((2, 3, 4))
+
+
+def attention_weights(query, scale):
+    powers = np.exp(scale * KEYS @ query)
+    return powers / powers.sum()
+
+
+DRAWINGS = {
+    "attention": lambda: moving.attention(QUERIES, KEYS, VALUES),
+    "token_learner": lambda: moving.token_learner(GRID, MAPS),
+}
+
+
+@pytest.fixture
+def open_page(new_page, tmp_path):
+    """A function that opens a drawing from disk, offline."""
+
+    def open_page(drawing, **options):
+        drawing.save(tmp_path / "page.html")
+        page = new_page(offline=True, reduced_motion="reduce", **options)
+        page.goto((tmp_path / "page.html").as_uri())
+        return page
+
+    return open_page
+
+
+def numbers(page, selector):
+    """Return the numbers that these elements show."""
+    texts = page.locator(selector).all_inner_texts()
+    return [float(text.replace("−", "-").rstrip(" %")) for text in texts if text]
+
+
+def drag(page, label, x, y):
+    """Drag the tip with this label by a number of pixels."""
+    box = page.get_by_label(label, exact=True).bounding_box()
+    start = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(start[0] + x, start[1] + y, steps=3)
+    page.mouse.up()
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_still_picture_and_words_stand_beside_each(name):
+    drawing = DRAWINGS[name]()
+    data, metadata = drawing._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(data["image/png"]))
+    assert picture.width > 400
+    assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+    assert metadata["image/png"]["alt"] == data["text/plain"] == drawing.words
+    assert len(data["text/html"]) < 250_000
+    assert not re.search(r"(src|href)=[\"'](?!data:)", drawing.html)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_axe_finds_nothing_and_a_narrow_window_is_enough(open_page, axe, name, scheme):
+    page = open_page(DRAWINGS[name](), color_scheme=scheme, viewport={"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    found = axe.run(page).response["violations"]
+    assert not [(each["id"], each["nodes"][0]["html"]) for each in found]
+
+
+def test_a_page_is_transparent_in_a_frame_and_as_high_as_it_needs(new_page):
+    page = new_page(offline=True)
+    frame_html = moving.token_learner(GRID, MAPS)._repr_mimebundle_()[0]["text/html"]
+    page.set_content(f"<body data-jp-theme-light='false'>{frame_html}</body>")
+    frame = page.frames[1]
+    frame.get_by_text("All cells are added").wait_for()
+    assert frame.evaluate("getComputedStyle(document.documentElement).backgroundColor") == (
+        "rgba(0, 0, 0, 0)"
+    )
+    assert frame.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.wait_for_timeout(100)
+    height = page.evaluate("document.querySelector('iframe').offsetHeight")
+    assert height == frame.evaluate("document.documentElement.scrollHeight")
+
+
+def test_attention_starts_with_the_scaled_softmax(open_page):
+    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
+    for asks, query in enumerate(QUERIES):
+        page.locator("#asks input").nth(asks).check(force=True)
+        weights = attention_weights(query, 1 / np.sqrt(2))
+        np.testing.assert_allclose(numbers(page, "td:nth-child(4)"), 100 * weights, atol=0.06)
+        np.testing.assert_allclose(numbers(page, "td:nth-child(2)"), KEYS @ query, atol=0.006)
+        output = ", ".join(f"{x:.2f}" for x in weights @ VALUES).replace("-", "−")
+        page.get_by_text(f"The output is ({output})").wait_for()
+
+
+def test_dragging_the_query_changes_weights_that_sum_to_1(open_page):
+    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
+    before = numbers(page, "td:nth-child(4)")
+    drag(page, "query", -150, 60)
+    after = numbers(page, "td:nth-child(4)")
+    assert after[0] < before[0] - 20
+    assert sum(after) == pytest.approx(100, abs=0.2)
+    page.get_by_text("Reset").click()
+    assert numbers(page, "td:nth-child(4)") == before
+
+
+def test_the_query_moves_by_keys_and_touch(open_page, new_page):
+    page = open_page(moving.attention(QUERIES, KEYS, VALUES), has_touch=True)
+    knob = page.get_by_label("query", exact=True)
+    knob.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert knob.get_attribute("aria-valuetext") == "(1.00, 0.60)"
+    weights = attention_weights(np.array([1.0, 0.6]), 1 / np.sqrt(2))
+    np.testing.assert_allclose(numbers(page, "td:nth-child(4)"), 100 * weights, atol=0.06)
+
+
+def test_the_scale_sharpens_and_flattens(open_page):
+    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
+    page.get_by_label("Scale").fill("0")
+    assert numbers(page, "td:nth-child(4)") == pytest.approx([33.3] * 3)
+    page.get_by_label("Scale").fill("4")
+    assert max(numbers(page, "td:nth-child(4)")) > 99
+
+
+def test_names_stay_text(open_page):
+    page = open_page(moving.attention(QUERIES, KEYS, VALUES, names=["a", FOREIGN, "</script>"]))
+    page.locator("#asks input").nth(1).check(force=True)
+    page.get_by_text(f"{FOREIGN} asks").wait_for()
+    assert page.evaluate("window.foreign") is None
+    assert page.locator("img").count() == 0
+
+
+@pytest.mark.parametrize("pooling", moving.POOLINGS)
+def test_the_token_is_built_cell_by_cell(open_page, pooling):
+    page = open_page(moving.token_learner(GRID, MAPS, pooling))
+    page.locator("#tokens input").nth(1).check(force=True)
+    cells, weights = GRID.reshape(-1, 3), MAPS[1].ravel()
+    expected = {
+        "sum": weights @ cells,
+        "mean": weights @ cells / 12,
+        "weighted_mean": weights @ cells / weights.sum(),
+    }
+    assert numbers(page, "td:nth-child(3)") == pytest.approx(expected[pooling], abs=6e-4)
+    step = page.get_by_label("Step", exact=True)
+    step.focus()
+    page.keyboard.press("Home")
+    assert numbers(page, "td:nth-child(2)") == [0, 0, 0]
+    for done in range(1, 5):  # after grid, norm and map
+        for _ in range(4 if done == 1 else 1):
+            page.keyboard.press("ArrowRight")
+        so_far = weights[:done] @ cells[:done]
+        assert numbers(page, "td:nth-child(2)") == pytest.approx(so_far, abs=6e-4)
+    page.get_by_text("Cell 4 of 12 (row 1, column 4)").wait_for()
+    page.get_by_role("button", name="Step back").click()
+    assert step.input_value() == "6"
+
+
+def test_play_runs_to_the_end_and_stops(open_page):
+    page = open_page(moving.token_learner(GRID[:2, :2], MAPS[:, :2, :2]))
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    assert int(page.get_by_label("Step", exact=True).input_value()) < 7
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.get_by_label("Step", exact=True).input_value() == "7"
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: moving.attention(QUERIES, KEYS[:2], VALUES), r"keys has shape \(2, 2\)"),
+        (lambda: moving.attention(QUERIES[:, :1], KEYS, VALUES), r"queries has shape \(3, 1\)"),
+        (lambda: moving.attention(QUERIES, KEYS, VALUES * np.nan), "values must hold finite"),
+        (lambda: moving.attention(QUERIES, KEYS, VALUES, ["a"]), "3 tokens, but 1 names"),
+        (lambda: moving.token_learner(GRID, MAPS[0]), r"maps has shape \(3, 4\)"),
+        (lambda: moving.token_learner(GRID, -MAPS), "maps must hold finite numbers from 0"),
+        (lambda: moving.token_learner(GRID, MAPS, "max"), "'max', but it must be one of mean"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
