@@ -138,7 +138,7 @@ def _on_screen(ax, text):
 def test_the_caption_says_what_is_seen_and_where_the_reader_is(place):
     said = caption(place)
     for part in ("patches", "positions", "64 tokens", "8 maps", "10 classes", "loss"):
-        assert part in said.replace("N = 64", "64").replace("S = 8", "8")
+        assert part in said.replace("N = 64", "64").replace("S = 8", "8").lower()
     assert said.endswith(f"You are here: {PLACES[place][1]}.")
 
 
