@@ -18,6 +18,7 @@ import keras
 from results import training_images_fields
 
 from tlvit_utils._files import save_result
+from tlvit_utils.analysis.comparison import pack_bits
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training import ProgressLine
@@ -77,6 +78,7 @@ def main():
             seed=seed,
             callbacks=[ProgressLine(step.change, options.images, step.recipe.batch_size)],
         )
+        row["right"] = pack_bits(row["right"])
         about = {"part": part, "config": step.config, "recipe": step.recipe, "seed": seed}
         rows.append({**about, "dtype_policy": compute.dtype_policy, **row})
         save_result(

@@ -156,6 +156,10 @@ def write_source(source: Path, repository: str | None) -> None:
     write_text(source / "index.md", index)
     teaching = (ROOT / "docs" / "TEACHING.md").read_text(encoding="utf-8")
     write_text(source / "teaching.md", with_site_links(teaching, repository))
+    results = (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+    write_text(source / "results.md", with_site_links(results, repository))
+    for picture in (ROOT / "docs").glob("results_*.png"):
+        shutil.copy(picture, source)
 
 
 def build(out: Path, repository: str | None) -> None:

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from tlvit_utils.analysis.comparison import pack_bits, paired_difference, student_t, unpack_bits
+from tlvit_utils.analysis.comparison import (
+    compare_methods,
+    pack_bits,
+    paired_difference,
+    student_t,
+    unpack_bits,
+    welch_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +66,34 @@ def test_a_network_compared_with_itself():
 def test_answers_that_do_not_belong_together_are_refused(shapes):
     with pytest.raises(ValueError, match="answers have shapes"):
         paired_difference(*map(np.ones, shapes))
+
+
+def test_methods_of_a_study_are_compared_over_the_seeds_that_both_have():
+    def row(method, seed, right):
+        return {"method": method, "seed": seed, "right": pack_bits(right)}
+
+    rows = [
+        row("v1 sum", 0, [1, 1, 1, 1]),
+        row("v1 sum", 2, [1, 1, 1, 0]),
+        row("v1 mean", 2, [1, 0, 0, 0]),
+    ]
+    assert compare_methods(rows, "v1 sum", "v1 mean", 4).per_seed.tolist() == [0.5]
+    assert compare_methods(rows, "v1 sum", "top K", 4) is None
+
+
+def test_welch_by_hand():
+    """Means 2 and 7, variances of the means 1 / 3 and 32 / 2."""
+    low, high = welch_interval([1, 2, 3], [3, 11])
+    variance = 1 / 3 + 32 / 2
+    reach = student_t(variance**2 / ((1 / 3) ** 2 / 2 + 16**2 / 1)) * np.sqrt(variance)
+    assert (low, high) == pytest.approx((5 - reach, 5 + reach))
+
+
+def test_welchs_interval_is_students_where_both_scatter_alike():
+    first = np.array([30.0, 32.0, 34.0])
+    low, high = welch_interval(first, first + 1)
+    assert low + high == pytest.approx(2)
+    assert high - 1 == pytest.approx(student_t(4) * np.sqrt(2 * 4 / 3))
 
 
 @pytest.mark.parametrize("count", [1, 8, 10_000, 10_001])

@@ -104,6 +104,7 @@ def test_run_step_trains_on_the_first_images_with_the_given_seed(dataset):
     assert len(row["history"]["loss"]) == 2
     assert row["val_accuracy"] == row["history"]["val_accuracy"][-1]
     assert row["val_accuracy"] * 16 % 1 == 0
+    assert row["right"].shape == (16,) and row["right"].dtype == bool
     assert row["parameters"] == 32 * 32 * 3 * 10 + 10
     assert row["history"]["loss"] != other["history"]["loss"]
     with pytest.raises(ValueError, match="fewer than one batch"):
@@ -121,7 +122,7 @@ def trained(dataset, monkeypatch):
 
     def run(step, dataset, *, train_images, **options):
         trained.append((step.change, train_images, options["seed"]))
-        return {"change": step.change, "val_accuracy": 0.5}
+        return {"change": step.change, "val_accuracy": 0.5, "right": np.array([True, False])}
 
     monkeypatch.setattr(screening, "run_step", run)
     return trained

@@ -1,6 +1,11 @@
 """What a trained network looks at, what that is worth, and what it costs."""
 
-from tlvit_utils.analysis.comparison import Difference, paired_difference
+from tlvit_utils.analysis.comparison import (
+    Difference,
+    compare_methods,
+    paired_difference,
+    welch_interval,
+)
 from tlvit_utils.analysis.cost import ModelCost, model_cost, work_of
 from tlvit_utils.analysis.epoch_maps import EpochMaps, RecordMaps, load_epoch_maps, save_epoch_maps
 from tlvit_utils.analysis.interventions import (
@@ -34,6 +39,7 @@ __all__ = [
     "RecordMaps",
     "accuracy_with_maps",
     "attention_maps",
+    "compare_methods",
     "describe_map",
     "diversity",
     "find_token_learner",
@@ -49,5 +55,6 @@ __all__ = [
     "save_epoch_maps",
     "seen_images",
     "token_effects",
+    "welch_interval",
     "work_of",
 ]

@@ -57,13 +57,56 @@ def paired_difference(right, other) -> Difference:
     parts = [(differences.mean(axis=0).var(ddof=1) / images, images - 1)]
     if seeds > 1:
         parts.append((differences.mean(axis=1).var(ddof=1) / seeds, seeds - 1))
-    variance = sum(part for part, _ in parts)
-    reach = 0.0
-    if variance:
-        freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-        reach = student_t(freedom) * np.sqrt(variance)
+    reach = _reach(parts)
     mean = float(differences.mean())
-    return Difference(mean, mean - float(reach), mean + float(reach), differences.mean(axis=1))
+    return Difference(mean, mean - reach, mean + reach, differences.mean(axis=1))
+
+
+def compare_methods(rows: list[dict], method: str, other: str, images: int) -> Difference | None:
+    """Compare two methods of a study, over the seeds that both have; None if there are none.
+
+    Args:
+        rows: of a result file of `benchmarks/study.py`: `method`, `seed` and `right` of each
+            training.
+        images: how many answers each training gave.
+    """
+    right = {
+        each: {row["seed"]: row["right"] for row in rows if row["method"] == each}
+        for each in (method, other)
+    }
+    seeds = sorted(right[method].keys() & right[other].keys())
+    if not seeds:
+        return None
+    return paired_difference(
+        *([unpack_bits(right[each][seed], images) for seed in seeds] for each in (method, other))
+    )
+
+
+def welch_interval(first, second) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of `second` minus that of `first`: Welch's.
+
+    The trainings of two networks scatter each in its own way, so each mean brings a variance and
+    degrees of freedom of its own.
+
+    Args:
+        first, second: one number per training, at least two each.
+    """
+    parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
+    mean, reach = float(np.mean(second) - np.mean(first)), _reach(parts)
+    return mean - reach, mean + reach
+
+
+def _reach(parts):
+    """Return how far a 95 % interval reaches to each side of its mean.
+
+    Args:
+        parts: the variances that add up to the mean's, each with its degrees of freedom.
+    """
+    variance = sum(part for part, _ in parts)
+    if not variance:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    return float(student_t(freedom) * np.sqrt(variance))
 
 
 def student_t(degrees: float, share: float = 0.95) -> float:

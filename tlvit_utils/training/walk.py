@@ -187,7 +187,8 @@ def run_step(
 
     Returns:
         `change`, `parameters`, `multiply_adds` (per image, in inference), `history` as `train`
-        returns it, `val_accuracy` after the last epoch and `seconds` for all epochs.
+        returns it, `val_accuracy` after the last epoch, `seconds` for all epochs, and `right`:
+        `(N,)`, which of all test images the best epoch's network gets right.
     """
     keras.utils.set_random_seed(seed)
     model = step.build()
@@ -200,6 +201,7 @@ def run_step(
     )
     with tempfile.TemporaryDirectory() as folder:
         history = train(model, subset, recipe, Path(folder) / "best.weights.h5", callbacks)
+    images, labels = dataset.test
     return {
         "change": step.change,
         "parameters": model.count_params(),
@@ -207,4 +209,5 @@ def run_step(
         "val_accuracy": history["val_accuracy"][-1],
         "seconds": sum(history["seconds"]),
         "history": history,
+        "right": model.predict(images, batch_size=256, verbose=0).argmax(axis=1) == labels,
     }
