@@ -1,8 +1,4 @@
-"""TokenLearner and small Vision Transformers in Keras 3.
-
-The layers and the model are here; `data`, `training`, `attention`, `figures` and `viewer` are
-modules of their own. Model code is pure Keras 3 and runs on any of its backends.
-"""
+"""TokenLearner and small Vision Transformers in Keras 3, on any of its backends."""
 
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import MLP, TransformerBlock
@@ -20,23 +16,3 @@ from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 from tlvit_utils.vit import ViTConfig, build_vit
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "MLP",
-    "PRETRAINED",
-    "PRETRAINED_FOR",
-    "AveragePooling",
-    "GroupedTokenLearner",
-    "PatchEncoder",
-    "PatchMerger",
-    "RandomCropFlip",
-    "StridedConvolution",
-    "TokenFuser",
-    "TokenLearner",
-    "TokenLearnerV11",
-    "TopKTokens",
-    "TransformerBlock",
-    "ViTConfig",
-    "build_vit",
-    "load_pretrained",
-]

@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path to write to; it becomes `path` when all went well, and goes if not.
+    """Give a temporary path to write to, which becomes `path` if nothing is raised.
 
-    A crash or an interruption leaves an earlier file at `path` as it was. Missing folders are made.
+    Whatever happens, a file at `path` is complete. Missing folders are made.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,10 +31,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def locked(path: str | os.PathLike) -> Iterator[None]:
-    """Wait until no other process holds the lock on the empty file `path`, and hold it.
+    """Hold the lock on the empty file `path`, which one process has at a time; wait for it.
 
-    The system releases the lock when the process ends, however it ends. Where there are no locks
-    (a folder without write permission, a file system without locks) the work goes on without one.
+    The system releases it when the process ends, however that ends. A folder without write
+    permission or a file system without locks goes without.
     """
     path = Path(path)
     with ExitStack() as stack:
@@ -52,10 +52,7 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
 
 
 def save_result(path: str | os.PathLike, **fields) -> None:
-    """Write `fields` as JSON, complete or not at all.
-
-    Dataclasses become objects, arrays lists, and NumPy's numbers Python's.
-    """
+    """Write `fields` as JSON, complete or not at all; dataclasses become objects, arrays lists."""
     text = json.dumps(fields, indent=1, default=_plain)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

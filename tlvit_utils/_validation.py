@@ -1,7 +1,6 @@
 """Checks of arguments that layers, `ViTConfig` and `Recipe` share.
 
-Each takes a name and a value, returns the value as plain Python, and raises a ValueError of one
-sentence that says what the value is and what it must be.
+Each returns the value as plain Python or raises a ValueError: what it is and what it must be.
 """
 
 import math
@@ -67,11 +66,7 @@ def check_choice(name, choice, choices) -> str:
 
 
 def check_fields(config, checks) -> None:
-    """Check the fields of a frozen dataclass, and keep what the checks return.
-
-    Args:
-        checks: for each field's name the function of name and value that checks it.
-    """
+    """Check a frozen dataclass's fields by functions of name and value; keep what they return."""
     for name, check in checks.items():
         object.__setattr__(config, name, check(name, getattr(config, name)))
 

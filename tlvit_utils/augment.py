@@ -1,9 +1,8 @@
 """Augmentation as one layer of the model: resize or pad, crop, and flip, drawn anew per image.
 
-Resizing, padding, cropping and mirroring all act on rows and columns separately and linearly, so
-each is a small matrix: `view = row_matrix @ image @ column_matrix.T`. The layer keeps one matrix
-per possible crop and picks one for each image. That is a handful of small matrix products, the
-same on every backend, and XLA compiles it.
+All of these act on rows and columns separately and linearly, so each is a small matrix: `view =
+row_matrix @ image @ column_matrix.T`. The layer keeps one matrix per possible crop and picks one
+for each image. The same code runs on every backend, and XLA compiles it.
 """
 
 import keras
@@ -12,11 +11,7 @@ from keras import ops
 
 
 def bilinear_matrix(size_in: int, size_out: int) -> np.ndarray:
-    """Return the `(size_out, size_in)` matrix that resizes a line of pixels bilinearly.
-
-    Pixels are squares with a centre at half-integers, and no anti-aliasing is applied: the
-    convention of `keras.layers.Resizing`, which this equals.
-    """
+    """Return the `(size_out, size_in)` matrix that resizes a line as Keras's `Resizing` does."""
     centres = (np.arange(size_out) + 0.5) * size_in / size_out - 0.5
     centres = np.clip(centres, 0, size_in - 1)
     left = np.minimum(centres.astype(int), max(size_in - 2, 0))
@@ -32,9 +27,9 @@ def bilinear_matrix(size_in: int, size_out: int) -> np.ndarray:
 class RandomCropFlip(keras.layers.Layer):
     """Resize, zero-pad, crop and mirror square images; in training at random, else the centre.
 
-    With `training=True` every image gets its own crop offset and its own coin for the mirror.
-    Otherwise (`training` false or not given) every image gets the centre crop, unmirrored: the
-    geometry that training saw on average, and the same whatever else is in the batch.
+    With `training=True` every image gets its own crop offset and its own coin for the mirror, else
+    the centre crop, unmirrored: the geometry that training saw on average. Images `(batch, size,
+    size, channels)`, float, become `(batch, crop_size, crop_size, channels)`.
 
     Source: the published example resizes 32 → 52 and crops 48 with Keras's `RandomCrop`. Two
     departures: that layer draws one offset for a whole batch, and at inference it does not crop
@@ -42,19 +37,9 @@ class RandomCropFlip(keras.layers.Layer):
 
     Args:
         resized_size: side in pixels to which the image is resized first.
-        crop_size: side in pixels of the view that comes out.
+        crop_size: side of the view; a ValueError if the padded image is smaller.
         padding: zeros added on each side after resizing, before cropping.
         seed: seed of the random draws; None draws a new one each time.
-
-    Call arguments:
-        images: `(batch, size, size, channels)`, float.
-        training: bool, whether to draw crops and mirrors at random.
-
-    Returns:
-        `(batch, crop_size, crop_size, channels)`, the layer's compute dtype.
-
-    Raises:
-        ValueError: the crop is larger than the padded image, or the images are not square.
     """
 
     def __init__(self, resized_size, crop_size, padding=0, seed=None, **kwargs):
@@ -80,10 +65,7 @@ class RandomCropFlip(keras.layers.Layer):
         return (self.num_offsets - 1) // 2
 
     def visible_extent(self, image_size):
-        """Return `(first, last)`: the part of each side, in pixels of the image, that is seen.
-
-        The centre view of the published model is `(1.23, 30.77)`: 29.5 of 32 pixels.
-        """
+        """Return `(first, last)`: the part of each side, in pixels of the image, that is seen."""
         scale = image_size / self.resized_size
         first = self.test_offset - self.padding
         return first * scale, (first + self.crop_size) * scale

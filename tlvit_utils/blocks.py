@@ -12,22 +12,10 @@ LAYER_NORM_EPSILON = 1e-6
 class MLP(layers.Layer):
     """Dense layers with GELU (tanh form) and dropout, applied to each token alone.
 
+    `(..., dim)` becomes `(..., hidden_units[-1])`.
+
     Source: `mlp()` of the published Keras example, which applies GELU after its last layer too
     (`activate_last=True`); most Vision Transformers leave the last layer linear (`False`).
-
-    Args:
-        hidden_units: output width of each Dense layer, e.g. `(256, 128)`.
-        dropout_rate: share of numbers dropped after each Dense layer in training, in [0, 1).
-        activate_last: whether the last Dense layer is followed by GELU.
-
-    Call arguments:
-        x: `(..., dim)`, float.
-
-    Returns:
-        `(..., hidden_units[-1])`.
-
-    Raises:
-        ValueError: no widths, a width below 1, or a rate outside [0, 1).
     """
 
     def __init__(self, hidden_units, dropout_rate, activate_last=True, **kwargs):
@@ -75,27 +63,17 @@ class MLP(layers.Layer):
 class TransformerBlock(layers.Layer):
     """A pre-norm Transformer block: attention, then an MLP, each added to what came in.
 
+    `(batch, tokens, dim)` keeps its shape. With `return_attention_scores=True` the call returns
+    also `(batch, num_heads, tokens, tokens)`, whose last axis, the tokens that are read, sums to 1.
+
     Source: the published Keras example. Its `key_dim` of 128 per head makes queries, keys and
     values four times as wide as the usual `key_dim = dim / num_heads`.
 
     Args:
-        num_heads: number of attention heads.
         key_dim: width of each head's queries, keys and values.
         mlp_units: widths of the MLP; the last must equal the tokens' width.
         dropout_rate: dropout of the attention weights and in the MLP, in [0, 1).
         activate_last: whether the MLP's last layer is followed by GELU.
-
-    Call arguments:
-        x: `(batch, tokens, dim)`, float.
-        return_attention_scores: whether to return the attention weights too, as
-            `keras.layers.MultiHeadAttention` does.
-
-    Returns:
-        `(batch, tokens, dim)`, or this and the weights `(batch, num_heads, tokens, tokens)`,
-        whose last axis (the tokens that are read) sums to 1 when nothing is dropped.
-
-    Raises:
-        ValueError: a size below 1, a rate outside [0, 1), or an MLP that ends at another width.
     """
 
     def __init__(self, num_heads, key_dim, mlp_units, dropout_rate, activate_last=True, **kwargs):

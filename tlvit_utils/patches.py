@@ -6,23 +6,10 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class PatchEncoder(layers.Layer):
-    """Add a learned vector for its position to each projected patch.
+    """Add a learned vector for its position to each patch `(batch, num_patches, projection_dim)`.
 
     Source: the published Keras example, whose positions are Keras's `Embedding` with its default
     initialiser, U(-0.05, 0.05).
-
-    Args:
-        num_patches: number of patches N, at least 1.
-        projection_dim: width C of a projected patch, at least 1.
-
-    Call arguments:
-        patches: `(batch, num_patches, projection_dim)`, float.
-
-    Returns:
-        The same shape and dtype.
-
-    Raises:
-        ValueError: a size below 1, or patches of another shape.
     """
 
     def __init__(self, num_patches, projection_dim, **kwargs):
@@ -64,23 +51,15 @@ class PatchEncoder(layers.Layer):
 
 
 def convolutional_tokenizer(images, convolutions):
-    """Turn images into a grid of token vectors by a few small convolutions, in place of patches.
+    """Turn images into a grid of tokens by a few small convolutions `(filters, stride)`.
 
-    Each convolution covers the `stride` × `stride` pixels of its output and one more on each side
-    (so its kernel is as wide as its stride and two, and the grid stays centred on its cells), and
-    is followed by batch normalisation and ReLU. A token then knows more than the pixels of its own
-    cell: neighbouring cells overlap.
+    Each convolution covers the `stride` × `stride` pixels of its output and one more on each side,
+    so the grid stays centred on its cells; batch normalisation and ReLU follow. Keras tensors
+    `(batch, height, width, channels)` become `(batch, rows, columns, filters)`.
 
     Source: Xiao et al. 2021, "Early convolutions help transformers see better" (arXiv
     2106.14881). Departures: some steps keep the resolution, those that halve it have 4×4 kernels
     in place of 3×3, which lie off the centre, and the last is not a 1×1 projection.
-
-    Args:
-        images: `(batch, height, width, channels)`, a Keras tensor.
-        convolutions: `(filters, stride)` of each convolution, the first first.
-
-    Returns:
-        `(batch, height / strides, width / strides, last filters)`, a Keras tensor.
     """
     x = images
     for i, (filters, stride) in enumerate(convolutions):

@@ -1,8 +1,7 @@
 """Weights that ship with the package; `tools/make_weights.py` puts them there.
 
-Each name stands for two files in `assets/weights`: `NAME.npz` (the weights in the model's
-order, float16) and `NAME.json` (the model card: configuration, recipe, curve, test
-accuracy, command, machine).
+`assets/weights` has for each name `NAME.npz` (weights in the model's order, float16) and
+`NAME.json` (model card: configuration, recipe, curve, test accuracy, command, machine).
 """
 
 import json
@@ -37,10 +36,7 @@ def model_card(name: str) -> dict:
 
 
 def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
-    """Build the model `name` and load the weights that ship with the package.
-
-    Its card was measured in float32, which is Keras's dtype policy unless a session changes it.
-    """
+    """Build the model `name` with the weights that ship with the package; measured in float32."""
     model = build_vit(ViTConfig(**model_card(name)["config"]))
     restore_weights(model, WEIGHTS_DIR / f"{name}.npz")
     return model
@@ -55,11 +51,7 @@ def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
 
 def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
-    """Write the model's weights as `.npz`, complete or not at all.
-
-    Trained weights are rounded to float16; what is not trained (the moving statistics of batch
-    normalisation) is little, and stays as it is.
-    """
+    """Write the model's weights as `.npz`: float16, but for batch normalisation's statistics."""
     weights = [
         ops.convert_to_numpy(v).astype("float16" if v.trainable else v.dtype) for v in model.weights
     ]

@@ -1,10 +1,8 @@
 """Other layers that turn many tokens into few, to compare TokenLearner with (notebook 08).
 
-Each takes `num_tokens`, S, a whole number of at least 1, and is called as `TokenLearner` is: with
-`(batch, height, width, dim)`, or with `(batch, tokens, dim)` and a square number of tokens. It
-returns tokens `(batch, num_tokens, dim)`; with `return_attention_maps=True` also maps `(batch,
-num_tokens, height, width)`, except for `AveragePooling` and `StridedConvolution`, whose tokens read
-the same windows of every image. A wrong number and an input that is no grid are ValueErrors.
+Each is called as `TokenLearner` is: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a
+square number of tokens, becomes `(batch, num_tokens, dim)`; with `return_attention_maps=True` also
+maps `(batch, num_tokens, height, width)`. `AveragePooling` and `StridedConvolution` have no maps.
 """
 
 from math import sqrt
@@ -18,11 +16,9 @@ from tlvit_utils.token_learner import grid_shape, softmax_pooling, to_grid
 
 
 class GroupedPointwiseConv2D(layers.Conv2D):
-    """A 1×1 convolution in groups, computed as one matrix product per group.
+    """`Conv2D(filters, 1, groups=..., use_bias=False)` as one matrix product per group.
 
-    Same weights and same result as `Conv2D(filters, 1, groups=..., use_bias=False)`, whose gradient
-    on a CPU takes TensorFlow several times as long. Only for `GroupedTokenLearner`: it knows no
-    other kernel size or stride, no bias and no activation.
+    Its own gradient on a CPU takes TensorFlow several times as long.
     """
 
     def call(self, x):
@@ -39,32 +35,13 @@ class GroupedTokenLearner(layers.Layer):
 
     LayerNorm, a 1×1 convolution in groups to the input's width, a 1×1 convolution to `num_tokens`
     maps, and a softmax over the grid. The maps weight the raw grid after another 1×1 convolution
-    in groups. No convolution has a bias.
+    in groups. No convolution has a bias. `num_groups` must divide the input's width.
 
     Nothing stands between the two convolutions behind the maps, so together they are one linear
-    map from `dim` numbers to `num_tokens`: the first adds weights and multiply-adds, but no maps
-    that the second could not draw alone. `TokenLearnerV11`, the official v1.1 of today, has GELU
-    there. LayerNorm's offset adds one number to a whole map, which the softmax undoes: it never
-    learns.
+    map, which the second could be alone; `TokenLearnerV11` has GELU there. LayerNorm's offset adds
+    one number to a whole map, which the softmax undoes: it never learns.
 
     Source: `TokenLearner-V1.1.ipynb` in ariG23498/TokenLearner, no departures.
-
-    Args:
-        num_tokens: number of learned tokens S, at least 1.
-        num_groups: groups of the grouped convolutions; it must divide the input's width.
-
-    Call arguments:
-        x: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number of
-            tokens.
-        return_attention_maps: whether to return the maps too.
-
-    Returns:
-        Tokens `(batch, num_tokens, dim)`, or these and maps `(batch, num_tokens, height, width)`,
-        each map with the sum 1.
-
-    Raises:
-        ValueError: a number below 1, groups that do not divide the width, or an input that is no
-            grid.
     """
 
     def __init__(self, num_tokens, num_groups, **kwargs):
@@ -149,11 +126,10 @@ class PatchMerger(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class TopKTokens(layers.Layer):
-    """Keep the cells whose vectors are the longest, as they are, and drop the others.
+    """Keep the cells whose vectors are the longest, in this order, and drop the others.
 
-    The layer has no weights, and no gradient says which cells to keep; the network in front of it
-    learns to make some vectors longer, as far as that helps. The longest cell is the first token;
-    a token's map is 1 at its own cell and 0 elsewhere.
+    There are no weights, and no gradient says which cells to keep; the network in front learns to
+    make some vectors longer. A token's map is 1 at its own cell and 0 elsewhere.
     """
 
     def __init__(self, num_tokens, **kwargs):
@@ -185,13 +161,7 @@ class TopKTokens(layers.Layer):
 
 
 def window_grid(height, width, num_tokens):
-    """Return `(rows, columns)` of the equal windows that cut a grid into `num_tokens` parts.
-
-    Of several ways it is the one with the squarest windows, and then with fewer rows.
-
-    Raises:
-        ValueError: no way.
-    """
+    """Return `(rows, columns)` of the squarest equal windows that cut a grid into `num_tokens`."""
     ways = [
         (rows, num_tokens // rows)
         for rows in range(1, num_tokens + 1)
@@ -231,11 +201,7 @@ class AveragePooling(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class StridedConvolution(layers.Layer):
-    """A convolution whose kernel is one window of the grid and whose stride is the window's size.
-
-    The windows are those of `AveragePooling`, to which it can learn to be equal. It has as many
-    weights as a window has cells, times the square of the width.
-    """
+    """A convolution whose kernel and stride are one window of `AveragePooling`."""
 
     def __init__(self, num_tokens, **kwargs):
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""This session: how much work the notebooks do (the profile), and what computes (the machine).
+"""The profile (how much work the notebooks do) and the machine (what computes).
 
 `TLVIT_PROFILE` is `smoke` (seconds), `quick` (minutes, the default) or `full` (for a GPU). A
 notebook states its sizes side by side: `epochs = PROFILE.choose(smoke=1, quick=3, full=20)`.
@@ -25,13 +25,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Compute:
-    """How to compute here; as a string, one line that says so.
-
-    Attributes:
-        device: what computes, in words.
-        dtype_policy: for `keras.config.set_dtype_policy`, before the model is built.
-        jit_compile: for `training.train`.
-    """
+    """How to compute here, for `keras.config.set_dtype_policy` and `train`; a line as a string."""
 
     device: str
     dtype_policy: str
@@ -90,11 +84,10 @@ def cpu_has_bfloat16() -> bool:
 def choose_compute() -> Compute:
     """Choose precision and compilation by what is there.
 
-    A GPU trains in bfloat16 from compute capability 8.0 on, where it has units for it, below that
-    in float16 (Keras then scales the loss). A CPU trains in float32, except with TensorFlow where
-    the processor has units for bfloat16: `benchmarks/throughput.py` measures both. Keras decides
-    what to compile, except on a CPU with TensorFlow: measured on two cores, its own kernels are as
-    fast as XLA's for the light model and faster for convolutions, and the first step comes sooner.
+    A GPU trains in bfloat16 from compute capability 8.0 on, below that in float16 (Keras then
+    scales the loss). A CPU trains in float32, with TensorFlow in bfloat16 if it has units for it.
+    Keras decides what to compile; but on a CPU TensorFlow's own kernels are as fast as XLA's or
+    faster, and start sooner (`benchmarks/throughput.py`).
     """
     gpus = find_gpus()
     if gpus:

@@ -11,10 +11,11 @@ from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 class TokenFuser(layers.Layer):
     """Every cell of the grid becomes its own mixture of the learned tokens.
 
-    The tokens are mixed with each other (LayerNorm, a Dense layer across tokens, LayerNorm). The
-    grid, normalised, goes through an MLP (a bottleneck with GELU, tanh form, and one output per
-    token) and a sigmoid: each cell's masks. A cell comes out as the sum of the mixed tokens,
-    each times its mask. There is no residual inside: callers add the grid.
+    The tokens `(batch, num_tokens, dim)` are mixed with each other (LayerNorm, a Dense layer
+    across tokens, LayerNorm). The grid, `(batch, height, width, dim)` or `(batch, cells, dim)`,
+    normalised, goes through an MLP (a bottleneck with GELU, tanh form, and one output per token)
+    and a sigmoid: each cell's masks. A cell comes out as the sum of the mixed tokens, each times
+    its mask. There is no residual inside: callers add the grid.
 
     The token mixing starts at zero, so in `grid + fuser(tokens, grid)` a new fuser changes
     nothing. With normalisation the mixing's bias never learns: it adds one number to a whole
@@ -25,20 +26,10 @@ class TokenFuser(layers.Layer):
     four axes too; the shape that comes out here is the grid's.
 
     Args:
-        bottleneck_dim: width of the MLP's hidden layer, at least 1.
+        bottleneck_dim: width of the MLP's hidden layer.
         use_normalization: whether the tokens are normalised before and after their mixing. The
             source says this is needed where TokenLearner pools with a sum.
         dropout_rate: dropout in the MLP and of what comes out, in training, in [0, 1).
-
-    Call arguments:
-        tokens: `(batch, num_tokens, dim)`, float.
-        grid: `(batch, height, width, dim)` or `(batch, cells, dim)`, float.
-
-    Returns:
-        The grid's shape, the layer's compute dtype.
-
-    Raises:
-        ValueError: a width below 1, a rate outside [0, 1), or inputs of other shapes.
     """
 
     def __init__(self, bottleneck_dim=64, use_normalization=True, dropout_rate=0.0, **kwargs):

@@ -13,15 +13,7 @@ SUM_EPSILON = 1e-4  # added to the sum of a map, which may round to 0; float16 c
 
 
 def grid_shape(shape):
-    """Return `(height, width, dim)` of the grid that an input of this shape stands for.
-
-    Args:
-        shape: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number.
-
-    Raises:
-        ValueError: another number of axes, a size other than the batch's that is not known, or a
-            number of tokens that is not square.
-    """
+    """Return `(height, width, dim)` of the grid that an input of this shape stands for."""
     if len(shape) not in (3, 4):
         raise ValueError(
             f"The input has shape {tuple(shape)}, but TokenLearner expects (batch, height, width, "
@@ -52,16 +44,8 @@ def to_grid(x):
 def softmax_pooling(logits, values):
     """Pool a grid into tokens with maps that are a softmax over the grid.
 
-    The pooling is one matrix product: the product of every map with every channel is never in
-    memory.
-
-    Args:
-        logits: `(batch, height, width, num_tokens)`, float.
-        values: `(batch, height, width, dim)`, the same dtype.
-
-    Returns:
-        Tokens `(batch, num_tokens, dim)` and maps `(batch, num_tokens, height, width)`, each map
-        with the sum 1.
+    Logits `(batch, height, width, num_tokens)` and values `(batch, height, width, dim)` become
+    tokens `(batch, num_tokens, dim)` and maps `(batch, num_tokens, height, width)`.
     """
     _, height, width, num_tokens = logits.shape
     logits = ops.reshape(logits, (-1, height * width, num_tokens))
@@ -77,9 +61,11 @@ class TokenLearner(layers.Layer):
 
     LayerNorm, then four 3×3 "same" convolutions without bias and with as many filters as tokens
     (GELU after three, sigmoid after the last) give one spatial map per token. Each map weights
-    the raw, not the normalised, grid, and the mean or the sum over the grid is the token. With
-    "weighted_mean" each map is divided by its own sum first: a map that is high everywhere then
-    makes no longer token.
+    the raw, not the normalised, grid, and the mean or the sum over the grid is the token.
+
+    The grid is `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number of
+    tokens. Tokens are `(batch, num_tokens, dim)`; with `return_attention_maps=True` the call also
+    returns the sigmoid's maps `(batch, num_tokens, height, width)`, in (0, 1) with every pooling.
 
     Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.2; `TokenLearnerModule` in
     google-research/scenic, which sums by default; the published Keras example takes the mean;
@@ -87,23 +73,9 @@ class TokenLearner(layers.Layer):
     product of every map with every channel in memory.
 
     Args:
-        num_tokens: number of learned tokens S, at least 1.
-        pooling: "mean" divides each map by the number of cells, "weighted_mean" by its own sum
-            plus 0.0001, "sum" by nothing.
+        pooling: "mean" divides each map by the number of cells, "sum" by nothing, "weighted_mean"
+            by its own sum plus 0.0001, so that a map that is high everywhere makes no longer token.
         approximate_gelu: tanh form of GELU (as both sources) or the exact one.
-
-    Call arguments:
-        x: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number of
-            tokens.
-        return_attention_maps: whether to return the maps too.
-
-    Returns:
-        Tokens `(batch, num_tokens, dim)`, or these and maps `(batch, num_tokens, height, width)`.
-        The maps are the sigmoid's values, in (0, 1), with every pooling.
-
-    Raises:
-        ValueError: `num_tokens` that is no whole number of at least 1, an unknown pooling, or an
-            input that is no grid.
     """
 
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):
@@ -170,29 +142,13 @@ class TokenLearnerV11(layers.Layer):
 
     LayerNorm, then an MLP (a bottleneck with GELU, tanh form, and one output per token) applied
     to each cell alone, then a softmax over the grid: every map sums to 1. Each map weights the
-    raw, not the normalised, grid.
+    raw, not the normalised, grid. Shapes are those of `TokenLearner`.
 
     The MLP's last bias adds one number to a whole map, which the softmax undoes: it never learns.
     It is here because the source has it.
 
     Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. An earlier
     version of it, ported to Keras by the published example's authors, is `GroupedTokenLearner`.
-
-    Args:
-        num_tokens: number of learned tokens S, at least 1.
-        bottleneck_dim: width of the MLP's hidden layer, at least 1.
-        dropout_rate: dropout after each of the MLP's layers in training, in [0, 1).
-
-    Call arguments:
-        x: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number of
-            tokens.
-        return_attention_maps: whether to return the maps too.
-
-    Returns:
-        Tokens `(batch, num_tokens, dim)`, or these and maps `(batch, num_tokens, height, width)`.
-
-    Raises:
-        ValueError: a size below 1, a rate outside [0, 1), or an input that is no grid.
     """
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):

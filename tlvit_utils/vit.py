@@ -74,36 +74,29 @@ CHECKS = {  # of the fields of a ViTConfig, each for itself
 class ViTConfig:
     """The fields that define a Vision Transformer; the defaults are the published model.
 
+    Every field is checked: a ValueError names the one to change.
+
     Attributes:
         image_size: side of the square input images, in pixels.
-        standardize: whether CIFAR-10's mean of each colour is subtracted and the rest divided by
-            its standard deviation; if not, the values are only divided by 255.
+        standardize: whether to standardise the colours by CIFAR-10's means and standard deviations.
         resized_size: side to which the image is resized first.
         padding: zeros added on each side after resizing.
         crop_size: side of the view that is cut out (at random in training, else the centre).
-        patch_size: pixels along one side of a grid cell: a square patch, or the steps of the
-            convolutions together. It must divide `crop_size`.
-        convolutions: `(filters, stride)` of each one in `convolutional_tokenizer`, in order;
-            empty for patches.
+        patch_size: pixels along one side of a grid cell; it must divide `crop_size`.
+        convolutions: `(filters, stride)` of each one in `convolutional_tokenizer`, whose strides
+            together make `patch_size`; empty for patches.
         projection_dim: width C of every token.
         num_layers: number of Transformer blocks.
-        num_heads: attention heads per block.
-        key_dim: width of each head.
+        num_heads, key_dim: attention heads per block, and the width of each.
         mlp_units: widths of a block's MLP; the last must be `projection_dim`.
         activate_last: whether the MLP's last layer is followed by GELU.
         dropout_rate: dropout after the patch encoder, in attention and in the MLPs.
         num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
-        variant: which TokenLearner: "v1" (`TokenLearner`), "v1.1" (`TokenLearnerV11`) or "grouped"
-            (`GroupedTokenLearner`). Or, in its place, another layer to compare with:
-            "patch_merger" (`PatchMerger`), "top_k" (`TopKTokens`), "average" (`AveragePooling`) or
-            "strided" (`StridedConvolution`).
-        pooling: "mean", "sum" or "weighted_mean", how v1 pools the grid; the others know only
-            one way.
+        variant: of TokenLearner, or another layer in its place: a key of `VARIANTS`.
+        pooling: "mean", "sum" or "weighted_mean", how v1 pools the grid.
         num_groups: groups of the grouped variant.
         token_learner_after: index (from 0) of the block after which TokenLearner stands.
         num_classes: width of the softmax.
-
-    Every field is checked: a ValueError names the one to change.
     """
 
     image_size: int = 32
@@ -196,11 +189,7 @@ class ViTConfig:
 
     @classmethod
     def published(cls, num_tokens: int | None = 4, num_layers: int = 4) -> "ViTConfig":
-        """Return the model of the published Keras example.
-
-        TokenLearner stands after block index `num_layers // 2`. 1,349,946 parameters with 4
-        tokens, 1,344,650 with none.
-        """
+        """Return the model of the published Keras example: 1,349,946 parameters with 4 tokens."""
         return cls(
             num_tokens=num_tokens, num_layers=num_layers, token_learner_after=num_layers // 2
         )
@@ -209,13 +198,10 @@ class ViTConfig:
     def light(cls, num_tokens: int | None = 8) -> "ViTConfig":
         """Return a lighter model of the same depth and width, for training on two cores.
 
-        What differs from `published()`: the image stays at 32 pixels (padded by 4 and cropped
-        back) and is cut into 4×4 patches, so N is still 64; heads have the usual width 128 / 4 =
-        32; the MLP's last layer is linear; there is no dropout; TokenLearner stands after the
-        second block, so that two blocks see few tokens instead of one, and pools by the sum, as
-        the official code does. Trained with the mean and with GELU at the end of the MLP, as
-        published, its maps went to nearly 1 everywhere and all tokens became the plain mean of the
-        grid.
+        N is still 64: 32 pixels in 4×4 patches. Heads have the usual width 128 / 4, the MLP ends
+        linearly, and two blocks see few tokens instead of one. Trained with the mean and with GELU
+        at the end of the MLP, as published, its maps went to nearly 1 everywhere and all tokens
+        became the plain mean of the grid.
         """
         return cls(
             resized_size=32,
@@ -234,9 +220,8 @@ class ViTConfig:
     def modern(cls, num_tokens: int | None = 8) -> "ViTConfig":
         """Return the course's own model: accurate after few epochs, and fast on two cores.
 
-        It is `light()` with four convolutions in place of patches (N is still 64), standardised
-        colours, width 96, and TokenLearner after the first block. 496,138 parameters and 23.8 M
-        multiply-adds with 8 tokens. Notebook 09 says what each of these changes brought.
+        496,138 parameters and 23.8 M multiply-adds with 8 tokens. Notebook 09 says what each change
+        from `published()` brought.
         """
         return cls.light(num_tokens).replace(
             standardize=True,
@@ -251,9 +236,7 @@ class ViTConfig:
     def scenes(cls, num_tokens: int | None = 8) -> "ViTConfig":
         """Return the network for scenes10: a small one with a grid of 16×16, N = 256.
 
-        Two convolutions make the grid; heads have the width 16, and TokenLearner stands after the
-        first of four blocks and pools by the weighted mean. 192,202 parameters and 29.3 M
-        multiply-adds with 8 tokens, 77.1 M with none. The view is the whole scene, as it is.
+        192,202 parameters and 29.3 M multiply-adds with 8 tokens, 77.1 M with none.
         """
         return cls(
             image_size=64,
@@ -284,10 +267,8 @@ class ViTConfig:
 def build_vit(config: ViTConfig) -> keras.Model:
     """Build the Vision Transformer that `config` describes.
 
-    The model takes float32 images `(batch, image_size, image_size, 3)` with values 0..255 (uint8
-    images are cast) and returns float32 probabilities `(batch, num_classes)`. Its TokenLearner,
-    if it has one, is always called with `return_attention_maps=True`, so that
-    `model.get_layer("token_learner").output` is `[tokens, maps]`.
+    It takes images `(batch, image_size, image_size, 3)` with values 0..255, float32 or uint8, and
+    returns float32 probabilities `(batch, num_classes)`.
 
     Source: the published Keras example, `create_vit_classifier`; for the augmentation's two
     departures see `RandomCropFlip`.

@@ -1,8 +1,7 @@
 """Two networks compared on the same images: paired differences with intervals (notebook 08).
 
-An answer is right or wrong, and two networks often fail on the same images. So each image's two
-answers are compared, and the mean of these differences has a smaller error than the difference of
-two accuracies that are each measured for itself.
+Two networks often fail on the same images, so the mean of the differences image by image has a
+smaller error than the difference of two accuracies that are each measured for itself.
 """
 
 import base64
@@ -36,15 +35,9 @@ def paired_difference(right, other) -> Difference:
     The variance of the mean has two parts, added: that of the images' differences, averaged over
     seeds, divided by the number of images; and that of the seeds' differences, averaged over
     images, divided by the number of seeds. The interval is Student's, with Satterthwaite's degrees
-    of freedom; three seeds make it wide. With one seed there is no second part, and it holds for
-    other images only.
+    of freedom. With one seed there is no second part, and it holds for other images only.
 
-    Args:
-        right: `(seeds, N)`, or `(N,)` for one seed: whether each answer is right, or how many are.
-        other: the same of the network that is subtracted.
-
-    Raises:
-        ValueError: shapes that differ, or fewer than two images.
+    Both are `(seeds, N)`, or `(N,)` for one seed: whether each answer is right, or how many are.
     """
     right, other = (np.atleast_2d(np.asarray(each, dtype=float)) for each in (right, other))
     if right.shape != other.shape or right.ndim != 2 or right.shape[1] < 2:
@@ -110,11 +103,7 @@ def _reach(parts):
 
 
 def student_t(degrees: float, share: float = 0.95) -> float:
-    """Return t such that Student's t lies within ±t with the probability `share`.
-
-    Args:
-        degrees: degrees of freedom, at least 1 and not necessarily whole.
-    """
+    """Return t such that Student's t of these degrees lies within ±t with probability `share`."""
     # with t = sqrt(degrees) tan(angle), the density is cos(angle) ** (degrees - 1)
     angles = np.linspace(0, np.pi / 2, 100_001)
     density = np.cos(angles) ** (degrees - 1)
@@ -129,11 +118,7 @@ def pack_bits(right) -> str:
 
 
 def unpack_bits(text: str, count: int) -> np.ndarray:
-    """Return the `(count,)` booleans that `pack_bits` wrote.
-
-    Raises:
-        ValueError: the text holds fewer.
-    """
+    """Return the `(count,)` booleans that `pack_bits` wrote."""
     bits = np.frombuffer(base64.b64decode(text), dtype="uint8")
     if 8 * len(bits) < count:
         raise ValueError(f"The text holds {8 * len(bits)} answers, fewer than {count}.")

@@ -104,10 +104,9 @@ class ModelCost:
         """The GFLOPs that the published Keras example's table has for this model.
 
         They are half of what TensorFlow's profiler counted in December 2021 with Keras 2: billions
-        of multiply-adds without any `einsum`, so without attention and its projections (83 % of
-        the model without TokenLearner), and half of the element-wise operations it knew: products,
-        means, differences, biases of Dense layers and convolutions, GELU's 3 and softmax's 5. This
-        gives all digits of the table (0.0184 without TokenLearner, 0.0153 with 8 tokens).
+        of multiply-adds without any `einsum`, so without attention and its projections, and half of
+        the element-wise operations it knew: products, means, differences, biases of Dense layers
+        and convolutions, GELU's 3 and softmax's 5. This gives all digits of the table.
         """
         return sum(layer.published_macs for layer in self.layers) / 1e9
 
@@ -153,14 +152,12 @@ class ModelCost:
 def model_cost(model: keras.Model) -> ModelCost:
     """Count a model's parameters and multiply-adds per image, layer by layer.
 
-    Args:
-        model: a functional or sequential model with fixed input shapes. A layer that is called
-            several times has a row for each call. Where `ops.reshape` folds an axis into the
-            batch (the frames of a video), a row counts all that belongs to one image.
+    The model is functional or sequential, with fixed input shapes. A layer that is called several
+    times has a row for each call. Where `ops.reshape` folds an axis into the batch (the frames of a
+    video), a row counts all that belongs to one image.
 
     Raises:
-        TypeError: a model without a graph, or a layer without a rule that has weights or
-            multiplies matrices.
+        TypeError: a model without a graph, or a layer without a rule in `work_of`.
         ValueError: a layer whose output shape is not fixed.
     """
     rows, counted = [], set()
@@ -201,8 +198,7 @@ def _work_of_calls(model):
 def work_of(operation, *shapes) -> Work:
     """Return what `operation` does for one image, given the shapes `(batch, ...)` of its inputs.
 
-    Raises:
-        TypeError: no rule, although it has weights or multiplies matrices.
+    No rule is a TypeError, if it has weights or multiplies matrices.
     """
     kind = type(operation).__name__
     if getattr(operation, "weights", ()) or kind in UNKNOWN_PRODUCTS:

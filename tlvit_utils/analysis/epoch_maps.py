@@ -78,14 +78,9 @@ def save_epoch_maps(epoch_maps: EpochMaps, path: str | os.PathLike) -> None:
 
 
 class RecordMaps(keras.callbacks.Callback):
-    """Keep the attention maps of a few fixed images after every epoch, as `EpochMaps`.
+    """Keep the attention maps of a few fixed images after every epoch, as `EpochMaps`, in `path`.
 
-    Args:
-        path: file for the maps, `….npz`; a training that is resumed continues it, and is refused
-            where it lacks an earlier epoch.
-        dataset: where the images come from.
-        split: "train", "validation" or "test".
-        image_indices: which images of the split.
+    A training that is resumed continues the file, and is refused where it lacks an earlier epoch.
     """
 
     def __init__(self, path, dataset: Dataset, split="test", image_indices=range(24)):

@@ -8,10 +8,7 @@ def calls(model: keras.Model) -> list:
 
     A layer can be called by several models, and several times by one; `layer.output` is only
     its first call anywhere. Each call is Keras's node, with `operation`, `input_tensors` and
-    `output_tensors`.
-
-    Raises:
-        TypeError: a model without a graph, such as a subclass of `keras.Model`.
+    `output_tensors`. A subclass of `keras.Model` has no graph: a TypeError.
     """
     if not getattr(model, "inputs", None):
         raise TypeError(

@@ -28,18 +28,13 @@ class NetworkParts:
 
     Attributes:
         image_size: side of the images in pixels.
-        token_learner: the layer that the network is split at.
+        token_learner: the layer that the network is split at, or the one named `layer`.
         maps_sum_to_one: whether TokenLearner's maps are softmaxes over the grid (v1.1, grouped).
         num_tokens: how many tokens the rest of the network takes; None for any number.
 
-    Args:
-        model: any functional model whose output depends on the image through the tokens alone.
-        layer: name of the TokenLearner, if the model has several.
-
     Raises:
-        TypeError, ValueError: as `find_token_learner`.
         TypeError: a TokenLearner of your own, whose pooling is unknown.
-        ValueError: layers behind TokenLearner that need more than its tokens.
+        ValueError: none, or layers behind it that need more than its tokens.
     """
 
     def __init__(self, model: keras.Model, layer: str | None = None):
@@ -72,11 +67,7 @@ class NetworkParts:
             self._to_values = compiled(keras.Model(grid, call.layer.norm(grid)))
 
     def grid(self, images) -> np.ndarray:
-        """Return what TokenLearner reads of images, `(N, height, width, dim)`.
-
-        Raises:
-            TypeError, ValueError: as `check_images`.
-        """
+        """Return what TokenLearner reads of images, `(N, height, width, dim)`."""
         return in_batches(self._to_grid, check_images(images, self.image_size))[0]
 
     def maps(self, grid) -> np.ndarray:
@@ -84,22 +75,14 @@ class NetworkParts:
         return in_batches(self._to_maps, _check("grid", grid, self._grid_shape))[0]
 
     def tokens(self, grid, maps) -> np.ndarray:
-        """Return the tokens that any maps pool from a grid, as the layer itself pools.
+        """Return the tokens `(N, num_maps, dim)` that any maps pool from a grid, as the layer does.
 
-        v1 takes maps as they are, or with its weighted mean divided by their sums; its own have
-        values in (0, 1). Other layers' maps are softmaxes over the grid, so for them every map is
-        first divided by its sum.
+        v1 takes maps as they are, or with its weighted mean divided by their sums. Other layers'
+        maps are softmaxes over the grid, so every map is first divided by its sum.
 
         Args:
             grid: `(N, height, width, dim)`, from `grid`.
             maps: `(N, num_maps, height, width)`, at least one map, values of at least 0.
-
-        Returns:
-            `(N, num_maps, dim)`.
-
-        Raises:
-            ValueError: another shape, a value that is negative or not finite, or a map that is 0
-                everywhere and must sum to 1.
         """
         grid = _check("grid", grid, self._grid_shape)
         batch, height, width, dim = grid.shape
@@ -127,23 +110,15 @@ class NetworkParts:
         return weights @ cells
 
     def predict(self, tokens) -> np.ndarray:
-        """Return the probabilities that follow from tokens, `(N, classes)`.
+        """Return the probabilities `(N, classes)` that follow from tokens `(N, num_tokens, dim)`.
 
-        Args:
-            tokens: `(N, num_tokens, dim)`, at least one; any number of them, unless
-                `parts.num_tokens` says which.
-
-        Raises:
-            ValueError: another shape, or no token.
+        There may be any number of them, at least one, unless `parts.num_tokens` says which.
         """
         return in_batches(self._tail, _check("tokens", tokens, self._tokens_shape))[0]
 
 
 def _tail(model, call) -> keras.Model:
-    """Return the model from the tokens to the output, with the same layers.
-
-    It takes any number of tokens, `(batch, None, dim)`, where its layers do.
-    """
+    """Return the model from the tokens, any number of them where it can, to the output."""
     tail = keras.Model(call.tokens, model.outputs[0])
     num_tokens, dim = call.tokens.shape[1:]
 
@@ -180,8 +155,7 @@ class TokenEffects:
         effects: `(num_tokens,)`, `probability` minus the probability without the token: above 0
             where the token speaks for the class, below 0 where it speaks against it.
         effect_ranks: `(num_tokens,)`, 1 for the largest change in either direction.
-        mass: `(num_tokens,)`, each map's share of all maps' attention; all the same where maps sum
-            to 1.
+        mass: `(num_tokens,)`, each map's share of all maps' attention.
         mass_ranks: `(num_tokens,)`, 1 for the largest mass.
     """
 
@@ -198,15 +172,8 @@ def token_effects(parts: NetworkParts, image, label: int | None = None) -> Token
     """Leave out each token of one image in turn, and run what follows again.
 
     The network was trained with all tokens. Two tokens that say the same can both have no effect,
-    because each stands in for the other.
-
-    Args:
-        image: `(image_size, image_size, 3)`, 0..255.
-        label: the class to watch; by default the one that the network predicts.
-
-    Raises:
-        TypeError, ValueError: as `check_images`.
-        ValueError: no such class, only one token, or a network that takes a fixed number of them.
+    because each stands in for the other. The image is `(image_size, image_size, 3)`, 0..255; the
+    label by default the class that the network predicts.
     """
     if parts.num_tokens is not None:
         raise ValueError(
@@ -251,18 +218,13 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
     differs between the maps of two images matters little to the prediction.
 
     Args:
-        images: `(N, image_size, image_size, 3)`, 0..255, at least two.
-        labels: `(N,)`, integers.
+        images, labels: `(N, image_size, image_size, 3)`, 0..255, and `(N,)`, at least two.
         seed: seed of the shuffled maps.
 
     Returns:
         Shares of right answers with the `learned` maps, the `other image`'s that is next in order,
         their `mean` over all images, `uniform` maps (each map's mean in all cells), and `shuffled`
         ones (each map's values in random order).
-
-    Raises:
-        TypeError, ValueError: as `check_images` and `check_labels`.
-        ValueError: fewer than two images.
     """
     answers = answers_with_maps(parts, images, labels, seed)
     return {name: float(right.mean()) for name, right in answers.items()}
@@ -298,7 +260,7 @@ def randomised(model: keras.Model, seed: int) -> keras.Model:
 
     A map that looks the same from the random network shows the architecture or the image, not
     what was learned: the sanity check of Adebayo et al. 2018 (arXiv 1810.03292), with all weights
-    random at once. The same seed gives the same weights; Python's random state stays as it was.
+    random at once. Python's random state stays as it was.
     """
     state = random.getstate()
     random.seed(seed)  # where Keras's initialisers without a seed draw theirs

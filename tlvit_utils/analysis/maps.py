@@ -29,12 +29,7 @@ def find_token_learner(model: keras.Model, layer: str | None = None) -> TokenLea
     """Return the call of the model's TokenLearner, or of the one named `layer`.
 
     A TokenLearner is a layer whose `call` has an argument `return_attention_maps`, so this finds
-    your own, too.
-
-    Raises:
-        TypeError: a model without a graph.
-        ValueError: no TokenLearner; several and no `layer`; none of that name; one that is called
-            several times, or that returns only tokens.
+    your own, too. A ValueError says why there is not exactly one call that returns maps.
     """
     found = {}
     for node in calls(model):
@@ -97,13 +92,10 @@ def attention_maps(model: keras.Model, images, layer: str | None = None) -> np.n
 
 
 def in_batches(function, array) -> list[np.ndarray]:
-    """Apply a layer, a model or `compiled(model)` to an array batch by batch.
+    """Apply a layer, a model or `compiled(model)` to an array batch by batch; outputs are float32.
 
     A model that meets several batches is compiled first: that takes a second, and each batch then
     takes about half the time.
-
-    Returns:
-        The outputs, each joined along the first axis, float32.
     """
     if isinstance(function, keras.Model) and len(array) > BATCH_SIZE:
         function = compiled(function)
@@ -158,36 +150,18 @@ def _views(model, pictures):
 
 
 def seen_images(model: keras.Model, images) -> np.ndarray:
-    """Return the pictures that the network sees at inference: the centre views.
+    """Return the centre views that the network sees at inference, on which its maps are drawn.
 
-    A map's grid covers such a view from edge to edge, so this is what a map is drawn on. A model
-    without a `RandomCropFlip` layer sees the images themselves.
-
-    Args:
-        images: `(N, image_size, image_size, 3)`, 0..255.
-
-    Returns:
-        `(N, crop_size, crop_size, 3)`, float32, values 0..1.
+    Images `(N, image_size, image_size, 3)`, 0..255, become `(N, crop_size, crop_size, 3)`, float32,
+    values 0..1. A model without a `RandomCropFlip` layer sees the images themselves.
     """
     return np.clip(_views(model, check_images(images, model.input_shape[1])) / 255, 0, 1)
 
 
 def mask_shares(model: keras.Model, masks, layer: str | None = None) -> np.ndarray:
-    """Return how much of each cell of the maps' grid lies inside each image's mask.
+    """Return `(N, height, width)`, float32: how much of each of the maps' cells lies inside a mask.
 
-    The masks are cropped as the images are, so the cells are those of the view.
-
-    Args:
-        model: as for `predict_with_maps`.
-        masks: `(N, image_size, image_size)`, 1 or True inside, 0 or False outside.
-        layer: name of the TokenLearner, if the model has several.
-
-    Returns:
-        `(N, height, width)`, float32, from 0 (all of the cell is outside) to 1 (all is inside).
-
-    Raises:
-        ValueError: masks of another shape or with other values; cells that do not divide the view
-            evenly; as `find_token_learner`.
+    The masks `(N, image_size, image_size)`, 0 and 1, are cropped as the images are.
     """
     masks, size = np.asarray(masks), model.input_shape[1]
     if masks.shape[1:] != (size, size) or not np.isin(masks, (0, 1)).all():
@@ -236,15 +210,7 @@ class Predictions:
 
 
 def look(model: keras.Model, images, masks=None) -> Predictions:
-    """Run a model over images, and over their masks where there are any.
-
-    Args:
-        model, images: as for `predict_with_maps`.
-        masks: as for `mask_shares`, or None.
-
-    Raises:
-        TypeError, ValueError: as `predict_with_maps` and `mask_shares`.
-    """
+    """Run a model over images, and over their masks where there are any."""
     probabilities, maps = predict_with_maps(model, images)
     shares = None
     if masks is not None:

@@ -46,7 +46,6 @@ def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[st
         maps: `(N, num_tokens, height, width)`, at least 0.
         shares: `(N, height, width)`, from `mask_shares`.
         num_shuffles: how many other images' masks each map is compared with, at least 1.
-        seed: seed of the choice of other images.
 
     Returns:
         "own": the maps compared with their own images' masks.
@@ -54,10 +53,6 @@ def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[st
             objects usually are, whatever the image.
         "chance": a random cell and a uniform map, which score the masks' area; for `any_hit` as
             many random cells as there are tokens.
-
-    Raises:
-        ValueError: maps and shares of different shapes, fewer than two images, wrong values in
-            the maps, or no shuffles.
     """
     maps, shares = _check_maps(maps), np.asarray(shares, dtype=float)
     count, num_tokens, height, width = maps.shape
@@ -123,15 +118,9 @@ def _check_maps(maps) -> np.ndarray:
 
 
 def diversity(maps) -> float:
-    """Return 1 minus the mean cosine between two tokens' maps of one image.
+    """Return 1 minus the mean cosine between two tokens' maps `(N, num_tokens, height, width)`.
 
     0 where all tokens look at the same places, 1 where no two of them share a cell.
-
-    Args:
-        maps: `(N, num_tokens, height, width)`, at least 0, at least two tokens.
-
-    Raises:
-        ValueError: wrong maps, or only one token.
     """
     maps = _check_maps(maps)
     count, num_tokens = maps.shape[:2]
@@ -144,15 +133,9 @@ def diversity(maps) -> float:
 
 
 def fixed_share(maps) -> float:
-    """Return the share of the maps' variance that is the same in every image.
+    """Return the share of the variance of maps `(N, num_tokens, height, width)` that images share.
 
     1 where each token's map is the same in every image.
-
-    Args:
-        maps: `(N, num_tokens, height, width)`, at least 0.
-
-    Raises:
-        ValueError: wrong maps, or maps without variance, every one uniform.
     """
     maps = _check_maps(maps)
     centred = maps - maps.mean((0, 2, 3), keepdims=True)
@@ -175,25 +158,12 @@ def removal_accuracy(
     A removed cell takes the mean colour of the view. If maps mark what the prediction depends on,
     removing the cells they mark hurts more than removing others. No network was trained on such
     pictures, so compare the accuracies only with each other. Cells are ordered by the mean of all
-    tokens' maps; ties fall at random.
-
-    Args:
-        model: as for `predict_with_maps`.
-        images: `(N, image_size, image_size, 3)`, 0..255, at least two.
-        labels: `(N,)`, integers.
-        counts: how many cells to remove, one accuracy for each.
-        seed: seed of the random cells and of the choice of other images.
-        layer: name of the TokenLearner, if the model has several.
+    tokens' maps; ties fall at random. `counts` are how many cells to remove.
 
     Returns:
         Accuracies `(len(counts),)` without the "most attended" cells, without those that are the
         most attended in an "other image", without "random" cells, and without the "least
         attended".
-
-    Raises:
-        TypeError, ValueError: as `predict_with_maps` and `cells_of_views`.
-        ValueError: labels that `check_labels` refuses, fewer than two images, or counts outside
-            the grid.
     """
     images = check_images(images, model.input_shape[1])
     labels = check_labels(labels, images)

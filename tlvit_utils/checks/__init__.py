@@ -8,7 +8,7 @@ numbers.
 """
 
 # Each module registers the checks of one notebook.
-from tlvit_utils.checks import (  # noqa: F401
+from tlvit_utils.checks import (
     attention,
     better_training,
     blocks,

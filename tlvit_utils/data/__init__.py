@@ -18,21 +18,3 @@ from tlvit_utils.data.datasets import (
     load_shapes10,
 )
 from tlvit_utils.data.mosaics import Mosaics, mosaics
-
-__all__ = [
-    "CIFAR10_CLASSES",
-    "SHUFFLE_BUFFER",
-    "Batches",
-    "Dataset",
-    "Mosaics",
-    "Split",
-    "check_images",
-    "check_labels",
-    "load_cifar10",
-    "load_course_data",
-    "load_scenes10",
-    "load_shapes10",
-    "make_pipeline",
-    "mosaics",
-    "shuffled_order",
-]

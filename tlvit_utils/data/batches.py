@@ -9,12 +9,9 @@ SHUFFLE_BUFFER = 25_600
 def check_images(images, image_size: int = 32) -> np.ndarray:
     """Return `images` as an array after checking that a model here can take them.
 
-    Images take one path. Data sets hold them as uint8. Networks take 0..255, uint8 or float, and
-    divide by 255 themselves. `analysis.seen_images` returns what a network saw as float 0..1, and
-    figures draw either uint8 or float 0..1.
-
-    Args:
-        images: `(N, image_size, image_size, 3)`, numbers 0..255, integer or float.
+    Images take one path. Data sets hold them as uint8. Networks take `(N, image_size, image_size,
+    3)` with 0..255, uint8 or float, and divide by 255 themselves. `analysis.seen_images` returns
+    what a network saw as float 0..1, and figures draw either uint8 or float 0..1.
 
     Raises:
         TypeError: not an array of real numbers.
@@ -41,15 +38,7 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
 
 
 def check_labels(labels, images, classes: int | None = None) -> np.ndarray:
-    """Return `labels` as `(N,)` integers after checking that there is one for each image.
-
-    Args:
-        labels: `(N,)` or `(N, 1)`, whole numbers, 0 or more, below `classes` where that is given.
-        images: the N images, or anything of that length.
-
-    Raises:
-        ValueError: another number of labels, such as one for all images, or other values.
-    """
+    """Return labels `(N,)` or `(N, 1)` as `(N,)` whole numbers below `classes`, one per image."""
     labels = np.asarray(labels)
     if labels.shape == (len(images), 1):
         labels = labels[:, 0]
@@ -81,25 +70,16 @@ def make_pipeline(
 ):
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
 
-    That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch; the
-    order of the images is the same.
-
-    With a `shuffle_seed` each pass is an epoch with an order of its own, `shuffled_order`. A last
-    batch that is not full is left out, so that all steps have one shape and XLA compiles once.
+    That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch, in
+    the same order. With a `shuffle_seed` each pass is an epoch with an order of its own,
+    `shuffled_order`, and a last batch that is not full is left out, so that XLA compiles once.
     Without a seed all images come in order.
 
     Args:
-        images: as for `check_images`; they stay uint8 until the model casts them.
-        labels: as for `check_labels`.
-        batch_size: images per batch.
-        shuffle_seed: seed of the shuffling, 0 or more, for training.
-        first_epoch: number of the first pass, so that a resumed training sees the images in the
-            order that it would have seen.
-        draw_epoch: function of the epoch that returns its `(images, labels)`, as many and of the
-            same shape, such as `Split.epoch`; by default every epoch shows the same.
-
-    Raises:
-        TypeError, ValueError: as `check_images` and `check_labels`.
+        images, labels: as for `check_images` and `check_labels`; they stay uint8.
+        first_epoch: number of the first pass, for a training that is resumed.
+        draw_epoch: function of the epoch that returns its `(images, labels)`, of the same shapes,
+            such as `Split.epoch`; by default every epoch shows the same.
     """
     images = check_images(images, image_size)
     labels = check_labels(labels, images)
@@ -165,18 +145,10 @@ class Batches(keras.utils.PyDataset):
 
 
 def shuffled_order(count: int, seed: int, epoch: int, buffer: int = SHUFFLE_BUFFER) -> np.ndarray:
-    """Return the order in which an epoch shows `count` images; it depends on nothing else.
+    """Return the order `(count,)`, int64, in which an epoch shows `count` images.
 
     It shuffles as `tf.data.Dataset.shuffle` does in the published example: a buffer holds the next
     images in line, one of them is drawn, and the next in line takes its place.
-
-    Args:
-        count: how many images there are.
-        seed, epoch: 0 or more.
-        buffer: how many images the buffer holds.
-
-    Returns:
-        `(count,)`, int64, each index once.
     """
     rng = np.random.default_rng([seed, epoch])
     held = list(range(min(buffer, count)))

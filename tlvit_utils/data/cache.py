@@ -28,16 +28,11 @@ def cache_path(name: str) -> Path:
 def cached(
     name: str, shapes: Shapes, make: Callable[[], dict[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """Return the uint8 arrays that `make` returns, from the cache if they were made before.
+    """Return the uint8 arrays of these shapes that `make` returns, from the cache if it has them.
 
     Of several processes that need the same arrays one makes them, and the others wait. A file that
-    is damaged or holds other arrays is made anew. Arrays that cannot be kept are returned all the
-    same, after a line that says why.
-
-    Args:
-        name: of the file; it must change wherever `make` would return others.
-        shapes: name and shape of each array.
-        make: returns the arrays; what it raises passes through.
+    is damaged or holds other arrays is made anew. Where nothing can be kept, a line says why. The
+    `name` must change wherever `make` would return others.
     """
     path = cache_path(name)
     if path.exists():
@@ -63,11 +58,7 @@ def cached(
 
 
 def save_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> None:
-    """Write uint8 arrays to one `.npy` file: a single record with a field for each.
-
-    Raises:
-        OSError: the file cannot be written; what was there before is still there.
-    """
+    """Write uint8 arrays to one `.npy` file, complete or not at all: a record of them all."""
     record = _record({name: array.shape for name, array in arrays.items()})
     header = {"descr": np.lib.format.dtype_to_descr(record), "fortran_order": False, "shape": ()}
     with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -77,9 +68,7 @@ def save_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> None:
 
 
 def load_arrays(path: str | os.PathLike, shapes: Shapes) -> dict[str, np.ndarray]:
-    """Map the arrays of a file into memory: a page is read when it is used.
-
-    They can be changed, but only in memory; the file stays as it is.
+    """Map the arrays of a file into memory, where they can be changed; the file stays as it is.
 
     Raises:
         ValueError: the file cannot be read, is cut short or holds other arrays.

@@ -44,10 +44,6 @@ def load(
        an address first TensorFlow Datasets, where it is installed. An archive is judged by its
        hash.
 
-    Args:
-        data_dir: folder with the files of the python version, `data_batch_1` … `test_batch`.
-        may_download: whether the network may be used.
-
     Returns:
         `{"images": (60000, 32, 32, 3), "labels": (60000,)}`, both uint8.
 
@@ -74,11 +70,7 @@ def copy_to_cache(data_dir: str | os.PathLike | None = None) -> None:
 
 
 def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] | None:
-    """Return the folder that holds CIFAR-10's files and what names it, or None.
-
-    Raises:
-        FileNotFoundError: the folder that was named lacks a file.
-    """
+    """Return the folder that holds CIFAR-10's files and what names it, or None."""
     if data_dir:
         return _check_folder(data_dir, "data_dir"), "the given folder"
     if named := os.environ.get("TLVIT_CIFAR10_DIR"):
@@ -144,11 +136,7 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
 
 
 def _from_tensorflow_datasets() -> dict[str, np.ndarray] | None:
-    """Return the arrays that TensorFlow Datasets keeps prepared, None where it cannot.
-
-    It holds the original images in another order, and for each its original place. They are put
-    back there, so that the splits are the same as from every other source.
-    """
+    """Return the arrays that TensorFlow Datasets keeps prepared, in the original order, or None."""
     try:
         import tensorflow_datasets as tfds
     except ImportError:
@@ -173,11 +161,7 @@ def _from_tensorflow_datasets() -> dict[str, np.ndarray] | None:
 
 
 def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Return what `load` does from `cifar-10-python.tar.gz`; nothing in it can run code.
-
-    Raises:
-        ValueError: the archive is damaged or lacks a file.
-    """
+    """Return what `load` does from `cifar-10-python.tar.gz`; nothing in it can run code."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             return _collect(_batches(archive))
@@ -201,14 +185,7 @@ def _batches(archive: tarfile.TarFile) -> Iterable[tuple[str, tuple]]:
 
 
 def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Read one file of CIFAR-10's python version; nothing in it can run code.
-
-    Returns:
-        Images `(10000, 32, 32, 3)` and labels `(10000,)`, both uint8.
-
-    Raises:
-        ValueError: the file cannot be read or does not hold a batch of CIFAR-10.
-    """
+    """Return images `(10000, 32, 32, 3)` and labels `(10000,)` of one file; it cannot run code."""
     try:
         with open(path, "rb") as file:
             return _parse_batch(file)
@@ -235,11 +212,7 @@ def _collect(batches: Iterable[tuple[str, tuple]]) -> dict[str, np.ndarray]:
 
 
 def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images and labels in a binary file.
-
-    Raises:
-        ValueError: it holds no batch; the message is the end of a sentence about the file.
-    """
+    """Return a binary file's images and labels; a ValueError ends a sentence about the file."""
     try:
         batch = read_pickle(file)
     except Exception as error:  # a damaged pickle can raise nearly anything

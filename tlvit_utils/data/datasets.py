@@ -29,8 +29,8 @@ class Split:
         images: `(N, side, side, 3)`, uint8; `check_images` says who takes what.
         labels: `(N,)`, uint8.
         masks: `(N, side, side)`, uint8, 1 on the pixels of the object; None if they are unknown.
-        draw: where each epoch of training shows new images, the function of the epoch and their
-            number that draws them. `images` are those of epoch 0.
+        draw: function of the epoch and a number of images that draws them, where each epoch of
+            training shows new ones. `images` are those of epoch 0.
     """
 
     images: np.ndarray
@@ -57,13 +57,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels in three splits.
-
-    Attributes:
-        name: what the images are; it belongs into the title of every figure of them.
-        class_names: name of each label.
-        train, validation, test: one `Split` each.
-    """
+    """Images and labels in three splits; `name` belongs into the title of every figure of them."""
 
     name: str
     class_names: tuple[str, ...]
@@ -92,19 +86,9 @@ def load_cifar10(
 ) -> Dataset:
     """Load CIFAR-10 (Krizhevsky 2009), 40,000 / 10,000 / 10,000 images.
 
-    `cifar10.load` says where it is looked for, and how it is downloaded. The validation images are
-    the last 10,000 of the 50,000 training images, as in the published example.
-
-    Args:
-        data_dir: folder with the files of the python version, `data_batch_1` … `test_batch`.
-        source: "cifar10", or "auto": where there is no CIFAR-10, return `load_shapes10()` instead,
-            after a banner that says so.
-        may_download: whether the network may be used.
-
-    Raises:
-        ValueError: another `source`; or as `cifar10.load`.
-        ConnectionError: with "cifar10": it is not at hand and cannot, or may not, be downloaded.
-        FileNotFoundError, OSError: as `cifar10.load`.
+    `cifar10.load` says where it comes from and what it raises. The validation images are the last
+    10,000 of the 50,000 training images, as in the published example. With `source="auto"`, where
+    there is no CIFAR-10, this is `load_shapes10()`, after a banner that says so.
     """
     check_choice("source", source, ("auto", "cifar10"))
     return _load(source, SPLIT_SIZES, data_dir, may_download)
@@ -129,14 +113,7 @@ def _load(source, shapes10_sizes, data_dir=None, may_download=True) -> Dataset:
 def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> Dataset:
     """Load shapes10: pictures made by code, with the masks of their objects.
 
-    Sets of 10,000 pictures and more are kept in the course's cache.
-
-    Args:
-        seed: another seed gives other pictures.
-        sizes: number of pictures to train, validate and test.
-
-    Raises:
-        ValueError: the seed or a size is negative.
+    `sizes` are the pictures to train, validate and test; sets of 10,000 and more are cached.
     """
 
     def make():
@@ -163,22 +140,16 @@ def load_scenes10(
     num_fragments: int = 12,
     fragment_sizes: tuple[int, int] = (8, 16),
 ) -> Dataset:
-    """Make scenes10: each image of another data set hidden in a larger scene.
+    """Make scenes10: each image of another data set hidden in a larger scene, with its mask.
 
-    Each split has `.masks`, 1 on the hidden image, and is made of the same split of the other data
-    set alone. Every epoch of training shows new scenes; those to validate and to test are fixed,
-    and scene i hides image i.
+    Each split is made of the same split of the other data set alone. Every epoch of training shows
+    new scenes; those to validate and to test are fixed, and scene i hides image i.
 
     Args:
-        seed: another seed gives other scenes.
         sizes: number of scenes to train (in each epoch), validate and test.
         base: the data set whose images are hidden; by default CIFAR-10 where it is at hand, else
             shapes10, after a banner that says so. The scenes' name says which it is.
         canvas_size, num_fragments, fragment_sizes: as in `scenes10.SceneLayout`.
-
-    Raises:
-        ValueError: the seed or a size is negative, or a layout that the images do not fit.
-        FileNotFoundError: `TLVIT_CIFAR10_DIR` names a folder without CIFAR-10.
     """
     if base is None:
         base = load_cifar10(may_download=False)
@@ -214,18 +185,13 @@ def _dataset(name, class_names, arrays, sizes) -> Dataset:
 def load_course_data(profile, source: str | None = None, *, only_test: bool = False) -> Dataset:
     """Return the pictures that the notebooks work on, and print which they are.
 
-    They are those of `load_cifar10`; the `smoke` profile never downloads.
+    The `smoke` profile never downloads. Errors are those of `cifar10.load`.
 
     Args:
-        profile: the `Profile` of this session.
-        source: "auto", "cifar10" (that or an error) or "shapes10"; by default what `TLVIT_DATA`
-            says, else "auto". Or "scenes10", made of the pictures that the default would give.
+        source: "auto" (`load_cifar10`'s), "cifar10" (that or an error), "shapes10" or "scenes10";
+            by default what `TLVIT_DATA` says, else "auto".
         only_test: whether to leave out the training and validation images, which saves the seconds
             in which those of shapes10 and scenes10 would be drawn.
-
-    Raises:
-        ValueError: `source` or `TLVIT_DATA` is none of these; or as `load_cifar10`.
-        FileNotFoundError, ConnectionError, OSError: as `load_cifar10`.
     """
     scenes = source == "scenes10"
     source = (not scenes and source) or os.environ.get("TLVIT_DATA") or "auto"

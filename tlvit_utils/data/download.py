@@ -24,13 +24,7 @@ BLOCK_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that several servers offer, byte for byte the same.
-
-    Attributes:
-        mirrors: addresses, the best first.
-        size: its bytes.
-        sha256: its hash, in hexadecimal.
-    """
+    """A file of `size` bytes that several servers offer, the best first, and its hash."""
 
     mirrors: tuple[str, ...]
     size: int
@@ -70,8 +64,7 @@ def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) ->
 
     An interrupted download leaves in `path` what has arrived; calling this again continues it, at
     any mirror. While other mirrors are untried, a slow one is left for the next; in the end the
-    fastest is used. It prints its progress, and a line for each mirror that fails. Only one process
-    at a time may use `path`.
+    fastest is used. Only one process at a time may use `path`.
 
     Raises:
         ConnectionError: no mirror served the file; the message gives each address and the reason.
@@ -104,12 +97,7 @@ def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) ->
 
 
 def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: float) -> None:
-    """Append the missing bytes to `path`, and check the whole; a wrong file is deleted.
-
-    Raises:
-        MirrorError: the mirror failed, or is slower than `slowest` bytes per second.
-        OSError: `path` cannot be written.
-    """
+    """Append the missing bytes to `path`, and check the whole; a wrong file is deleted."""
     with open(path, "ab") as file:
         start = file.tell()
         if start < remote.size:

@@ -14,8 +14,7 @@ class Mosaics:
     Attributes:
         images: `(N, 32, 32, 3)`, uint8.
         labels: `(N,)`, the target class.
-        classes: `(N, 4)`, the class in each quarter: upper left, upper right, lower left, lower
-            right.
+        classes: `(N, 4)`, of the upper left, upper right, lower left and lower right quarter.
     """
 
     images: np.ndarray
@@ -23,11 +22,9 @@ class Mosaics:
     classes: np.ndarray
 
     def masks(self, labels=None) -> np.ndarray:
-        """Return masks of the quarters that show a class, `(N, 32, 32)`, uint8.
+        """Return `(N, 32, 32)`, uint8: the quarter that shows a class, by default the target.
 
-        Args:
-            labels: `(N,)`, one class per mosaic; None for the targets. The mask of a class that a
-                mosaic does not show is 0 everywhere.
+        A class that a mosaic does not show has a mask of 0.
         """
         labels = self.labels if labels is None else check_labels(labels, self.images)
         shown = (self.classes == labels[:, None]).reshape(-1, 2, 2)
@@ -38,23 +35,13 @@ def mosaics(images, labels, count: int, target_class: int | None = None, seed: i
     """Put four images of four classes into one picture, each at half its size.
 
     So images without masks get a rough one: the quarter that shows a class. Each pixel is the
-    mean of 2×2.
-
-    The network never saw objects this small, nor four at once, so report its accuracy here beside
-    its maps' scores. Maps that belong to no class cannot know which of the four is the target. It
-    is fairer to ask whether they prefer the quarter whose class the network predicts:
-    `masks(predicted)`, where it shows.
+    mean of 2×2. The network never saw objects this small, nor four at once, so report its accuracy
+    here too. Maps that belong to no class cannot know which of the four is the target; ask whether
+    they prefer the quarter whose class the network predicts: `masks(predicted)`.
 
     Args:
-        images: `(M, 32, 32, 3)`, 0..255.
-        labels: `(M,)`, integers of at least four classes.
-        count: number of mosaics N, at least 1.
+        images, labels: `(M, 32, 32, 3)`, 0..255, and `(M,)`, of at least four classes.
         target_class: the target of all mosaics; None draws one for each.
-        seed: seed of classes, images and places.
-
-    Raises:
-        TypeError, ValueError: as `check_images` and `check_labels`.
-        ValueError: fewer than four classes, no images of the target class, or no mosaics.
     """
     images = check_images(images)
     labels = check_labels(labels, images)

@@ -1,11 +1,10 @@
 """scenes10: an image hidden in a larger scene, among fragments of others, so something to choose.
 
-A scene is a canvas of one colour. Square fragments of other images lie on it, one over the other,
-and on top of them, whole and at any place, one image: its class is the scene's, and nothing else in
-the scene tells it.
+A scene is a canvas of one colour with square fragments of other images, one over the other, and on
+top, whole and at any place, one image: its class is the scene's, and nothing else tells it.
 
-The random numbers are raw output of PCG64, which NumPy promises to keep, and all that follows is
-done with integers; so a seed gives the same bytes on every platform.
+The random numbers are raw output of PCG64, which NumPy promises to keep, and the rest is integers;
+so a seed gives the same bytes on every platform.
 """
 
 from dataclasses import dataclass
@@ -15,13 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SceneLayout:
-    """How a scene looks; the defaults are the course's scenes.
-
-    Attributes:
-        canvas_size: side of a scene, in pixels.
-        num_fragments: fragments in a scene.
-        fragment_sizes: the smallest and the largest side of a fragment, in pixels.
-    """
+    """How a scene looks: sides in pixels, the smallest and the largest of the fragments'."""
 
     canvas_size: int = 64
     num_fragments: int = 12
@@ -60,20 +53,14 @@ def make_scenes10(
     are the same however many are made.
 
     Args:
-        images: `(N, side, side, 3)`, uint8, at least one; all that the scenes show comes from them.
-        labels: `(N,)`, uint8.
+        images, labels: `(N, side, side, 3)` and `(N,)`, uint8; scenes show nothing else.
         count: number of scenes, 0 or more.
-        layout: how they look.
-        seed: 0 or more; another seed gives other scenes.
-        stream: 0 or more; which of the seed's independent streams, one for each split.
-        epoch: 0 or more; each epoch of a stream has scenes of its own.
+        stream: which of the seed's independent streams, one for each split.
+        epoch: each epoch of a stream has scenes of its own.
 
     Returns:
         Scenes `(count, canvas_size, canvas_size, 3)`; labels `(count,)`; and masks `(count,
         canvas_size, canvas_size)`, 1 on the image and 0 elsewhere. All uint8.
-
-    Raises:
-        ValueError: a layout that the images do not fit, no images, or a negative number.
     """
     side, size = images.shape[1], layout.canvas_size
     layout.check(side)

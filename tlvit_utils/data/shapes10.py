@@ -5,9 +5,8 @@ with scraps of clutter. Place, size, rotation, colours and textures are drawn in
 all classes, and shapes of one size have one area, so that none of these tells the class. Each shape
 is its own mirror image, so that flips keep it.
 
-Shapes, scraps and textures are small tables of integers, sampled along rotated grids. Nothing is
-computed in floating point, and the random numbers are raw output of PCG64, which NumPy promises to
-keep; so a seed gives the same bytes on every platform.
+Shapes, scraps and textures are tables of integers, sampled along rotated grids, and the random
+numbers are raw output of PCG64; so a seed gives the same bytes on every platform.
 """
 
 import math
@@ -49,19 +48,12 @@ def make_shapes10(
     """Return pictures, their labels, and where their objects are.
 
     Every ten pictures show each class once, in random order. The first pictures are the same
-    however many are made.
-
-    Args:
-        seed, num_images: 0 or more.
-        stream: 0 or more; which of the seed's independent streams, one for each split.
+    however many are made. Each split takes its own independent `stream` of the seed.
 
     Returns:
         Images `(num_images, 32, 32, 3)`; labels `(num_images,)`, places in `SHAPES10_CLASSES`; and
         masks `(num_images, 32, 32)`, 1 where the object covers at least half of the pixel and 0
         elsewhere. All uint8.
-
-    Raises:
-        ValueError: one of the numbers is negative or not whole.
     """
     for name, number in (("seed", seed), ("num_images", num_images), ("stream", stream)):
         check_count(name, number, low=0)
@@ -129,10 +121,8 @@ def _draw_place(draw, spread):
 def _grid(turn, step, x, y):
     """Return u, v, each (chunk, pixels): where the pixels lie on a table, from its middle.
 
-    Args:
-        turn: direction of the grid, in 1/256 of a full turn.
-        step: distance between two pixels on the table, in 1/64 texel.
-        x, y: place in the picture that lies on the table's middle.
+    `turn` is in 1/256 of a full turn, `step` in 1/64 texel; x, y is the place in the picture that
+    lies on the table's middle.
     """
     pixels = 8 * np.arange(SIDE) + 4  # their centres
     cosine, sine = step * SINES[(turn + 64) % 256], step * SINES[turn]
@@ -197,12 +187,7 @@ def _hues():
 
 
 def _weights(tables, blur, rim):
-    """Return tables (n, side, side) of 0 and 1 as weights: means over `blur` × `blur` texels.
-
-    Args:
-        blur: about the texels between two pixels, so that edges are smooth.
-        rim: what lies outside: "edge" or "wrap", as in `np.pad`.
-    """
+    """Return tables (n, side, side) of 0 and 1 as weights, blurred so that edges are smooth."""
     side = tables.shape[-1]
     tables = np.pad(tables.astype("int16"), [(0, 0), *2 * [(blur // 2, blur // 2)]], rim)
     tables = sum(tables[:, i : i + side] for i in range(blur))
@@ -212,8 +197,7 @@ def _weights(tables, blur, rim):
 def _raster(inside, unit):
     """Return a table of a shape: its area `unit` × `unit`, its centre of mass in the middle.
 
-    Args:
-        inside: function of integers x, y that is true in the shape, which lies within ±1000.
+    `inside` is a function of integers x, y, true in the shape, which lies within ±1000.
     """
     y, x = np.mgrid[-1020:1021:8, -1020:1021:8]
     points = inside(x, y)

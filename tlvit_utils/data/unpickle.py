@@ -21,11 +21,8 @@ _INTEGERS = re.compile(r"[iu][1248]")
 def read_pickle(file):
     """Return the value in a binary file; text that Python 2 wrote comes as bytes.
 
-    Arrays and NumPy numbers of integers are read, in the forms that NumPy 1 and 2 write.
-
-    Raises:
-        pickle.UnpicklingError: it names, or does, anything else. A damaged file can raise nearly
-            any exception.
+    Arrays and numbers of integers are read, as NumPy 1 and 2 write them. Anything else that is
+    named or done is a pickle.UnpicklingError; a damaged file can raise nearly any exception.
     """
     return _plain(_Unpickler(file, encoding="bytes").load())
 

@@ -22,26 +22,3 @@ from tlvit_utils.figures.plots import (
     walk_figure,
 )
 from tlvit_utils.figures.studies import accuracy_against_cost
-
-__all__ = [
-    "accuracy_against_cost",
-    "bars_figure",
-    "colour_of",
-    "curves_figure",
-    "filters_figure",
-    "head_attention_figure",
-    "heat_panels",
-    "image_grid",
-    "ink_on",
-    "lines_figure",
-    "matrix_figure",
-    "new_figure",
-    "patches_figure",
-    "render",
-    "show",
-    "similarity_figure",
-    "to_png",
-    "token_colour",
-    "token_maps_figure",
-    "walk_figure",
-]

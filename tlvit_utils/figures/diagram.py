@@ -81,14 +81,7 @@ def caption(place: str) -> str:
 
 
 def network_diagram(place: str) -> Figure:
-    """Draw the whole network; mark a place by a thick frame and draw the rest paler.
-
-    Args:
-        place: one of `PLACES`, the name of a notebook without its number.
-
-    Raises:
-        ValueError: `place` is none of `PLACES`.
-    """
+    """Draw the whole network; mark one of `PLACES` by a thick frame and draw the rest paler."""
     frames, _ = _look_up(place)
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     ax = figure.add_axes((0, 0, 1, 1))

@@ -37,29 +37,16 @@ def render(
     limits: tuple[float, float] | None = None,
     size: int = 256,
 ) -> np.ndarray:
-    """Draw a map over the picture that the network saw.
+    """Draw a map `(rows, columns)` over the picture that the network saw: `(size, size, 3)`, uint8.
 
-    - "heat": colours over the picture, which turns grey so that its own colours are not taken for
-      the map's. Each cell is a square.
+    - "heat": square cells in colours ("viridis", "cividis" or "grey") over the picture in grey.
     - "contours": thin, medium and thick lines where the linearly interpolated map passes a
       quarter, a half and three quarters of the way from its lowest to its highest value. From
       opacity 0.5 on they are opaque.
     - "spotlight": the picture in its own colours, darker where the map is lower.
 
-    Args:
-        image: `(height, width, 3)`, uint8, or float with values 0..1.
-        attention_map: `(rows, columns)`.
-        style: "heat", "contours" or "spotlight".
-        colormap: of the heat: "viridis", "cividis" or "grey".
-        opacity: weight of the map, from 0 (the picture alone) to 1.
-        limits: values that count as the lowest and the highest; the map's own by default.
-        size: side of the result in pixels.
-
-    Returns:
-        `(size, size, 3)`, uint8.
-
-    Raises:
-        ValueError: an unknown style or colour map.
+    `opacity` is the weight of the map, from 0 (the picture alone) to 1; `limits` are the values
+    that count as the lowest and the highest, by default the map's own.
     """
     _check("style", style, STYLES)
     low, high = limits or (np.min(attention_map), np.max(attention_map))
@@ -125,12 +112,7 @@ def describe_scale(style: str, colormap: str, limits: tuple[float, float]) -> st
 
 
 def draw_outline(picture, mask) -> np.ndarray:
-    """Return the picture with a mask's outline in black and white dashes.
-
-    Args:
-        picture: `(size, size, 3)`, uint8.
-        mask: `(height, width)`, bool or 0 and 1; it covers the picture from edge to edge.
-    """
+    """Return a picture with the outline of a mask `(height, width)` in black and white dashes."""
     picture = picture.copy()
     small = len(picture) < 128
     edge = _boundary(enlarge(np.asarray(mask, bool), len(picture)), 0 if small else 1)
@@ -170,13 +152,7 @@ def tile(pictures, titles, columns: int = 4) -> np.ndarray:
 
 
 def tile_square(draw, titles, size: int) -> np.ndarray:
-    """Return pictures in a square of `size` pixels, row by row, each with its title written in.
-
-    Args:
-        draw: function from a picture's index and its side in pixels to the picture, uint8.
-        titles: one per picture.
-        size: side of the square.
-    """
+    """Return pictures `draw(index, side)` in a square, row by row, with their titles written in."""
     columns = int(np.ceil(len(titles) ** 0.5))
     side = (size + GAP) // columns - GAP
     sheet = tile(np.stack([draw(i, side) for i in range(len(titles))]), titles, columns)
@@ -186,12 +162,7 @@ def tile_square(draw, titles, size: int) -> np.ndarray:
 
 
 def captioned(columns, margin: int = 8) -> np.ndarray:
-    """Return pictures side by side, black on white, each with lines of text below it.
-
-    Args:
-        columns: pairs of a picture `(height, width, 3)`, uint8, and its lines, which are wrapped.
-        margin: pixels around each picture.
-    """
+    """Return pictures side by side, each with lines of text, which are wrapped, below it."""
     font = label_font(13)
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     height = max(len(picture) for picture, _ in columns)

@@ -54,10 +54,7 @@ class HtmlPage:
             temporary.write_text(page, encoding="utf-8")
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        """Return the page in a frame of its own, a still picture and words.
-
-        Where a notebook is not trusted, its frames are taken out; then the picture beside it shows.
-        """
+        """Return the page in a frame of its own, and a picture, which shows where no frame may."""
         title, words = escape(str(self.data["title"])), escape(self.words)
         frame = (
             "<style>.tlvit-live + img { display: none }</style>"

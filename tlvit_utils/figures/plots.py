@@ -131,10 +131,7 @@ def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure
 
 
 def filters_figure(kernel, columns: int = 16, title: str | None = None) -> Figure:
-    """Draw the filters `(size, size, 3, count)` of a patch projection as small pictures.
-
-    Each is scaled by itself so that grey is zero.
-    """
+    """Draw filters `(size, size, 3, count)` as small pictures, each scaled so that grey is zero."""
     filters = np.moveaxis(np.asarray(kernel), -1, 0)
     largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
     filters = 0.5 + 0.5 * filters / np.maximum(largest, 1e-12)
@@ -177,7 +174,6 @@ def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, col
     Args:
         titles: one per map; one that ends with "token 3" has that token's colour.
         limits: one colour scale for all maps; each map's own if None.
-        columns: panels per row.
         mark: `(row, column)` of a cell to frame in every panel.
     """
     rows = -(-(len(maps) + 1) // columns)
@@ -212,11 +208,7 @@ def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
 
 
 def head_attention_figure(picture, scores, row: int, column: int, title=None) -> Figure:
-    """Draw where one patch (row, column) looks, for every head.
-
-    Args:
-        scores: attention weights `(heads, tokens, tokens)` of a square grid of tokens.
-    """
+    """Draw where one patch looks, for every head of scores `(heads, tokens, tokens)`."""
     heads, tokens, _ = scores.shape
     side = round(tokens**0.5)
     maps = scores[:, row * side + column].reshape(heads, side, side)
@@ -225,10 +217,7 @@ def head_attention_figure(picture, scores, row: int, column: int, title=None) ->
 
 
 def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=None) -> Figure:
-    """Draw named numbers as horizontal bars with the numbers beside them.
-
-    A bar whose name ends with "token 3" has that token's colour.
-    """
+    """Draw named numbers as horizontal bars; a name that ends with "token 3" gets its colour."""
     figure, axes = new_figure(8, 0.8 + 0.38 * len(values))
     ax = axes[0, 0]
     colours = [colour_of(name) or TOKEN_COLOURS[0] for name in values]
@@ -244,10 +233,7 @@ def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=
 
 
 def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, title=None):
-    """Draw named lines over `x`; each has its own dash as well as its colour.
-
-    A line whose name ends with "token 3" has that token's colour.
-    """
+    """Draw named lines over `x`, each with its own dash; "token 3" at the end gives its colour."""
     figure, axes = new_figure(7, 3.4)
     ax = axes[0, 0]
     for i, (name, y) in enumerate(lines.items()):
@@ -298,13 +284,7 @@ def walk_figure(rows: list[dict], errors, title: str | None = None) -> Figure:
 
 
 def curves_figure(histories: dict[str, dict[str, list]], title: str | None = None) -> Figure:
-    """Draw loss and accuracy over the epochs of one or more runs.
-
-    Each run has a colour and a marker; training is dashed, validation solid.
-
-    Args:
-        histories: for each run's name, what `training.train` returns.
-    """
+    """Draw loss and accuracy of runs, `{name: history}`; training is dashed, validation solid."""
     figure, axes = new_figure(9, 4.0, 1, 2, title)
     for ax, quantity, label in zip(
         axes.flat, ("loss", "accuracy"), ("loss", "accuracy, %"), strict=True

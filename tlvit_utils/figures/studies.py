@@ -16,11 +16,8 @@ def accuracy_against_cost(rows: list[dict], title: str | None = None) -> Figure:
     """Draw the accuracy of each method of a study over its multiply-adds.
 
     A large mark is the mean over seeds, each small one a seed. Networks without reduction are
-    joined by a line: what lies above it is more accurate than fewer blocks at the same cost.
-
-    Args:
-        rows: of a result file of `benchmarks/study.py`: `method`, `config`, `multiply_adds` and
-            `accuracy` (0..1) of each training.
+    joined by a line: what lies above it is more accurate than fewer blocks at the same cost. `rows`
+    are those of a result file of `benchmarks/study.py`.
     """
     figure, axes = new_figure(9, 5.5, title=title)
     ax = axes[0, 0]

@@ -24,14 +24,12 @@ def watch_figure(
 
     Args:
         epochs: of the whole training.
-        history: `loss`, `accuracy`, `val_loss` and `val_accuracy` of each epoch so far.
+        history: what `train` returns, so far.
         found: for each epoch, counted from 1 (0 is before the first), the share of pictures whose
             mean map is highest on the object.
         chance: the share that a random cell reaches.
-        pictures: `(N, height, width, 3)`, uint8 or 0..1, what the network saw.
+        pictures, masks: `(N, height, width, 3)` and `(N, height, width)`, as the network saw them.
         maps: `(N, rows, columns)`, the mean map of each picture.
-        masks: `(N, height, width)`, 1 on the object, which is outlined.
-        titles: one per picture.
     """
     columns = len(pictures)
     figure, axes = new_figure(9, 5.6, 2, columns, title)

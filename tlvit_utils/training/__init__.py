@@ -6,20 +6,3 @@ from tlvit_utils.training.progress import LiveCurves, ProgressLine
 from tlvit_utils.training.recipe import Recipe, SmoothedCrossentropy
 from tlvit_utils.training.walk import ALTERNATIVES, WALK, Step, run_step
 from tlvit_utils.training.watch import WatchMaps
-
-__all__ = [
-    "ALTERNATIVES",
-    "WALK",
-    "DivergedError",
-    "LiveCurves",
-    "ProgressLine",
-    "Recipe",
-    "SmoothedCrossentropy",
-    "Step",
-    "WatchMaps",
-    "compile_model",
-    "evaluate",
-    "run_step",
-    "top_k_accuracy",
-    "train",
-]

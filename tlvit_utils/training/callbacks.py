@@ -19,12 +19,7 @@ class DivergedError(RuntimeError):
 
 
 class StopAtNaN(keras.callbacks.Callback):
-    """Raise a `DivergedError` at the first step whose loss is NaN or infinite.
-
-    Args:
-        schedule: the learning rate, or the function of the step that gives it.
-        steps_per_epoch: full batches in the training images.
-    """
+    """Raise a `DivergedError` at the first step whose loss is NaN or infinite."""
 
     def __init__(self, schedule, steps_per_epoch):
         super().__init__()
@@ -59,11 +54,7 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 class EpochLog(keras.callbacks.Callback):
-    """The history of a training: for each of Keras's logs one number per epoch, and its seconds.
-
-    Args:
-        history: the epochs before this session, which this continues.
-    """
+    """Append to `history` one number per epoch for each of Keras's logs, and its seconds."""
 
     def __init__(self, history: dict[str, list[float]]):
         super().__init__()
@@ -79,14 +70,9 @@ class EpochLog(keras.callbacks.Callback):
 
 
 class BestCheckpoint(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the highest validation accuracy in a file.
+    """Keep the weights of the epoch with the highest validation accuracy in a `.weights.h5` file.
 
-    The file is written under a temporary name and renamed, so that an interruption leaves the
-    last complete one.
-
-    Args:
-        path: where to keep the weights; the name must end with `.weights.h5`.
-        best: validation accuracy of the weights that the file holds already.
+    `best` is the accuracy of the weights that the file holds already.
     """
 
     def __init__(self, path: str | os.PathLike, best: float = -1.0):
@@ -105,17 +91,11 @@ class BestCheckpoint(keras.callbacks.Callback):
 
 
 class ResumeFile(keras.callbacks.Callback):
-    """Keep, after every epoch, all that the next epoch depends on, in one file.
+    """Keep, after every epoch, all that the next epoch depends on, in one `.npz` file.
 
     That is the model's variables (with the states of its random generators), the optimiser's, and
-    the history. The order of the images depends on the recipe's seed and the epoch alone. Keras's
-    own `BackupAndRestore` keeps no states of random generators, and leaves half a file when it is
-    killed while it writes.
-
-    Args:
-        path: where to keep it, `….npz`.
-        run: what must be the same in a training that resumes this one, as JSON can hold it.
-        history: the dict that `EpochLog` fills.
+    the history. Keras's own `BackupAndRestore` keeps no states of random generators, and can leave
+    half a file. `run` is what a training that resumes must share.
     """
 
     def __init__(self, path: str | os.PathLike, run: dict, history: dict[str, list[float]]):
@@ -125,11 +105,7 @@ class ResumeFile(keras.callbacks.Callback):
         self.history = history
 
     def restore(self, model: keras.Model) -> None:
-        """Give the compiled model, and the history, the state that the file holds.
-
-        Raises:
-            ValueError: the file belongs to another training; the message says what differs.
-        """
+        """Set the compiled model and the history; a ValueError says what differs in the run."""
         variables = _state(model)
         with np.load(self.path, allow_pickle=False) as arrays:
             fields = json.loads(str(arrays["fields"]))

@@ -32,39 +32,30 @@ def train(
     resume: bool = False,
     tensorboard: str | os.PathLike | None = None,
 ) -> dict[str, list[float]]:
-    """Train `model`, and leave it with the weights of its best epoch.
+    """Train `model`, leave it with the weights of its best epoch, and return the history.
 
-    First weights and augmentation follow `keras.utils.set_random_seed`, called before the model is
-    built; the order of the images follows the recipe's seed.
-
-    An interruption (Ctrl-C, or the notebook's stop button) ends the training, not the program: the
-    model gets the weights of its best epoch, and the history so far is returned. Within the first
-    epoch there is nothing to return, and the `KeyboardInterrupt` is raised.
+    The history has one number per epoch for each of `loss`, `accuracy`, `val_loss`, `val_accuracy`
+    and `seconds`. First weights and augmentation follow `keras.utils.set_random_seed`, called
+    before the model is built; the order of the images follows the recipe's seed. Ctrl-C, or the
+    notebook's stop button, ends the training with the best weights so far; within the first epoch
+    the `KeyboardInterrupt` is raised.
 
     Args:
         model: from `build_vit`, or any model with images in and probabilities out.
         dataset: its `train` split trains, its `validation` split chooses the best epoch.
-        recipe: epochs, batch, learning rate.
         checkpoint: file for the best weights, `….weights.h5`.
         callbacks: more Keras callbacks; by default a `ProgressLine`.
         jit_compile: as in `keras.Model.compile`; "auto" follows `session.choose_compute`.
         resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
-            to continue from it where it exists. On a CPU the final weights are then those of an
-            uninterrupted training (on PyTorch only without dropout, which draws from PyTorch's
-            own generator there). A complete training is not repeated while both files exist.
-            Another recipe, network or data set is refused.
+            to continue from it where it exists, to the same weights on a CPU (on PyTorch only
+            without dropout). Another recipe, network or data set is refused.
         tensorboard: folder for logs that TensorBoard shows.
 
-    Returns:
-        The history: for each of `loss`, `accuracy`, `val_loss`, `val_accuracy` and `seconds`
-        (wall clock of the epoch, compilation and validation included) one number per epoch.
-
     Raises:
-        ValueError: images or labels that do not fit the model, no validation images, fewer
-            training images than one batch, or a file to resume another training.
+        ValueError: images or labels that do not fit the model, too few images, or a file to resume
+            another training.
         ModuleNotFoundError: TensorBoard is asked for, but not installed.
-        DivergedError: the loss became NaN or infinite. The model has the weights of the best
-            epoch before, if there was one.
+        DivergedError: the loss became NaN or infinite; the model has the best weights before.
     """
     images, labels, validation = _checked(model, dataset, recipe)
     steps_per_epoch = len(labels) // recipe.batch_size
@@ -172,12 +163,7 @@ def describe_layers(model: keras.Model) -> dict[str, dict]:
 def compile_model(
     model: keras.Model, recipe: Recipe, steps_per_epoch: int, jit_compile: bool | str = "auto"
 ) -> None:
-    """Give `model` the recipe's optimiser and loss, as `train` does.
-
-    Args:
-        steps_per_epoch: full batches in the training images.
-        jit_compile: as in `train`.
-    """
+    """Give `model` the recipe's optimiser and loss, as `train` does."""
     if jit_compile == "auto":
         jit_compile = choose_compute().jit_compile
     model.compile(
@@ -189,17 +175,13 @@ def compile_model(
 
 
 def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
-    """Measure a classifier in one pass over the images.
-
-    Args:
-        images: `(N, image_size, image_size, 3)`, 0..255.
-        labels: `(N,)` or `(N, 1)`, integers.
+    """Measure a classifier on images `(N, size, size, 3)`, 0..255, with labels `(N,)` or `(N, 1)`.
 
     Returns:
         `top1` and `top5`, the shares of images whose class is the most probable and among the top
-        five, each between 0 and 1; `confusion`, `(classes, classes)` int64, how many images of
-        each class (row) were taken for each class (column); and `per_class`, `(classes,)`, the
-        share of each class's images that were taken for it, NaN for a class without images.
+        five; `confusion`, `(classes, classes)` int64, how many images of each class (row) were
+        taken for each class (column); and `per_class`, `(classes,)`, the `top1` of each class, NaN
+        without images.
     """
     images = check_images(images, model.input_shape[1])
     labels = check_labels(labels, images, model.output_shape[-1])
@@ -217,10 +199,7 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
 
 
 def top_k_accuracy(probabilities, labels, k: int) -> float:
-    """Return the share of rows of `probabilities` whose label is among the `k` highest.
-
-    Of equal ones the first counts as the higher, as for `argmax`.
-    """
+    """Return the share of rows whose label is among the `k` highest; of equals the first counts."""
     probabilities = np.asarray(probabilities)  # (images, classes)
     labels = check_labels(labels, probabilities, probabilities.shape[1])
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]

@@ -41,14 +41,7 @@ class _Output:
 class ProgressLine(keras.callbacks.Callback):
     """One line with a bar: epoch, images per second, time left, loss and accuracy, live.
 
-    In a notebook the line is replaced in place. In a terminal too, and each epoch's last line
-    stays; in a file (`… > log.txt`) there is nothing but these.
-
-    Args:
-        name: what is trained, to begin the line with.
-        num_images: images per epoch.
-        batch_size: images per step.
-        every: seconds between two updates.
+    It is replaced in place every few seconds; a log file gets only each epoch's last line.
     """
 
     def __init__(self, name, num_images, batch_size, every=0.5):
@@ -121,12 +114,9 @@ class ProgressLine(keras.callbacks.Callback):
 
 
 class LiveCurves(keras.callbacks.Callback):
-    """Curves of loss and accuracy that are drawn anew after every epoch, in a notebook.
+    """A figure, `draw(history)`, that is drawn anew after every epoch, in a notebook.
 
     The epochs before a training that is resumed are left empty.
-
-    Args:
-        draw: function from the history so far (a dict of lists) to a matplotlib figure.
     """
 
     def __init__(self, draw):

@@ -25,20 +25,18 @@ CHECKS = {  # of the fields of a Recipe, each for itself
 class Recipe:
     """How to train; the defaults are the published recipe.
 
+    Every field is checked: a ValueError names the one to change.
+
     Attributes:
         epochs: passes over the training images.
         batch_size: images per step.
-        learning_rate: the (highest) learning rate of AdamW.
-        weight_decay: decoupled weight decay of AdamW.
+        learning_rate, weight_decay: of AdamW; the learning rate is the highest one.
         warmup_epochs: epochs over which the learning rate rises from 0, in a straight line.
         cosine_decay: whether the learning rate then falls to 0 along half a cosine, or is constant.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
-        decay_biases_and_norms: whether the weight decay reaches all trainable weights, as in the
-            published recipe; if not, only kernels (the matrices of Dense layers, attention and
-            convolutions), but no biases, no scales and offsets of norms, no position embeddings.
+        decay_biases_and_norms: whether the weight decay reaches all weights, as published, or only
+            the kernels of Dense layers, attention and convolutions.
         seed: seed of the shuffling. Weights and augmentation follow `keras.utils.set_random_seed`.
-
-    Every field is checked: a ValueError names the one to change.
     """
 
     epochs: int = 20
@@ -73,11 +71,7 @@ class Recipe:
 
     @classmethod
     def modern(cls, epochs: int = 20) -> "Recipe":
-        """Return the recipe of the modern model.
-
-        AdamW with a short warm-up to 0.002 and then half a cosine to 0, weight decay 0.05 on
-        kernels only, batch 256, label smoothing 0.1.
-        """
+        """Return the recipe of the modern model: warm-up to 0.002, then half a cosine to 0."""
         return cls(
             epochs=epochs,
             learning_rate=2e-3,
@@ -109,14 +103,10 @@ class Recipe:
         )
 
     def optimizer(self, steps_per_epoch: int, variables) -> keras.optimizers.Optimizer:
-        """Return AdamW with this recipe's learning rate for each of its steps.
+        """Return AdamW with this recipe's learning rate for each step; `variables` may be decayed.
 
         Keras does not save which variables the decay leaves out: a model that was saved with its
         optimiser and loaded again decays them all. `train` resumes from a file of its own.
-
-        Args:
-            steps_per_epoch: full batches in the training images.
-            variables: the model's trainable variables, from which the weight decay picks.
         """
         learning_rate = self.schedule(steps_per_epoch)
         optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=self.weight_decay)
@@ -135,16 +125,10 @@ class Recipe:
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy with integer labels, smoothed, which Keras's sparse one does not offer.
+    """Cross-entropy of probabilities `(batch, classes)` with smoothed integer labels `(batch,)`.
 
-    Source: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
-
-    Args:
-        label_smoothing: share of the target that is spread evenly over all classes.
-
-    Call arguments:
-        y_true: `(batch,)` or `(batch, 1)`, integers.
-        y_pred: `(batch, classes)`, probabilities.
+    Keras's sparse one does not smooth. Source: Szegedy et al. 2016, "Rethinking the Inception
+    architecture", section 7.
     """
 
     def __init__(self, label_smoothing, name="smoothed_crossentropy", **kwargs):

@@ -63,10 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def configure(
     parser: argparse.ArgumentParser, options: argparse.Namespace
 ) -> tuple[ViTConfig, Recipe]:
-    """Return the model and the recipe that the options ask for; the recipe's seed is 0.
-
-    Options that do not fit together end the program with one sentence.
-    """
+    """Return model and recipe, with seed 0; options that do not fit together end the program."""
     if options.num_tokens is None and options.variant is not None:
         parser.error("--variant asks for a TokenLearner; give its --num-tokens too.")
     if options.pooling and (options.num_tokens is None or options.variant not in (None, "v1")):
@@ -118,10 +115,7 @@ def images_sha256(dataset: Dataset) -> str:
 
 
 def build_in_float32(config: ViTConfig) -> keras.Model:
-    """Build the network in float32, in which the accuracy of weights is published.
-
-    The session's dtype policy is float32 from then on.
-    """
+    """Build the network in float32, in which accuracies are published; the session stays so."""
     keras.config.set_dtype_policy("float32")
     return build_vit(config)
 
@@ -139,11 +133,8 @@ def has_run(path: Path, seed: int) -> bool:
 def add_run(path: Path, shared: dict, run: dict) -> None:
     """Add the results of one seed to an experiment's file, in place of earlier ones of this seed.
 
-    Processes that train other seeds may do so at the same time.
-
-    Args:
-        shared: `config`, `recipe` (without its seed), `dataset`, …, the same for all seeds.
-        run: `seed`, `test`, `history`, ….
+    `shared` is what all seeds share, such as `config` and `recipe`. Processes may add at the same
+    time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -189,18 +180,7 @@ def save_run(
     history: dict[str, list[float]],
     **fields,
 ) -> dict:
-    """Write the weights of a finished run, and add its results to its experiment's file.
-
-    Args:
-        path: the experiment's file, `….json`.
-        model: with the weights of its best epoch.
-        in_float32: the same network in float32, which gets the weights as they were written and
-            measures the test accuracy.
-        fields: more results.
-
-    Returns:
-        What `evaluate` gave on the test images.
-    """
+    """Write a finished run's weights, measure them as written, and add its results to `path`."""
     weights = run_path(path, recipe.seed, ".npz")
     save_pretrained(model, weights)
     restore_weights(in_float32, weights)

@@ -1,8 +1,7 @@
 """From the published network to `modern()`, one change at a time (notebook 09).
 
-Each step of `WALK` keeps the changes of those before it: the first is the published network and
-recipe, the last is `modern()`. Each of `ALTERNATIVES` changes one thing in `modern()`.
-`benchmarks/walk.py` trains them all.
+Each step of `WALK` keeps the changes of those before it; each of `ALTERNATIVES` changes one thing
+in `modern()`. `benchmarks/walk.py` trains them all.
 """
 
 import tempfile
@@ -31,15 +30,7 @@ def _unchanged(model):
 
 @dataclass(frozen=True)
 class Step:
-    """One network and recipe of the walk.
-
-    Attributes:
-        change: what is new, in a few words.
-        config: the network.
-        recipe: the training.
-        adapt: function of the freshly built network that returns the one to train, for changes
-            that `ViTConfig` does not know.
-    """
+    """A network and a recipe; `adapt` changes the built model where `ViTConfig` cannot."""
 
     change: str
     config: ViTConfig
@@ -175,15 +166,7 @@ def run_step(
     seed: int = 0,
     callbacks: list[keras.callbacks.Callback] | None = None,
 ) -> dict:
-    """Train one step's network on the first images of the data, and return the results.
-
-    Args:
-        step: from `WALK` or `ALTERNATIVES`, or one of your own.
-        dataset: its first training and validation images are used.
-        train_images, validation_images: how many.
-        epochs: passes; warm-up and cosine are stretched to them.
-        seed: of weights, augmentation and order.
-        callbacks: as in `training.train`.
+    """Train a step's network on the first images of the data; a shorter schedule is compressed.
 
     Returns:
         `change`, `parameters`, `multiply_adds` (per image, in inference), `history` as `train`

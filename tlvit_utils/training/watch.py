@@ -1,10 +1,4 @@
-"""Watch where the maps look while a network trains (notebook 03).
-
-From a shell:
-
-    python -m tlvit_utils --config scenes --num-tokens 8 --dataset scenes10 \\
-        --epochs 8 --watch --out DIR
-"""
+"""Watch where the maps look while a network trains (notebook 03)."""
 
 from pathlib import Path
 
@@ -20,18 +14,12 @@ MEASURED = 500
 
 
 class WatchMaps(keras.callbacks.Callback):
-    """Show, before the first epoch and after each, the curves and where the maps of pictures look.
+    """Draw, before the first epoch and after each, the curves and where the maps look.
 
     That is loss and accuracy; the share of validation images in which the mean of all tokens' maps
-    is highest on the object; and the mean maps of the first few validation images, drawn anew in
-    the same place. In a notebook the picture is replaced; elsewhere the share is printed.
-
-    Args:
-        dataset: its validation images need masks, as those of scenes10 and shapes10.
-        folder: where to keep each picture, `epoch_00.png` and so on; None for nowhere.
-
-    Raises:
-        ValueError: the validation images have no masks.
+    is highest on the object (the data set needs masks); and the mean maps of a few of them. In a
+    notebook the picture is replaced; elsewhere the share is printed. A `folder` gets each picture,
+    `epoch_00.png` and so on.
     """
 
     def __init__(self, dataset: Dataset, folder=None):
