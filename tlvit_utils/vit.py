@@ -319,6 +319,7 @@ def _rescaling(standardize):
     scale, offset = 1 / 255, 0.0
     if standardize:
         colours = list(zip(CIFAR10_MEAN, CIFAR10_STD, strict=True))
-        scale = [1 / (255 * std) for _, std in colours]
-        offset = [-mean / std for mean, std in colours]
+        # With four axes, since Keras moves fewer to the front under "channels_first"
+        scale = [[[[1 / (255 * std) for _, std in colours]]]]
+        offset = [[[[-mean / std for mean, std in colours]]]]
     return layers.Rescaling(scale, offset, name="rescaling")

@@ -305,3 +305,38 @@ def test_standardised_images_have_mean_0_and_deviation_1():
     seen = np.asarray(build_vit(ViTConfig.modern()).get_layer("rescaling")(images))
     assert np.allclose(seen.mean((0, 1, 2)), 0, atol=0.06)
     assert np.allclose(seen.std((0, 1, 2)), 1, atol=0.06)
+
+
+@pytest.fixture
+def keras_settings():
+    """Keras's global settings are put back after the test."""
+    config = keras.config
+    before = config.image_data_format(), config.floatx(), config.dtype_policy()
+    yield config
+    config.set_image_data_format(before[0])
+    config.set_floatx(before[1])
+    config.set_dtype_policy(before[2])
+
+
+@pytest.mark.parametrize(
+    "setting, value, tolerance",
+    [
+        ("image_data_format", "channels_first", 1e-6),
+        ("floatx", "float16", 0.01),
+        ("dtype_policy", "mixed_float16", 0.01),
+    ],
+)
+@pytest.mark.parametrize(
+    "config", [ViTConfig.light(), ViTConfig.scenes(8)], ids=["light", "scenes"]
+)
+def test_global_settings_of_keras_change_no_answer(
+    config, setting, value, tolerance, keras_settings, randomise
+):
+    model = randomise(build_vit(config))
+    shape = (2, *model.input_shape[1:])
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
+    expected = predict(model, images)
+    getattr(keras_settings, f"set_{setting}")(value)
+    same = build_vit(config)
+    same.set_weights(model.get_weights())
+    np.testing.assert_allclose(predict(same, images), expected, atol=tolerance)

@@ -266,7 +266,11 @@ const LAYERS = {
 
   Rescaling({ scale, offset }, shape) {
     const out = new Float32Array(shape.rows * shape.columns * 3);
-    const [scales, offsets] = [scale, offset].map((x) => [0, 1, 2].map((c) => x[c] ?? x));
+    // one number for all colours, or a nested list with one each
+    const [scales, offsets] = [scale, offset].map((x) => {
+      const flat = [x].flat(Infinity);
+      return [0, 1, 2].map((c) => flat[c] ?? flat[0]);
+    });
     function run(x) {
       for (let i = 0; i < out.length; i++) out[i] = x[i] * scales[i % 3] + offsets[i % 3];
       return out;
