@@ -22,9 +22,29 @@ def attention_weights(query, scale):
     return powers / powers.sum()
 
 
+TOKENS = np.array([[1.0, -1.0, 0.5], [0.0, 1.0, 2.0]])
+IMAGE = np.random.default_rng(2).integers(0, 256, (16, 16, 3), dtype="uint8")
+
+
+def swap(normed):
+    """A part of a block that the tests can follow by hand."""
+    return normed[::-1]
+
+
+def half(normed):
+    return normed / 2
+
+
+def norm(tokens):
+    return (tokens - tokens.mean(1, keepdims=True)) / np.sqrt(tokens.var(1, keepdims=True) + 1e-6)
+
+
 DRAWINGS = {
     "attention": lambda: moving.attention(QUERIES, KEYS, VALUES),
     "token_learner": lambda: moving.token_learner(GRID, MAPS),
+    "block": lambda: moving.block(TOKENS),
+    "patches": lambda: moving.patches(IMAGE, (4, 8)),
+    "same_mean": lambda: moving.same_mean(VALUES),
 }
 
 
@@ -176,6 +196,84 @@ def test_play_runs_to_the_end_and_stops(open_page):
     assert page.get_by_label("Step", exact=True).input_value() == "7"
 
 
+def said(vector):
+    return "(" + ", ".join(f"{x:.2f}" for x in vector).replace("-", "−") + ")"
+
+
+def test_a_block_adds_what_its_parts_say(open_page):
+    page = open_page(moving.block(TOKENS, swap, half))
+    middle = TOKENS + norm(TOKENS)[::-1]
+    after = middle + norm(middle) / 2
+    for token in (0, 1):
+        page.locator("#tokens input").nth(token).check(force=True)
+        page.get_by_text(f"leaves as {said(after[token])}").wait_for()
+    page.get_by_role("button", name=re.compile("^attention")).click()
+    page.get_by_text(f"what to add to this one: {said(norm(TOKENS)[0])}").wait_for()
+    page.get_by_role("button", name="Next step").click()
+    page.get_by_text(f"is added: {said(middle[1])}").wait_for()
+
+
+def test_with_zero_weights_a_token_passes_through_a_block_unless_nothing_skips(open_page):
+    page = open_page(moving.block(TOKENS, swap, half))
+    page.get_by_label("attention", exact=True).uncheck()
+    page.get_by_text(f"leaves as {said((TOKENS + norm(TOKENS) / 2)[0])}").wait_for()
+    page.get_by_label("MLP", exact=True).uncheck()
+    page.get_by_text(f"passes unchanged: {said(TOKENS[0])}").wait_for()
+    page.get_by_label("skip connections").uncheck()
+    page.get_by_text("nothing is left").wait_for()
+    assert page.locator(".station").last.inner_text().endswith("length 0.00")
+
+
+def test_a_token_is_a_patch_of_the_picture(open_page):
+    page = open_page(moving.patches(IMAGE, (4, 8)), viewport={"width": 900, "height": 700})
+    page.locator(".tile").nth(6).hover()
+    page.get_by_text("Token 7 is the patch in row 2, column 3").wait_for()
+    heights = re.findall(r"v-([\d.]+)", page.locator("#strip .green").get_attribute("d"))
+    greens = 60 * (IMAGE[4:8, 8:12, 1].ravel() / 255)
+    assert [float(height) for height in heights] == pytest.approx(np.maximum(greens, 0.5))
+    box = page.locator("#picture").bounding_box()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.9 * box["height"])
+    page.get_by_text("Token 16 is the patch in row 4, column 4").wait_for()
+    page.locator("#sizes input").nth(1).check(force=True)
+    page.get_by_text("2 × 2 = 4 patches of 8 × 8. Token 4 ").wait_for()
+    assert page.locator(".tile").count() == 4
+    page.get_by_label("Token").fill("2")
+    page.get_by_text("row 1, column 2").wait_for()
+
+
+def test_patches_fly_to_a_sequence_in_reading_order_and_back(open_page):
+    page = open_page(moving.patches(IMAGE, (4,)), viewport={"width": 900, "height": 700})
+    places = [page.locator(".tile").nth(i).bounding_box() for i in range(16)]
+    assert [(box["y"], box["x"]) for box in places] == sorted(
+        (box["y"], box["x"]) for box in places
+    )
+    page.get_by_role("button", name="Put together").click()
+    whole = page.locator("#picture").bounding_box()
+    last = page.locator(".tile i").last.bounding_box()
+    assert last["x"] + last["width"] == pytest.approx(whole["x"] + whole["width"], abs=0.5)
+    assert last["y"] + last["height"] == pytest.approx(whole["y"] + whole["height"], abs=0.5)
+    page.get_by_role("button", name="Take apart").click()
+    assert page.locator(".tile").last.bounding_box() == places[-1]
+
+
+def test_tokens_move_and_their_mean_stays(open_page):
+    page = open_page(moving.same_mean(VALUES))
+    mean = said(VALUES.mean(0))
+    places = [page.locator("td:nth-child(3)").all_inner_texts()]
+    drag(page, "token 1", -40, 30)
+    for name in ("Turn", "Spread out", "Make all alike"):
+        places.append(page.locator("td:nth-child(3)").all_inner_texts())
+        page.get_by_role("button", name=name).click()
+    places.append(page.locator("td:nth-child(3)").all_inner_texts())
+    assert [each[-1] for each in places] == [mean] * 5
+    assert len({each[0] for each in places}) == 5
+    assert set(places[-1]) == {mean}
+    page.get_by_text("gives the same answer").wait_for()
+    page.get_by_label("keep the mean").uncheck()
+    drag(page, "token 2", 30, 0)
+    page.get_by_text("The mean has moved").wait_for()
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
@@ -186,6 +284,10 @@ def test_play_runs_to_the_end_and_stops(open_page):
         (lambda: moving.token_learner(GRID, MAPS[0]), r"maps has shape \(3, 4\)"),
         (lambda: moving.token_learner(GRID, -MAPS), "maps must hold finite numbers from 0"),
         (lambda: moving.token_learner(GRID, MAPS, "max"), "'max', but it must be one of mean"),
+        (lambda: moving.block(TOKENS, lambda x: x[:1]), r"What attention returns has shape"),
+        (lambda: moving.patches(IMAGE, (5,)), "Patches of 5 pixels do not cut 16 pixels"),
+        (lambda: moving.patches(IMAGE[:8]), r"image has shape \(8, 16, 3\)"),
+        (lambda: moving.same_mean(TOKENS), r"tokens has shape \(2, 3\)"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(draw, message):

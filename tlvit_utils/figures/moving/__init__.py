@@ -4,12 +4,20 @@ The last expression of a notebook's cell shows one; it needs no kernel afterward
 still picture and words. `moving.js` and `moving.css` are what the drawings share.
 """
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from tlvit_utils.figures.overlay import as_uint8
 from tlvit_utils.figures.page import HtmlPage
-from tlvit_utils.figures.plots import TOKEN_COLOURS, new_figure, to_png, token_colour
+from tlvit_utils.figures.plots import (
+    TOKEN_COLOURS,
+    new_figure,
+    patches_figure,
+    to_png,
+    token_colour,
+)
 
 FOLDER = Path(__file__).parent
 POOLINGS = ("mean", "sum", "weighted_mean")
@@ -74,8 +82,8 @@ def token_learner(grid, maps, pooling="mean") -> HtmlPage:
     maps = _numbers("maps", maps, f"(tokens, {rows}, {columns})", sizes, 0)
     if pooling not in POOLINGS:
         raise ValueError(f"pooling is {pooling!r}, but it must be one of {', '.join(POOLINGS)}.")
-    product = maps[0, :, :, None] * grid
-    total = product.sum((0, 1))
+    weighted = maps[0, :, :, None] * grid
+    total = weighted.sum((0, 1))
     divisor = {"mean": rows * columns, "sum": 1, "weighted_mean": maps[0].sum() + 1e-4}[pooling]
     token = total / divisor
     figure, axes = new_figure(10, 3, 1, 4)
@@ -83,7 +91,7 @@ def token_learner(grid, maps, pooling="mean") -> HtmlPage:
     panels = {
         "grid": grid,
         "map of token 1": np.repeat(maps[0, :, :, None] / brightest, 3, 2),
-        "map × grid": product / brightest,
+        "map × grid": weighted / brightest,
         f"token 1 ({pooling.replace('_', ' ')})": token.clip(0, 1)[None, None],
     }
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=True):
@@ -105,6 +113,117 @@ def token_learner(grid, maps, pooling="mean") -> HtmlPage:
     return _page("token_learner", "TokenLearner from the inside", data, figure, words)
 
 
+def block(tokens, attention=None, mlp=None) -> HtmlPage:
+    """Draw a pre-norm Transformer block: its residual path, and what attention and MLP add to it.
+
+    Switches give either part the weights 0, or take the skip connections away.
+
+    Args:
+        tokens: `(tokens, dim)`, 1 to 6 tokens of width 2 to 8.
+        attention: a function from normalised tokens `(tokens, dim)` to what is added to them, the
+            same shape; a small fixed one by default.
+        mlp: the same for the MLP.
+
+    Raises:
+        ValueError: other shapes, of what the functions return too, or numbers that are not finite.
+    """
+    tokens = _numbers("tokens", tokens, "(tokens, dim)", (range(1, 7), range(2, 9)))
+    sizes = [[size] for size in tokens.shape]
+
+    def path(skip, attends, thinks):
+        """Return the tokens at each of the block's seven stations, `(7, tokens, dim)`."""
+        stations = [tokens]
+        parts = {"attention": (attends, attention or _attend), "mlp": (thinks, mlp or _think)}
+        for name, (used, part) in parts.items():
+            before = stations[-1]
+            normed = before - before.mean(1, keepdims=True)
+            normed = normed / np.sqrt(before.var(1, keepdims=True) + 1e-6)
+            added = used * _numbers(f"What {name} returns", part(normed), "(tokens, dim)", sizes)
+            stations += [normed, added, skip * before + added]
+        return np.stack(stations)
+
+    paths = {"".join(map(str, each)): path(*each) for each in product((0, 1), repeat=3)}
+    first = paths["111"][:, 0]  # (7, dim)
+    figure, axes = new_figure(10, 3, 1, 5)
+    titles = {"the token": 0, "+ attention": 2, "=": 3, "+ MLP": 5, "leaves the block": 6}
+    for ax, (title, station) in zip(axes.flat, titles.items(), strict=True):
+        ax.bar(np.arange(1, tokens.shape[1] + 1), first[station])
+        ax.set(title=title, ylim=1.1 * np.abs(first).max() * np.array([-1, 1]))
+        ax.axhline(0, color="0.5", lw=0.8)
+    words = (
+        f"A pre-norm Transformer block: token 1 enters as {_text(first[0])}; attention, which "
+        f"reads the normalised tokens, adds {_text(first[2])}; the MLP adds {_text(first[5])}; it "
+        f"leaves as {_text(first[6])}."
+    )
+    return _page("block", "A Transformer block", {"paths": paths}, figure, words)
+
+
+def _attend(tokens):
+    """Return attention among tokens `(tokens, dim)` that are queries, keys and values at once."""
+    powers = np.exp(tokens @ tokens.T / np.sqrt(tokens.shape[1]))
+    return 0.6 * powers @ tokens / powers.sum(1, keepdims=True)
+
+
+def _think(tokens):
+    """Return an MLP of each of the tokens `(tokens, dim)`, with weights drawn once."""
+    draw, dim = np.random.default_rng(0).normal, tokens.shape[1]
+    return np.maximum(tokens @ draw(0, 0.7, (dim, 2 * dim)), 0) @ draw(0, 0.5, (2 * dim, dim))
+
+
+def patches(image, patch_sizes=(4, 8, 16)) -> HtmlPage:
+    """Draw an image that falls apart into patches, which become a sequence of tokens.
+
+    Args:
+        image: `(size, size, 3)`, uint8 or float 0..1, at most 64 pixels a side.
+        patch_sizes: sizes to choose from; each divides the image's and gives 4 to 256 patches.
+
+    Raises:
+        ValueError: another shape, or sizes that do not fit.
+    """
+    image = as_uint8(np.asarray(image))
+    size = len(image)
+    if image.shape != (size, size, 3) or size > 64:
+        raise ValueError(f"image has shape {image.shape}, but it must be (size, size, 3) up to 64.")
+    sizes = [int(each) for each in patch_sizes]
+    for each in sizes:
+        if each < 1 or size % each or not 2 <= size // each <= 16:
+            raise ValueError(
+                f"Patches of {each} pixels do not cut {size} pixels into 2 to 16 parts a side; "
+                "give sizes that do."
+            )
+    grid = size // sizes[0]
+    words = (
+        f"An image of {size} × {size} pixels, whole and cut into {grid} × {grid} patches of "
+        f"{sizes[0]} × {sizes[0]} pixels; row by row they are a sequence of {grid**2} tokens."
+    )
+    data = {"size": size, "sizes": sizes, "pixels": image.ravel()}
+    title = "An image becomes a sequence"
+    return _page("patches", title, data, patches_figure(image, sizes[0]), words)
+
+
+def same_mean(tokens) -> HtmlPage:
+    """Draw tokens in the plane and their mean, which stays when the reader moves the tokens.
+
+    Args:
+        tokens: `(tokens, 2)`, 2 to 8 tokens.
+
+    Raises:
+        ValueError: another shape, or numbers that are not finite.
+    """
+    tokens = _numbers("tokens", tokens, "(tokens, 2)", (range(2, 9), [2]))
+    mean = tokens.mean(0)
+    turned = mean + (tokens - mean) @ [[0, 1], [-1, 0]]
+    figure, axes = new_figure(8, 4, 1, 2)
+    for ax, each, title in zip(axes.flat, (tokens, turned), ("tokens", "turned"), strict=True):
+        labels = [str(i + 1) for i in range(len(each))]
+        _arrows(ax, [*each, mean], [*labels, "mean"], f"{title}: mean {_text(mean)}")
+    words = (
+        f"{len(tokens)} tokens in the plane and their mean {_text(mean)}, which is the same when "
+        "the tokens turn around it."
+    )
+    return _page("same_mean", "What the mean of tokens forgets", {"tokens": tokens}, figure, words)
+
+
 def _numbers(name, values, shape, sizes, low=-np.inf, high=np.inf) -> np.ndarray:
     """Return an array of floats; each of its sizes is one of `sizes`, as the text `shape` says."""
     array = np.asarray(values, "float64")
@@ -120,12 +239,15 @@ def _numbers(name, values, shape, sizes, low=-np.inf, high=np.inf) -> np.ndarray
 
 def _page(name, title, data, figure, words) -> HtmlPage:
     """Return the drawing `name` of these data."""
-    rounded = {
-        key: value.round(6).tolist() if isinstance(value, np.ndarray) else value
-        for key, value in data.items()
-    }
-    data = {"title": title, "colours": TOKEN_COLOURS, **rounded}
+    data = {"title": title, "colours": TOKEN_COLOURS, **_plain(data)}
     return HtmlPage(FOLDER / f"{name}.html", data, to_png(figure), words)
+
+
+def _plain(value):
+    """Return arrays, and dicts of arrays, as lists of numbers with six decimals."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return value.round(6).tolist() if isinstance(value, np.ndarray) else value
 
 
 def _token_names(vectors) -> list[str]:

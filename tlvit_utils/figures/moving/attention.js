@@ -22,7 +22,7 @@ const keyArrows = tokens.map((i) => left.arrow(`k${i + 1}`, ofToken(i, "arrow"))
 const queryArrows = tokens.map((i) => left.arrow(`q${i + 1}`, ofToken(i, "arrow strong")));
 const valueArrows = tokens.map((i) => right.arrow(`v${i + 1}`, ofToken(i, "arrow faint")));
 const parts = tokens.map((i) => right.line(ofToken(i, "part")));
-const output = right.arrow("output", { class: "arrow" });
+const output = right.arrow("output", { class: "arrow output" });
 const keyKnobs = tokens.map((i) => left.knob(`key of ${names[i]}`, (to) => { keys[i] = to; draw(); }));
 const valueKnobs = tokens.map((i) => right.knob(`value of ${names[i]}`, (to) => { values[i] = to; draw(); }));
 const queryKnob = left.knob("query", (to) => { queries[asks] = to; draw(); });
@@ -35,7 +35,32 @@ const rows = tokens.map((i) => {
   return { score, scaled, weight, bar };
 });
 
+const side = 20, matrix = tokens.map((row) => tokens.map((column) => {
+  const square = svg("rect", ofToken(column, "weight"));
+  $("#matrix").append(square);
+  return square;
+}));
+const whole = side * names.length + 14;
+fill($("#matrix"), { viewBox: `0 0 ${whole} ${whole}`, style: `width:${1.9 * whole}px` });
+const asked = svg("rect", { class: "frame", width: side * names.length, height: side, x: 13, rx: 3 });
+$("#matrix").append(asked, ...tokens.flatMap((i) => [
+  svg("text", { x: 13 + side * (i + .5), y: 6 }, `k${i + 1}`),
+  svg("text", { x: 6, y: 13 + side * (i + .5) }, `q${i + 1}`)]));
+
+/** Draw the weights of every query as squares whose areas are the weights. */
+function drawMatrix() {
+  for (const row of tokens) {
+    const weights = softmax(keys.map((key) => scale * dot(queries[row], key)));
+    for (const column of tokens) {
+      const width = (side - 2) * Math.sqrt(weights[column]), edge = 13 + (side - width) / 2;
+      fill(matrix[row][column], { x: edge + side * column, y: edge + side * row, width, height: width });
+    }
+  }
+  fill(asked, { y: 13 + side * asks });
+}
+
 function draw() {
+  drawMatrix();
   const query = queries[asks];
   const scores = keys.map((key) => dot(query, key));
   const weights = softmax(scores.map((score) => score * scale));
@@ -65,7 +90,7 @@ function draw() {
   const first = weights.indexOf(Math.max(...weights));
   const same = Math.max(...weights) - Math.min(...weights) < 1e-3;
   say(`${names[asks]} asks with ${vector(query)}. ${same ? "All keys get the same weight, so the output is the mean "
-    + "of the values" : `${names[first]} gets the largest weight, ${number(100 * weights[first], 0)} %`}. `
+    + "of the values" : `Most weight, ${number(100 * weights[first], 0)} %, goes to ${names[first]}`}. `
     + `The output is ${vector(tail)}.`);
 }
 
