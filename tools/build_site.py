@@ -43,6 +43,8 @@ def with_site_links(text: str, repository: str | None) -> str:
             return f"[{label}](/index.md)"
         if path.startswith("notebooks/"):
             return f"[{label}](/{path}{anchor})"
+        if path.startswith("docs/"):
+            return f"[{label}](/{path.removeprefix('docs/')}{anchor})"
         if repository is None:
             return label
         return f"[{label}](https://github.com/{repository}/blob/HEAD/{path}{anchor})"
@@ -154,10 +156,9 @@ def write_source(source: Path, repository: str | None) -> None:
     index = (SITE / "index.md").read_text(encoding="utf-8")
     index = index.replace("<!-- the series -->", series_table(repository))
     write_text(source / "index.md", index)
-    teaching = (ROOT / "docs" / "TEACHING.md").read_text(encoding="utf-8")
-    write_text(source / "teaching.md", with_site_links(teaching, repository))
-    results = (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8")
-    write_text(source / "results.md", with_site_links(results, repository))
+    for path in (ROOT / "docs").glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        write_text(source / path.name, with_site_links(text, repository))
     for picture in (ROOT / "docs").glob("results_*.png"):
         shutil.copy(picture, source)
 

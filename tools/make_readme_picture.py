@@ -1,44 +1,64 @@
-"""Draw the README's picture.
+"""Draw the README's moving picture.
 
-    python tools/make_readme_picture.py --out docs/overlay.png
+    python tools/make_readme_picture.py --out docs/overlay.gif
 
-One row for each of a few classes: the first test scene in which an image of that class is hidden,
-with the prediction of the shipped network, and the maps of the learned tokens laid over it.
+One row for each of a few test scenes: the scene, and the maps of the shipped network laid over it
+after every epoch of its training.
 """
 
 import argparse
+from io import BytesIO
 from pathlib import Path
 
-import numpy as np
+from PIL import Image
 
 from tlvit_utils import load_pretrained
-from tlvit_utils.analysis import predict_with_maps, seen_images
+from tlvit_utils.analysis import seen_images
+from tlvit_utils.analysis.epoch_maps import load_epoch_maps
 from tlvit_utils.data import CIFAR10_CLASSES, load_cifar10, load_scenes10
 from tlvit_utils.figures import image_grid, render, to_png
 from tlvit_utils.figures.overlay import enlarge
 
-CLASSES = ("horse", "ship", "frog", "dog")
-SIZE = 128
+NETWORK = "scenes_weighted_mean"
+SCENES = [0, 1, 3]  # of those whose maps were recorded
+TOKENS, SIZE = 5, 128
+MILLISECONDS, LAST = 700, 3000  # that a frame is shown, and the last one
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.gif")
     path = parser.parse_args(arguments).out
-    images, labels = load_scenes10(sizes=(0, 0, 100), base=load_cifar10(source="cifar10")).test
-    first = [int(np.argmax(labels == CIFAR10_CLASSES.index(name))) for name in CLASSES]
-    model = load_pretrained("scenes_weighted_mean")
-    probabilities, maps = predict_with_maps(model, images[first])
+    recorded = load_epoch_maps(NETWORK)
+    indices = recorded.image_indices[SCENES]
+    test = load_scenes10(sizes=(0, 0, max(indices) + 1), base=load_cifar10(source="cifar10")).test
+    images, labels = (each[indices] for each in test)
+    views = seen_images(load_pretrained(NETWORK), images)
+    names = [CIFAR10_CLASSES[label] for label in labels]
+    frames = []
+    for epoch, (maps, accuracy) in enumerate(
+        zip(recorded.maps[:, SCENES], recorded.val_accuracy, strict=True), start=1
+    ):
+        title = f"epoch {epoch} of {len(recorded.maps)}: {accuracy:.0%} of the scenes right"
+        frames.append(_frame(views, names, maps.astype("float32"), title))
+    palette = frames[-1].quantize(256)
+    frames = [frame.quantize(palette=palette) for frame in frames]
+    shown = [MILLISECONDS] * (len(frames) - 1) + [LAST]
+    frames[0].save(
+        path, save_all=True, append_images=frames[1:], duration=shown, loop=0, optimize=True
+    )
+    print(f"{path.name}: {', '.join(names)}; {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _frame(views, names, maps, title):
+    """Return a picture of what the maps `(scenes, tokens, height, width)` lie on."""
     pictures, titles = [], []
-    for i, view in enumerate(seen_images(model, images[first])):
-        predicted = probabilities[i].argmax()
-        pictures += [enlarge(view, SIZE), *(render(view, each, size=SIZE) for each in maps[i])]
-        verdict = f"{CIFAR10_CLASSES[predicted]} {probabilities[i, predicted]:.0%}"
-        titles.append(f"{CLASSES[i]} →\n{verdict}")
-        titles += [f"token {token + 1}" for token in range(maps.shape[1])]
-    figure = image_grid(pictures, titles, columns=1 + maps.shape[1])
-    path.write_bytes(to_png(figure))
-    print(f"{path.name}: " + ", ".join(titles[:: 1 + maps.shape[1]]).replace("\n", " "))
+    for view, name, each in zip(views, names, maps, strict=True):
+        pictures += [enlarge(view, SIZE), render(view, each.mean(axis=0), size=SIZE)]
+        pictures += [render(view, token, size=SIZE) for token in each[:TOKENS]]
+        titles += [name, "mean map", *(f"token {token + 1}" for token in range(TOKENS))]
+    figure = image_grid(pictures, titles, columns=2 + TOKENS, title=title)
+    return Image.open(BytesIO(to_png(figure))).convert("RGB")
 
 
 if __name__ == "__main__":
