@@ -135,8 +135,23 @@ def test_dragging_the_query_changes_weights_that_sum_to_1(open_page):
     assert numbers(page, "td:nth-child(4)") == before
 
 
-def test_the_query_moves_by_keys_and_touch(open_page, new_page):
+def test_a_finger_drags_the_query(open_page):
     page = open_page(moving.attention(QUERIES, KEYS, VALUES), has_touch=True)
+    knob = page.get_by_label("query", exact=True)
+    box = knob.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    session = page.context.new_cdp_session(page)
+    for kind, points in (
+        ("touchStart", [{"x": x, "y": y}]),
+        ("touchMove", [{"x": x - 50, "y": y}]),
+        ("touchEnd", []),
+    ):
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert float(knob.get_attribute("aria-valuenow")) < 1.2
+
+
+def test_arrow_keys_move_the_query(open_page):
+    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
     knob = page.get_by_label("query", exact=True)
     knob.focus()
     page.keyboard.press("ArrowUp")
@@ -261,7 +276,7 @@ def test_tokens_move_and_their_mean_stays(open_page):
     mean = said(VALUES.mean(0))
     places = [page.locator("td:nth-child(3)").all_inner_texts()]
     drag(page, "token 1", -40, 30)
-    for name in ("Turn", "Spread out", "Make all alike"):
+    for name in ("Turn", "Spread out", "Make all equal"):
         places.append(page.locator("td:nth-child(3)").all_inner_texts())
         page.get_by_role("button", name=name).click()
     places.append(page.locator("td:nth-child(3)").all_inner_texts())

@@ -72,6 +72,6 @@ function change(turned) {
 
 $("#turn").onclick = () => change((x, y) => [-y, x]);
 $("#spread").onclick = () => change((x, y) => [1.5 * x, 1.5 * y]);
-$("#alike").onclick = () => change(() => [0, 0]);
+$("#equal").onclick = () => change(() => [0, 0]);
 $("#reset").onclick = () => glideTo(start);
 draw();

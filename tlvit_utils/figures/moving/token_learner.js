@@ -76,16 +76,16 @@ function draw() {
     bar.style.width = `${100 * value / most}%`;
   });
   fill($("#swatch"), ofToken(token));
-  $("#swatch").style.background = step === last ? rgb(result) : "";
+  $("#swatch").style.background = rgb(range(3).map((channel) => total(channel, done) / divisor));
   const divided = { sum: "The sum is the token.",
     mean: `Divided by ${cells.length}, the number of cells, it is the token.`,
     weighted_mean: `Divided by ${number(divisor)}, the sum of the map, it is the token.` }[pooling];
-  $("#formula").textContent = done < 1 ? "Cell after cell." : step === last ? divided
+  $("#formula").textContent = done < 1 ? "One cell after another." : step === last ? divided
     : `${number(map[cell])} × ${vector(grid[cell])} = ${vector(grid[cell].map((value) => map[cell] * value))}`;
   say([
     `The grid has ${rows} × ${columns} cells.`,
-    "LayerNorm gives each cell’s numbers the mean 0 and the deviation 1, so that convolutions see its colour, "
-      + "whatever its brightness.",
+    "LayerNorm gives each cell’s numbers mean 0 and standard deviation 1. The convolutions see its hue, not how bright "
+      + "it is.",
     `Four convolutions, each of which reads 3 × 3 cells, and a sigmoid give the map of token ${token + 1}: dark is a `
       + "small weight, light a large one.",
     "The map weights the raw grid, which has not been normalised. Now the cells are added one by one.",
