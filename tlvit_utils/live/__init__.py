@@ -75,17 +75,22 @@ def page(
         raise ValueError(
             f"There are {len(models)} models and {len(images)} images; give at least one of each."
         )
-    if not isinstance(epoch_maps, Mapping):
-        epoch_maps = {next(iter(models)): epoch_maps}
+    first = next(iter(models))
+    epoch_maps = epoch_maps if isinstance(epoch_maps, Mapping) else {first: epoch_maps}
     networks = {name: describe_network(model) for name, model in models.items()}
-    first = next(iter(models.values()))
-    images = np.rint(check_images(images, first.input_shape[1])).astype("uint8")
-    labels = np.asarray(labels)
+    images = np.rint(check_images(images, models[first].input_shape[1])).astype("uint8")
+    labels, class_names = np.asarray(labels), [str(name) for name in class_names]
     _check(models, images, labels, masks, epoch_maps, class_names)
+    probabilities, maps = _answers(models[first], images)
+    of_truth = probabilities[range(len(images)), labels]
+    start = int(
+        (of_truth + (probabilities.argmax(1) == labels)).argmax()
+    )  # the surest right answer
     one = {
-        "class_names": [str(name) for name in class_names],
+        "class_names": class_names,
         "size": images.shape[1],
         "count": len(images),
+        "start": start,
         "pixels": _base64(images),
         "labels": labels.tolist(),
         "masks": None if masks is None else _base64(np.packbits(np.asarray(masks) != 0)),
@@ -100,13 +105,27 @@ def page(
             for name, model in models.items()
         ],
     }
+    columns = []
+    for i in [start, *(i for i in range(len(images)) if i != start)][:STILLS]:
+        said, true = class_names[probabilities[i].argmax()], class_names[labels[i]]
+        verdict = "right" if said == true else f"wrong, it is {true}"
+        view = as_uint8(seen_images(models[first], images[i : i + 1])[0])
+        picture = enlarge(view, 240) if maps is None else _all_maps(view, maps[i], 240)
+        columns.append((picture, [f"{said}, {probabilities[i].max():.0%} ({verdict})"]))
+    words = (
+        f"Live page of {first}. Open the notebook in Jupyter and trust it, or save the page, to "
+        "change the pictures and the network. Some of its pictures"
+        f"{'' if maps is None else ', each with its tokens’ maps, dark purple to yellow'}: "
+        + "; ".join(line for _, (line,) in columns)
+    )
     data = {"title": str(title), "sets": [one]}
-    return Page(TEMPLATE, data, *_still(models, images, labels, class_names))
+    return Page(TEMPLATE, data, encode_png(captioned(columns)), words)
 
 
 def _check(models, images, labels, masks, epoch_maps, class_names):
     """Raise a ValueError where what belongs together does not fit."""
-    size, count, classes = images.shape[1], len(images), len(class_names)
+    count, size = images.shape[:2]
+    classes = len(class_names)
     for name, model in models.items():
         takes, tells = model.input_shape[1], model.output_shape[-1]
         if (takes, tells) != (size, classes):
@@ -115,15 +134,10 @@ def _check(models, images, labels, masks, epoch_maps, class_names):
                 f"apart, but here are {size} pixels and {classes} class names; give models that "
                 "take the same images one page, and add the pages."
             )
-    if labels.shape != (count,) or labels.dtype.kind not in "ui":
+    if labels.shape != (count,) or not np.isin(labels, range(classes)).all():
         raise ValueError(
-            f"The labels have shape {labels.shape} and type {labels.dtype}, but it must be one "
-            f"integer for each of the {count} images."
-        )
-    if not ((labels >= 0) & (labels < classes)).all():
-        raise ValueError(
-            f"The labels run from {labels.min()} to {labels.max()}, but there are {classes} class "
-            "names; give one name per class."
+            f"The labels are {labels}, but there must be one integer from 0 to {classes - 1} for "
+            f"each of the {count} images."
         )
     if masks is not None and np.shape(masks) != (count, size, size):
         raise ValueError(
@@ -140,6 +154,21 @@ def _check(models, images, labels, masks, epoch_maps, class_names):
             )
 
 
+def _answers(model, images):
+    """Return the probabilities of all images, and the maps, or None without a TokenLearner."""
+    try:
+        return predict_with_maps(model, images)
+    except ValueError:
+        (probabilities,) = in_batches(model, images)
+        return probabilities, None
+
+
+def _all_maps(view, maps, size):
+    """Return a view with the maps of all tokens, one beside the other."""
+    titles = [str(token + 1) for token in range(len(maps))]
+    return tile_square(lambda token, side: render(view, maps[token], size=side), titles, size)
+
+
 def _epochs(epoch_maps) -> dict | None:
     """Return maps of every epoch with 256 steps between each one's lowest and highest value."""
     if epoch_maps is None:
@@ -154,38 +183,6 @@ def _epochs(epoch_maps) -> dict | None:
         "levels": _base64(np.rint(255 * levels).astype("uint8")),
         "limits": _base64(np.stack([low, high], axis=-1).astype("<f2")),
     }
-
-
-def _still(models, images, labels, class_names) -> tuple[bytes, str]:
-    """Return a picture of the first network's maps of a few images (PNG), and its words."""
-    (name, model), images = next(iter(models.items())), images[:STILLS]
-    views = as_uint8(seen_images(model, images))
-    try:
-        probabilities, maps = predict_with_maps(model, images)
-    except ValueError:  # no TokenLearner, so no maps
-        (probabilities,), maps = in_batches(model, images), None
-    columns = []
-    for i, view in enumerate(views):
-        said, true = class_names[probabilities[i].argmax()], class_names[labels[i]]
-        verdict = "right" if probabilities[i].argmax() == labels[i] else f"wrong, it is {true}"
-        lines = [f"{said}, {probabilities[i].max():.0%} ({verdict})"]
-        picture = enlarge(view, 240)
-        if maps is not None:
-            picture = _all_maps(view, maps[i])
-        columns.append((picture, lines))
-    words = (
-        f"Live page of {name}. Open the notebook in Jupyter and trust it, or save the page, to "
-        f"change the pictures and the network. The first {len(columns)} of its pictures"
-        f"{'' if maps is None else ', each with its tokens’ maps, dark purple to yellow'}: "
-        + "; ".join(lines[0] for _, lines in columns)
-    )
-    return encode_png(captioned(columns)), words
-
-
-def _all_maps(view, maps, size=240):
-    """Return a view with the maps of all tokens, one beside the other."""
-    titles = [str(token + 1) for token in range(len(maps))]
-    return tile_square(lambda token, side: render(view, maps[token], size=side), titles, size)
 
 
 def _base64(array) -> str:

@@ -4,7 +4,7 @@
 /** Show one picture as it is, and forget what was done to another. */
 function choosePicture(picture) {
   $("#note").textContent = "";
-  change({ picture, dabs: "", dx: 0, dy: 0, out: false });
+  change({ picture, ...UNTOUCHED });
 }
 
 const isOffered = (set, i) => (state.filter < 0 || set.labels[i] === state.filter)
@@ -13,8 +13,7 @@ const isOffered = (set, i) => (state.filter < 0 || set.labels[i] === state.filte
 let thumbs = { buttons: [] };
 
 function makeThumbs(set) {
-  const indices = [...(set.own ? [OWN] : []), ...Array(set.count).keys()];
-  const buttons = indices.map((picture) => {
+  const buttons = [...(set.own ? [OWN] : []), ...set.labels.keys()].map((picture) => {
     const canvas = element("canvas", { width: set.size, height: set.size, "aria-hidden": "true" });
     drawPixels(canvas, pixelsOf(set, picture), set.size);
     const button = element("button", { type: "button" }, canvas, element("span"));
@@ -29,6 +28,8 @@ function makeThumbs(set) {
     new Option(`${i + 1}, ${set.class_names[label]}`, i)));
 }
 
+const shownThumbs = () => thumbs.buttons.filter(({ button }) => !button.hidden);
+
 function renderThumbs() {
   const { set, known } = mainEntry();
   if (thumbs.set !== set || thumbs.version !== set.version) makeThumbs(set);
@@ -42,20 +43,18 @@ function renderThumbs() {
     button.setAttribute("aria-label", pictureName(set, picture)
       + (wrong ? `, wrongly read as ${set.class_names[said]}` : ""));
   }
-  const shown = thumbs.buttons.filter(({ button }) => !button.hidden);
-  if (shown.length && !shown.some(({ button }) => !button.tabIndex)) shown[0].button.tabIndex = 0;
+  const shown = shownThumbs();
+  if (shown.length && shown.every(({ button }) => button.tabIndex)) shown[0].button.tabIndex = 0;
   $("#filter").value = state.filter;
 }
 
 function moveAmongThumbs(event) {
-  const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-  if (!step) return;
+  const way = ARROWS[event.key], shown = shownThumbs();
+  if (!way) return;
   event.preventDefault();
-  const shown = thumbs.buttons.filter(({ button }) => !button.hidden);
   const at = shown.findIndex(({ button }) => button === document.activeElement);
-  const next = shown[clamp(at + step, 0, shown.length - 1)];
+  const next = shown[clamp(at + way[0] + way[1], 0, shown.length - 1)];
   next.button.focus();
-  next.button.scrollIntoView({ block: "nearest", inline: "nearest" });
   choosePicture(next.picture);
 }
 
@@ -75,9 +74,8 @@ async function nextWrong() {
     if (entry.known[picture] === undefined) await nextFrame();
     if (saidOf(entry, picture) === set.labels[picture]) continue;
     choosePicture(picture);
-    thumbs.buttons.find((thumb) => thumb.picture === picture)?.button.scrollIntoView(
+    return thumbs.buttons.find((thumb) => thumb.picture === picture).button.scrollIntoView(
       { block: "nearest", inline: "nearest" });
-    return;
   }
   $("#note").textContent = "There is no wrong answer among these pictures.";
 }
@@ -88,10 +86,7 @@ function guessAhead() {
   whenIdle(() => {
     const entry = mainEntry(), { set } = entry;
     const next = set.labels.findIndex((_, i) => entry.known[i] === undefined);
-    if (next >= 0) {
-      saidOf(entry, next);
-      if (entry.known[next] !== set.labels[next]) renderThumbs();
-    }
+    if (next >= 0 && saidOf(entry, next) !== set.labels[next]) renderThumbs();
     setTimeout(guessAhead, next < 0 ? 1000 : 50);
   });
 }
@@ -102,8 +97,8 @@ const MOST_BYTES = 64e6, MOST_PIXELS = 60e6;
 
 /** A file's pixels; throws an Error with one sentence where it has none that can be used. */
 async function readFile(file) {
-  if (file.size > MOST_BYTES) throw new Error(
-    `${file.name} has ${Math.round(file.size / 1e6)} MB; take a picture of at most ${MOST_BYTES / 1e6} MB.`);
+  if (file.size > MOST_BYTES) throw new Error(`${file.name} has ${Math.round(file.size / 1e6)} MB; `
+    + `take a picture of at most ${MOST_BYTES / 1e6} MB.`);
   const bitmap = await createImageBitmap(file).catch(() => {
     throw new Error(`${file.name} cannot be read as a picture; take a PNG, JPEG or WebP file.`);
   });
@@ -111,7 +106,7 @@ async function readFile(file) {
   try {
     if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
       + `take a picture of at most ${MOST_PIXELS / 1e6} million.`);
-    const canvas = element("canvas", { width, height }), context = canvas.getContext("2d");
+    const context = element("canvas", { width, height }).getContext("2d");
     context.drawImage(bitmap, 0, 0);
     return context.getImageData(0, 0, width, height);
   } finally {
@@ -121,8 +116,6 @@ async function readFile(file) {
 
 async function takeFile(file) {
   if (!file) return;
-  const note = $("#note");
-  note.textContent = "";
   try {
     const picture = await readFile(file);
     for (const set of sets)
@@ -130,6 +123,6 @@ async function takeFile(file) {
     if (state.mode === "training") change({ mode: "look" });
     choosePicture(OWN);
   } catch (error) {
-    note.textContent = error.message;
+    $("#note").textContent = error.message;
   }
 }

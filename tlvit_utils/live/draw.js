@@ -29,15 +29,7 @@ function heat(steps) {
   });
 }
 
-/** The lowest and the highest number. */
-function limitsOf(values) {
-  let low = Infinity, high = -Infinity;
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [low, high];
-}
+const limitsOf = (values) => [Math.min(...values), Math.max(...values)];
 
 const scratch = document.createElement("canvas"); // a picture of one pixel per pixel
 
@@ -57,59 +49,43 @@ function drawPixels(canvas, pixels, side) {
 }
 
 /**
- * A view (side² × 3) under a map, as pixels.
- * @param map {values, rows, columns, limits}; values outside the limits are cut
+ * A view (size² × 3) under a map, as pixels.
+ * @param map {values, side, limits}: one value per cell; those outside the limits are cut
  * @param look {style, opacity}: heat, or "spotlight", which leaves dark what is not read
  */
-function mixed(view, side, { values, rows, columns, limits: [low, high] }, { style, opacity }) {
-  const out = new Float32Array(view.length), table = HEAT[style];
-  for (let i = 0; i < side * side; i++) {
-    const row = Math.floor(Math.floor(i / side) * rows / side);
-    const column = Math.floor((i % side) * columns / side);
-    const share = high - low < 1e-9 ? 0.5 // a flat map is neither dark nor bright
-      : Math.min(Math.max((values[row * columns + column] - low) / (high - low), 0), 1);
-    const grey = (view[3 * i] + view[3 * i + 1] + view[3 * i + 2]) / 3;
-    for (let c = 0; c < 3; c++) {
-      const pixel = view[3 * i + c];
-      // The picture turns grey as heat comes, so that its colours are not taken for the map's.
-      out[3 * i + c] = table
-        ? (1 - opacity) * ((1 - opacity) * pixel + opacity * grey)
-          + opacity * table[3 * Math.round(255 * share) + c]
-        : pixel * (1 - Math.max(opacity, 0.3) * (1 - share));
-    }
+function mixed(view, size, { values, side, limits: [low, high] }, { style, opacity }) {
+  const table = HEAT[style], shares = values.map((value) => high - low < 1e-9
+    ? 0.5 // a flat map is neither dark nor bright
+    : Math.min(Math.max((value - low) / (high - low), 0), 1));
+  return Float32Array.from(view, (pixel, i) => {
+    const place = Math.floor(i / 3), row = Math.floor(Math.floor(place / size) * side / size);
+    const share = shares[row * side + Math.floor(place % size * side / size)];
+    if (!table) return pixel * (1 - Math.max(opacity, 0.3) * (1 - share));
+    // The picture turns grey as heat comes, so that its colours are not taken for the map's.
+    const grey = (view[3 * place] + view[3 * place + 1] + view[3 * place + 2]) / 3;
+    return (1 - opacity) * ((1 - opacity) * pixel + opacity * grey)
+      + opacity * table[3 * Math.round(255 * share) + i % 3];
+  });
+}
+
+/** A frame around a cell, in two colours, which show on any ground. */
+function drawCell(context, cell, side, thick) {
+  const step = context.canvas.width / side, inset = step - thick;
+  for (const [colour, line] of [["#000", thick], ["#fff", thick / 2]]) {
+    Object.assign(context, { strokeStyle: colour, lineWidth: line });
+    context.strokeRect(cell % side * step + thick / 2, Math.floor(cell / side) * step + thick / 2, inset, inset);
   }
-  return out;
-}
-
-/** A rectangle in two colours, which shows on any ground. */
-function frame(context, x, y, width, height, thick = 4) {
-  context.lineWidth = thick;
-  context.strokeStyle = "#000";
-  context.strokeRect(x + thick / 2, y + thick / 2, width - thick, height - thick);
-  context.lineWidth = thick / 2;
-  context.strokeStyle = "#fff";
-  context.strokeRect(x + thick / 2, y + thick / 2, width - thick, height - thick);
-}
-
-function drawCell(context, cell, rows, columns, thick) {
-  const width = context.canvas.width / columns, height = context.canvas.height / rows;
-  frame(context, (cell % columns) * width, Math.floor(cell / columns) * height, width, height, thick);
 }
 
 /** Each cell's share of the map's weight, in percent. */
-function drawValues(context, values, rows, columns) {
-  const { width, height } = context.canvas, sum = values.reduce((a, b) => a + b, 0) || 1;
-  context.font = `600 ${Math.round(width / columns / 3.2)}px system-ui, sans-serif`;
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.lineWidth = width / columns / 14;
+function drawValues(context, values, side) {
+  const step = context.canvas.width / side, sum = values.reduce((a, b) => a + b, 0) || 1;
+  Object.assign(context, { font: `600 ${Math.round(step / 3.2)}px system-ui, sans-serif`,
+    textAlign: "center", textBaseline: "middle", lineWidth: step / 14, strokeStyle: "#000", fillStyle: "#fff" });
   values.forEach((value, i) => {
-    const x = (i % columns + 0.5) * width / columns, y = (Math.floor(i / columns) + 0.5) * height / rows;
-    const text = (100 * value / sum).toFixed(1);
-    context.strokeStyle = "#000";
-    context.strokeText(text, x, y);
-    context.fillStyle = "#fff";
-    context.fillText(text, x, y);
+    const place = [(100 * value / sum).toFixed(1), (i % side + 0.5) * step, (Math.floor(i / side) + 0.5) * step];
+    context.strokeText(...place);
+    context.fillText(...place);
   });
 }
 
@@ -135,31 +111,26 @@ function drawOutline(context, mask, size, [first, last]) {
   context.setLineDash([]);
 }
 
-/** The colours of the scale, from left to right. */
-function drawScale(canvas, style) {
-  const context = canvas.getContext("2d"), table = HEAT[style];
-  for (let i = 0; i < 256; i++) {
-    const colour = table ? table.subarray(3 * i, 3 * i + 3) : [i, i, i];
-    context.fillStyle = `rgb(${colour.join()})`;
-    context.fillRect(i, 0, 1, 1);
-  }
+/** The colours of the scale, from left to right, as a style. */
+function scaleGradient(style) {
+  const steps = STEPS[style]?.match(/.{6}/g) ?? ["000000", "ffffff"];
+  return `linear-gradient(to right, ${steps.map((step) => `#${step}`).join()})`;
 }
 
 /** The cells of a map fly from the picture into the token that reads them: what pooling does. */
-function flow(stage, tile, values, rows, columns, colour) {
+function flow(stage, tile, values, side, colour) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const from = stage.getBoundingClientRect(), to = tile.getBoundingClientRect();
-  const [, high] = limitsOf(values), side = from.width / columns;
-  const strongest = [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, 40);
-  const layer = document.createElement("div");
+  const high = limitsOf(values)[1] || 1, step = from.width / side, layer = document.createElement("div");
   layer.className = "flow";
+  const strongest = [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, 40);
   strongest.forEach((cell, order) => {
     const square = layer.appendChild(document.createElement("i"));
-    const x = from.left + (cell % columns) * side, y = from.top + Math.floor(cell / columns) * side;
-    square.style.cssText = `left:${x}px;top:${y}px;width:${side}px;height:${side}px;background:${colour}`;
-    const way = `translate(${to.left + to.width / 2 - x - side / 2}px,`
-      + `${to.top + to.height / 2 - y - side / 2}px) scale(.15)`;
-    square.animate([{ opacity: 0.15 + 0.7 * values[cell] / (high || 1) }, { opacity: 0.3, transform: way }],
+    const x = from.left + cell % side * step, y = from.top + Math.floor(cell / side) * step;
+    square.style.cssText = `left:${x}px;top:${y}px;width:${step}px;height:${step}px;background:${colour}`;
+    const transform = `translate(${to.left + to.width / 2 - x - step / 2}px,`
+      + `${to.top + to.height / 2 - y - step / 2}px) scale(.15)`;
+    square.animate([{ opacity: 0.15 + 0.7 * values[cell] / high }, { opacity: 0.3, transform }],
       { duration: 550, delay: 8 * order, easing: "ease-in", fill: "both" });
   });
   document.body.append(layer);
@@ -180,58 +151,59 @@ function svg(name, attributes, text = "") {
 /** The accuracy over the epochs, with a cursor at one of them (from 0). */
 function accuracyCurve(accuracy, epoch) {
   const { width, height, left, right, top, bottom } = CURVE, last = accuracy.length - 1;
-  const low = Math.floor(10 * Math.min(...accuracy)) / 10;
-  const high = Math.ceil(10 * Math.max(...accuracy)) / 10;
+  const [low, high] = limitsOf(accuracy).map((end, i) => (i ? Math.ceil : Math.floor)(10 * end) / 10);
   const x = (i) => left + (right - left) * i / Math.max(last, 1);
   const y = (value) => bottom - (bottom - top) * (value - low) / Math.max(high - low, 1e-9);
-  const percent = (value) => `${Math.round(100 * value)} %`;
-  const text = (x, y, words, anchor) => svg("text", { x, y, "text-anchor": anchor }, words);
+  const text = (words, x, y, anchor) => svg("text", { x, y, "text-anchor": anchor }, words);
   const out = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label":
-    `Validation accuracy over the epochs, ${percent(accuracy[0])} to ${percent(accuracy[last])}; `
-    + `${(100 * accuracy[epoch]).toFixed(1)} % after epoch ${epoch + 1}` });
+    `Validation accuracy over the epochs, ${percent(accuracy[0], 0)} to ${percent(accuracy[last], 0)}; `
+    + `${percent(accuracy[epoch])} after epoch ${epoch + 1}` });
   out.append(
     svg("path", { d: `M${left} ${top}V${bottom}H${right}`, class: "axis" }),
     svg("path", { d: `M${x(epoch)} ${top}V${bottom}`, class: "cursor" }),
     svg("polyline", { points: accuracy.map((value, i) => `${x(i)},${y(value)}`).join(" ") }),
     svg("circle", { cx: x(epoch), cy: y(accuracy[epoch]), r: 5 }),
-    text(left - 6, top + 8, percent(high), "end"), text(left - 6, bottom, percent(low), "end"),
-    text(left, bottom + 17, "1", "middle"), text(right, bottom + 17, `${last + 1}`, "middle"),
-    text((left + right) / 2, bottom + 32, "epoch: click the curve", "middle"));
+    text(percent(high, 0), left - 6, top + 8, "end"), text(percent(low, 0), left - 6, bottom, "end"),
+    text("1", left, bottom + 17, "middle"), text(last + 1, right, bottom + 17, "middle"),
+    text("epoch: click the curve", (left + right) / 2, bottom + 32, "middle"));
   return out;
 }
 
 /** The epoch (from 0) at a place on the curve, `share` of its width from its left edge. */
 function epochAt(share, count) {
-  const { width, left, right } = CURVE;
-  const place = (share * width - left) / (right - left) * (count - 1);
+  const place = (share * CURVE.width - CURVE.left) / (CURVE.right - CURVE.left) * (count - 1);
   return Math.min(Math.max(Math.round(place), 0), count - 1);
 }
 
 // Words
 
-/** Where a map looks and how concentrated it is: the words of `maps.describe_map`. */
-function describeMap(values, rows, columns) {
-  const sum = values.reduce((a, b) => a + b, 0) || 1e-12, [, high] = limitsOf(values);
-  const strongest = [...values.keys()].filter((i) => values[i] >= high * (1 - 1e-5));
-  const where = strongest.length > 1 ? `on ${strongest.length} cells alike,`
-    : `at ${cellName(strongest[0], columns)}`;
-  let y = 0, x = 0, entropy = 0, half = 0, needed = 0;
-  values.forEach((value, i) => {
-    const weight = value / sum;
-    y += weight * (Math.floor(i / columns) + 0.5) / rows;
-    x += weight * (i % columns + 0.5) / columns;
-    entropy -= weight > 0 ? weight * Math.log(weight) : 0;
-  });
-  const falling = Array.from(values).sort((a, b) => b - a);
-  while (half < 0.5 && needed < falling.length) half += falling[needed++] / sum;
-  entropy /= Math.log(Math.max(values.length, 2));
-  return `strongest ${where} of ${rows} × ${columns}; on the whole ${placeName(x, y)}; half of its `
-    + `weight lies on ${needed} of ${values.length} cells (entropy ${Math.round(100 * entropy)} % `
-    + "of a uniform map’s)";
+const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+
+/** How many cells, the strongest first, hold half of a map's weight. */
+function cellsForHalf(values) {
+  const sum = values.reduce((a, b) => a + b, 0);
+  let held = 0;
+  return 1 + [...values].sort((a, b) => b - a).findIndex((value) => (held += value) >= sum / 2);
 }
 
-const cellName = (cell, columns) =>
-  `row ${Math.floor(cell / columns) + 1}, column ${cell % columns + 1}`;
+/** Where a map looks and how concentrated it is: the words of `maps.describe_map`. */
+function describeMap(values, side) {
+  const sum = values.reduce((a, b) => a + b, 0), [, high] = limitsOf(values);
+  if (!sum) return `0 on all ${values.length} cells`;
+  const strongest = [...values.keys()].filter((i) => values[i] >= high * (1 - 1e-5));
+  const where = strongest.length > 1 ? `on ${strongest.length} cells alike,`
+    : `at ${cellName(strongest[0], side)}`;
+  const weights = Array.from(values, (value) => value / sum);
+  const mean = (place) => weights.reduce((all, weight, i) => all + weight * (place(i) + 0.5) / side, 0);
+  const entropy = weights.reduce((all, weight) => all - (weight && weight * Math.log(weight)), 0)
+    / Math.log(values.length);
+  return `strongest ${where} of ${side} × ${side}; on the whole `
+    + `${placeName(mean((i) => i % side), mean((i) => Math.floor(i / side)))}; half of its weight `
+    + `lies on ${cellsForHalf(values)} of ${values.length} cells (entropy ${percent(entropy, 0)} of a `
+    + "uniform map’s)";
+}
+
+const cellName = (cell, side) => `row ${Math.floor(cell / side) + 1}, column ${cell % side + 1}`;
 
 function placeName(x, y) {
   const vertical = y < 0.45 ? "top" : y > 0.55 ? "bottom" : "";

@@ -37,50 +37,18 @@ function paintDabs(pixels, size, dabs) {
   return out;
 }
 
-/** The colour that most pixels outside the mask have, if a fair share of them has it; or null. */
-function groundColour(pixels, mask) {
-  const counts = new Map();
-  let outside = 0, best = null, most = 0;
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i]) continue;
-    const colour = pixels[3 * i] << 16 | pixels[3 * i + 1] << 8 | pixels[3 * i + 2];
-    const count = (counts.get(colour) ?? 0) + 1;
-    counts.set(colour, count);
-    outside++;
-    if (count > most) [best, most] = [colour, count];
-  }
-  return most > outside / 20 ? [best >> 16, best >> 8 & 255, best & 255] : null;
-}
-
 /**
- * The picture without its object. A scene has a ground of one colour, which fills the hole; in
- * another picture the surroundings grow into it, ring by ring.
+ * The picture without its object: the hole takes the colour that most pixels outside it have, which
+ * in a scene is that of the ground.
  */
-function withoutObject(pixels, size, mask) {
-  const out = Float32Array.from(pixels), hole = Uint8Array.from(mask), ground = groundColour(pixels, mask);
-  let rest = [...hole.keys()].filter((i) => hole[i]);
-  while (rest.length) {
-    const ring = [];
-    for (const i of rest) {
-      const near = ground ? [] : neighbours(i, size).filter((j) => !hole[j]);
-      if (ground) out.set(ground, 3 * i);
-      else for (let c = 0; c < 3; c++)
-        out[3 * i + c] = near.reduce((sum, j) => sum + out[3 * j + c], 0) / (near.length || 1);
-      if (ground || near.length) ring.push(i);
-    }
-    if (!ring.length) break; // the object is all there is
-    for (const i of ring) hole[i] = 0;
-    rest = rest.filter((i) => hole[i]);
-  }
-  return out;
-}
-
-function neighbours(i, size) {
-  const x = i % size, out = [];
-  if (x > 0) out.push(i - 1);
-  if (x < size - 1) out.push(i + 1);
-  if (i >= size) out.push(i - size);
-  if (i < size * (size - 1)) out.push(i + size);
+function withoutObject(pixels, mask) {
+  const counts = new Map(), out = Float32Array.from(pixels);
+  mask.forEach((inside, i) => {
+    const colour = pixels.subarray(3 * i, 3 * i + 3).join();
+    if (!inside) counts.set(colour, (counts.get(colour) ?? 0) + 1);
+  });
+  const [ground] = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
+  mask.forEach((inside, i) => inside && ground && out.set(ground.split(","), 3 * i));
   return out;
 }
 
@@ -120,18 +88,17 @@ function mapText(values) {
 
 const mapValues = (text) => Float32Array.from(text, (digit) => Number(digit) / 9);
 
-const STARTS = { // maps to start painting from, besides the learned one: weight by row and column
-  even: () => 1,
-  centre: (row, column, rows, columns) =>
-    Math.abs(row + 0.5 - rows / 2) <= rows / 4 && Math.abs(column + 0.5 - columns / 2) <= columns / 4,
-  edge: (row, column, rows, columns) =>
-    row === 0 || column === 0 || row === rows - 1 || column === columns - 1,
-  empty: () => 0,
+const STARTS = { // to start painting from: whether a cell so far from the middle has weight
+  even: () => true,
+  centre: (away, side) => away <= side / 4,
+  edge: (away, side) => away > side / 2 - 1,
+  empty: () => false,
 };
 
-function startMap(name, rows, columns) {
-  return Float32Array.from({ length: rows * columns }, (_, i) =>
-    Number(STARTS[name](Math.floor(i / columns), i % columns, rows, columns)));
+function startMap(name, side) {
+  const away = (place) => Math.abs(place + 0.5 - side / 2);
+  return Float32Array.from({ length: side * side }, (_, i) =>
+    Number(STARTS[name](Math.max(away(i % side), away(Math.floor(i / side))), side)));
 }
 
 /**
@@ -139,25 +106,9 @@ function startMap(name, rows, columns) {
  * sum, so that only the place of the weight changes, not its amount.
  */
 function replaceMaps(maps, cells, target, painted) {
-  const out = maps.slice(), total = painted.reduce((a, b) => a + b, 0);
-  for (let token = 0; token * cells < maps.length; token++) {
-    if (target >= 0 && target !== token) continue;
-    const learned = maps.subarray(token * cells, (token + 1) * cells);
-    const scale = learned.reduce((a, b) => a + b, 0) / total;
-    out.set(painted.map((weight) => weight * scale), token * cells);
-  }
-  return out;
-}
-
-/** The maps with the cells of each in another order, the same in every call with this seed. */
-function shuffledMaps(maps, cells, seed) {
-  const out = maps.slice();
-  let number = seed + 1;
-  for (let from = 0; from < out.length; from += cells)
-    for (let i = cells - 1; i > 0; i--) {
-      number = (Math.imul(number, 1664525) + 1013904223) >>> 0;
-      const j = Math.floor(number / 2 ** 32 * (i + 1));
-      [out[from + i], out[from + j]] = [out[from + j], out[from + i]];
-    }
-  return out;
+  const total = painted.reduce((a, b) => a + b, 0), sums = sumsOf(maps, cells);
+  return maps.map((value, i) => {
+    const token = Math.floor(i / cells);
+    return target < 0 || target === token ? painted[i % cells] * sums[token] / total : value;
+  });
 }

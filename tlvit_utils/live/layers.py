@@ -96,7 +96,7 @@ def describe_network(model: keras.Model) -> dict:
 
 
 def _settings(layer, shape) -> dict:
-    """Return what the page must know of a layer and of the shape of its input."""
+    """Return what the page must know of a layer, the shape of its input included."""
     if type(layer) not in KNOWN:
         known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
         kind = type(layer).__name__
@@ -112,10 +112,8 @@ def _settings(layer, shape) -> dict:
                 f"its layer {layer.name!r} has {name}={config[name]!r}, and the page knows "
                 f"{' or '.join(map(repr, sorted(values, key=str))) or 'no such setting'}"
             )
-    settings = {"kind": type(layer).__name__, "name": layer.name}
-    if isinstance(layer, RandomCropFlip):
-        settings["image_size"] = shape[1]
-    elif isinstance(layer, AveragePooling):
+    settings = {"kind": type(layer).__name__, "name": layer.name, "shape": shape[1:]}
+    if isinstance(layer, AveragePooling):
         settings["windows"] = layer.windows
     return {**settings, **{name: config[name] for name in read}}
 

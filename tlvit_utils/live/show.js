@@ -7,40 +7,40 @@
 const columns = [];
 
 function makeColumn() {
-  const root = $("#column").content.cloneNode(true).firstElementChild;
-  const column = { root, room: {}, tiles: [], main: !columns.length };
-  const select = $(".network", root), compare = $(".compare", root);
+  const root = $("#column").content.cloneNode(true).firstElementChild, main = !columns.length;
+  const column = { root, room: {}, tiles: [], main };
+  const select = $(".network", root), compare = $(".compare", root), extra = $(".extra", root);
   select.append(...entries.map(({ id, set, model }) =>
     new Option(sets.length > 1 ? `${model.name} (${set.size} pixels)` : model.name, id)));
-  select.onchange = () => change(column.main
-    ? { network: select.value, dabs: "", dx: 0, dy: 0, out: false } : { beside: select.value });
-  compare.textContent = column.main ? "Compare with another" : "Close";
+  select.onchange = () => change(main ? chosenNetwork(select.value) : { beside: select.value });
+  select.disabled = entries.length < 2;
+  compare.textContent = main ? "Compare with another" : "Close";
   compare.onclick = () => {
     const next = entries[(entries.indexOf(mainEntry()) + 1) % entries.length];
-    change({ beside: column.main ? next.id : "" });
+    change({ beside: main ? next.id : "" });
     render();
-    $(column.main ? ".column + .column .network" : ".compare").focus();
+    $(main ? ".column + .column .network" : ".compare").focus();
   };
-  select.disabled = entries.length < 2;
-  all(".turn button", root).forEach((button) => {
+  for (const button of all(".turn button", root))
     button.onclick = () => {
       const { count } = column.entry.set;
       change({ second: (state.second + Number(button.dataset.step) + count) % count });
     };
-  });
   listenToPad(column, $(".pad", root));
-  $(".extra", root).addEventListener("pointerdown", (event) => scrubCurve(column, event));
-  $(".extra", root).addEventListener("pointermove", (event) => event.buttons && scrubCurve(column, event));
-  if (column.main) $("figcaption", root).append($("#changes"));
+  extra.onpointerdown = extra.onpointermove = ({ buttons, clientX, target }) => { // on the curve
+    if (!buttons || !target.closest("svg")) return;
+    const { left, width } = target.closest("svg").getBoundingClientRect();
+    change({ epoch: epochAt((clientX - left) / width, column.entry.epochs.accuracy.length) });
+  };
+  if (main) $("figcaption", root).append($("#changes"));
   $("#columns").append(root);
   columns.push(column);
 }
 
-function scrubCurve(column, event) {
-  const curve = event.target.closest("svg"), { epochs } = column.entry;
-  if (!curve) return;
-  const { left, width } = curve.getBoundingClientRect();
-  change({ epoch: epochAt((event.clientX - left) / width, epochs.accuracy.length) });
+/** What changes with the first network: another set of pictures begins with its own first one. */
+function chosenNetwork(network) {
+  const { set } = entryOf(network);
+  return { ...UNTOUCHED, network, picture: set === mainEntry().set ? state.picture : set.start };
 }
 
 /** Make the buttons of a column's tokens, one for each. */
@@ -55,31 +55,29 @@ function makeTiles(column, count) {
     const on = element("input", { type: "checkbox", "aria-label": `token ${token + 1} on` });
     const root = element("div", { className: "token" }, button,
       element("label", { className: "tick" }, on, "on"));
-    button.onclick = () => openToken(column, token);
-    button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hoverToken(token);
-    button.onpointerleave = () => hoverToken(-1);
+    button.onclick = () => {
+      hoverOn({ token: -1 });
+      change({ token: state.token === token ? -1 : token });
+      flowInto(column);
+    };
+    button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hoverOn({ token });
+    button.onpointerleave = () => hoverOn({ token: -1 });
     on.onchange = () => switchToken(token, on, count);
     return { root, button, canvas, share, on };
   });
   $(".tokens", column.root).replaceChildren(...column.tiles.map(({ root }) => root));
 }
 
-function hoverToken(token) {
-  hover.token = token;
+function hoverOn(what) {
+  Object.assign(hover, what);
   schedule();
 }
 
-function openToken(column, token) {
-  hover.token = -1;
-  const opens = state.token !== token;
-  change({ token: opens ? token : -1 });
-  if (opens) flowInto(column, token);
-}
-
-function flowInto(column, token) {
-  const seen = look(column), { rows, columns: across } = seen.network;
-  flow($(".pad", column.root), column.tiles[token].button, mapOf(seen, token), rows, across,
-    tokenColour(token));
+/** The cells that the open token reads fly into it. */
+function flowInto(column) {
+  const seen = look(column), { token } = state;
+  if (token >= 0) flow($(".pad", column.root), column.tiles[token].button, mapOf(seen, token),
+    seen.network.side, tokenColour(token));
 }
 
 function switchToken(token, box, count) {
@@ -111,23 +109,19 @@ function render() {
   document.body.dataset.mode = state.mode;
   while (columns.length < (state.beside ? 2 : 1)) makeColumn();
   if (columns.length > 1 && !state.beside) columns.pop().root.remove();
-  Object.assign(columns[0], { entry: mainEntry(), picture: state.picture });
-  if (columns[1]) {
-    const entry = entryOf(state.beside), same = entry.set === mainEntry().set;
-    Object.assign(columns[1], { entry, picture: same ? state.picture : state.second });
-    $(".turn", columns[1].root).hidden = same;
-  }
+  const entry = mainEntry(), beside = entryOf(state.beside), same = beside?.set === entry.set;
+  Object.assign(columns[0], { entry, picture: state.picture });
+  if (beside) Object.assign(columns[1], { entry: beside, picture: same ? state.picture : state.second });
+  for (const { root, main } of columns) $(".turn", root).hidden = main || same;
   renderThumbs();
   renderTools();
   columns.forEach(renderColumn);
 }
 
 function renderColumn(column) {
-  const seen = look(column), { root, entry, main } = column, { model } = entry;
-  column.seen = seen;
+  const seen = column.seen = look(column), { root, entry, main } = column, { model } = entry;
   $(".network", root).value = entry.id;
   $(".compare", root).hidden = main && (entries.length < 2 || state.beside);
-  $(".turn", root).hidden ||= main;
   $(".facts", root).textContent = `${(model.parameters / 1e6).toFixed(2)} M weights, `
     + `${(model.multiply_adds / 1e6).toFixed(1)} M multiply-adds`;
   const count = tokenCount(seen.network);
@@ -141,12 +135,13 @@ function renderColumn(column) {
   $(".extra", root).replaceChildren(...extras(column, seen));
 }
 
-const mapStyle = () => ({ style: state.style, opacity: state.opacity / 100 });
+/** Draw a map over what the network sees. */
+function drawMap(canvas, { pass, network: { viewSize, side } }, values, limits = limitsOf(values)) {
+  const style = { style: state.style, opacity: state.opacity / 100 };
+  return drawPixels(canvas, mixed(pass.view, viewSize, { values, side, limits }, style), viewSize);
+}
 
-const sameGrid = (...two) => {
-  const [a, b] = two.map(({ entry }) => networkOf(entry));
-  return a.rows === b.rows && a.columns === b.columns;
-};
+const sameGrid = (...two) => new Set(two.map(({ entry }) => networkOf(entry).side)).size === 1;
 
 /** The cell that is pointed at or kept, or -1; columns with grids alike show the same one. */
 function shownCell(column) {
@@ -154,44 +149,38 @@ function shownCell(column) {
   return sameGrid(where, column) ? cell : -1;
 }
 
-/** Which map lies over the large picture: {values, limits, token}, or null for the picture alone. */
-function stageMap(column, seen) {
-  if (!seen.maps) return null;
-  if (state.mode === "paint" && column.main && hover.token < 0)
-    return { values: mapValues(state.painted), limits: [0, 1], token: -1 };
+/** The token whose map lies over the large picture, or -1. */
+function shownToken({ maps, network }) {
   const token = hover.token >= 0 ? hover.token : state.token;
-  return token >= 0 && token < seen.network.numTokens ? { values: mapOf(seen, token), token } : null;
+  return maps && token < network.numTokens ? token : -1;
 }
 
 function renderStage(column, seen, limits) {
-  const { network: { rows, columns: across, viewSize, extent }, pass, set } = seen;
-  const canvas = $(".pad canvas", column.root), map = stageMap(column, seen);
-  const ends = map && (map.limits ?? limits ?? limitsOf(map.values));
-  const context = drawPixels(canvas, map
-    ? mixed(pass.view, viewSize, { ...map, rows, columns: across, limits: ends }, mapStyle())
-    : pass.view, viewSize);
-  const mask = state.outline && maskOf(set, seen.picture);
-  if (mask && !state.out) drawOutline(context, set === mainEntry().set
-    ? movedMask(mask, set.size, state.dx, state.dy) : mask, set.size, extent);
-  if (map && state.values) drawValues(context, map.values, rows, across);
-  const cell = shownCell(column);
-  if (cell >= 0) drawCell(context, cell, rows, across, 6);
-  const [low, high] = all(".scale span", column.root), shown = ends ?? limits;
-  low.textContent = shown ? shown[0].toFixed(3) : "lowest";
-  high.textContent = shown ? shown[1].toFixed(3) : "highest";
-  $(".scale", column.root).hidden = !seen.maps;
-  drawScale($(".scale canvas", column.root), state.style);
-  $(".pad", column.root).style.setProperty("--token", map?.token >= 0 ? tokenColour(map.token) : "transparent");
+  const { root, main } = column, { network: { side, viewSize, extent }, pass, set } = seen;
+  const paints = state.mode === "paint" && main && hover.token < 0;
+  const token = paints ? -1 : shownToken(seen), canvas = $(".pad canvas", root);
+  const map = paints ? mapValues(state.painted) : token < 0 ? null : mapOf(seen, token);
+  const ends = paints ? [0, 1] : limits ?? (map && limitsOf(map));
+  const context = map ? drawMap(canvas, seen, map, ends) : drawPixels(canvas, pass.view, viewSize);
+  const mask = state.outline && maskNow(seen), cell = shownCell(column);
+  if (mask) drawOutline(context, mask, set.size, extent);
+  if (map && state.values) drawValues(context, map, side);
+  if (cell >= 0) drawCell(context, cell, side, 6);
+  all(".scale span", root).forEach((end, i) => {
+    end.textContent = ends ? ends[i].toFixed(3) : ["lowest", "highest"][i];
+  });
+  $(".scale", root).hidden = !seen.maps;
+  $(".scale i", root).style.background = scaleGradient(state.style);
+  $(".pad", root).style.setProperty("--token", token < 0 ? "transparent" : tokenColour(token));
 }
 
 function renderTiles(column, seen, limits) {
-  const { rows, columns: across, viewSize } = seen.network, off = tokensOff(), cell = shownCell(column);
+  const off = tokensOff(), cell = shownCell(column);
   const shares = seen.maps && cell >= 0 ? sharesOn(seen, cell) : null;
   column.tiles.forEach(({ root, button, canvas, share, on }, token) => {
-    const values = mapOf(seen, token), isOff = off.includes(token);
-    const context = drawPixels(canvas, mixed(seen.pass.view, viewSize,
-      { values, rows, columns: across, limits: limits ?? limitsOf(values) }, mapStyle()), viewSize);
-    if (cell >= 0) drawCell(context, cell, rows, across, 4);
+    const isOff = off.includes(token);
+    const context = drawMap(canvas, seen, mapOf(seen, token), limits ?? undefined);
+    if (cell >= 0) drawCell(context, cell, seen.network.side, 4);
     button.setAttribute("aria-pressed", state.token === token);
     root.classList.toggle("off", isOff);
     on.checked = !isOff;
@@ -200,24 +189,24 @@ function renderTiles(column, seen, limits) {
 }
 
 const signed = (points) => {
-  const text = points.toFixed(1);
-  return Number(text) > 0 ? `+${text}` : Number(text) < 0 ? text.replace("-", "−") : "0.0";
+  const text = Math.abs(points).toFixed(1);
+  return text === "0.0" ? text : `${points > 0 ? "+" : "−"}${text}`;
 };
 
+const barCell = (className = "bar") => element("td", { className }, element("div"));
+
 function renderBars(column, seen) {
-  const { set, probabilities, before: { probabilities: before } } = seen;
-  const table = $(".bars", column.root), [body] = table.tBodies;
-  const best = bestOf(probabilities);
+  const { set, probabilities, before: { probabilities: before } } = seen, best = bestOf(probabilities);
+  const table = $(".bars", column.root), verdict = $(".verdict", column.root);
   if (column.classes !== set) { // rows of another set's classes
     column.classes = set;
-    body.replaceChildren(...set.class_names.map((name) => element("tr", {},
+    table.tBodies[0].replaceChildren(...set.class_names.map((name) => element("tr", {},
       element("th", { scope: "row" }, element("span", { textContent: name }), element("small")),
-      element("td", { className: "bar" }, element("div")), element("td"),
-      element("td", { className: "change bar" }, element("div")), element("td", { className: "change" }))));
+      barCell(), element("td"), barCell("change bar"), element("td", { className: "change" }))));
   }
   table.classList.toggle("changed", seen.changed);
   const truth = labelOf(set, seen.picture);
-  [...body.rows].forEach((row, i) => {
+  [...table.tBodies[0].rows].forEach((row, i) => {
     const [name, bar, number, shift, points] = row.cells, difference = probabilities[i] - before[i];
     row.className = i === best ? "best" : "";
     name.lastChild.textContent = i === truth ? " true" : "";
@@ -227,123 +216,89 @@ function renderBars(column, seen) {
     shift.firstChild.style.width = `${50 * Math.abs(difference)}%`;
     points.textContent = signed(100 * difference);
   });
-  const verdict = $(".verdict", column.root);
-  verdict.textContent = verdictOf(seen, best, truth);
-  verdict.className = `verdict ${truth === null ? "" : truth === best ? "right" : "wrong"}`;
-}
-
-function verdictOf({ set, probabilities }, best, truth) {
   const said = `${set.class_names[best]}, ${percent(probabilities[best], 0)}`;
-  if (truth === null) return said;
-  return best === truth ? `✓ ${said}: right` : `✗ ${said}: wrong, it is ${set.class_names[truth]}`;
+  verdict.textContent = truth === null ? said : best === truth ? `✓ ${said}: right`
+    : `✗ ${said}: wrong, it is ${set.class_names[truth]}`;
+  verdict.className = `verdict ${truth === null ? "" : truth === best ? "right" : "wrong"}`;
 }
 
 // What stands below the bars
 
 function extras(column, seen) {
-  const cell = shownCell(column), out = [], words = (text) => element("p", { textContent: text });
-  if (state.mode === "training" && column.entry.epochs) {
-    const { accuracy } = column.entry.epochs;
-    return [accuracyCurve(accuracy, epochOf(column.entry.epochs))];
-  }
-  if (state.mode === "paint" && column.main) return scoreboard(column, seen);
-  if (seen.maps && cell >= 0) out.push(words(readersOf(seen, cell)));
-  const on = weightOnObject(seen);
-  if (on) out.push(words(`${percent(on.weight, 0)} of the maps’ weight lies on the object, which `
-    + `covers ${percent(on.area, 0)} of what the network sees.`));
-  return out;
+  const { epochs } = column.entry, cell = shownCell(column), on = weightOnObject(seen), words = [];
+  if (state.mode === "training" && epochs) return [accuracyCurve(epochs.accuracy, epochOf(epochs))];
+  if (state.mode === "paint" && column.main) return scoreboard(seen);
+  if (seen.maps && cell >= 0) words.push(readersOf(seen, cell));
+  if (on) words.push(`${percent(on.weight, 0)} of the maps’ weight lies on the object, which covers `
+    + `${percent(on.area, 0)} of what the network sees.`);
+  return words.map((textContent) => element("p", { textContent }));
 }
 
 function readersOf(seen, cell) {
   const shares = sharesOn(seen, cell), order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
   const say = (token) => `token ${token + 1} (${percent(shares[token])} of its weight)`;
-  const name = cellName(cell, seen.network.columns);
-  return `${name[0].toUpperCase()}${name.slice(1)} is read most by ${say(order[0])} and least by `
+  return `The cell in ${cellName(cell, seen.network.side)} is read most by ${say(order[0])} and least by `
     + `${say(order.at(-1))}. A uniform map has ${percent(1 / seen.cells)} on every cell.`;
 }
 
-const SHUFFLES = 8;
-
-/** The probability of the watched class with the painted map and with those it must beat. */
-function scoresOf(column, seen) {
-  const { label, learned, cells, set } = seen;
-  const among = (maps) => {
-    const chosen = seen.learned.slice(); // the other tokens keep theirs
-    for (let t = 0; t < seen.network.numTokens; t++)
-      if (state.token < 0 || state.token === t) chosen.set(mapOf(seen, t, maps), t * cells);
-    return predictWith(seen, chosen)[label];
-  };
-  const depends = [column.room.pass.key, state.maps, state.other, state.off, state.token, label];
-  const rivals = remembered(column.room, "rivals", depends, () => [
-    ["learned map", predictWith(seen, learned)[label]],
-    ["even map", among(flatMaps(learned, cells))],
-    [`learned map, cells shuffled (mean of ${SHUFFLES})`, Array.from({ length: SHUFFLES }, (_, i) =>
-      among(shuffledMaps(learned, cells, i))).reduce((a, b) => a + b, 0) / SHUFFLES],
-  ]);
+/** The reader's map beside the learned one, and the probability of the watched class with each. */
+function scoreboard(seen) {
+  const { label, learned, cells, network: { side } } = seen, { token } = state;
+  const flat = flatMaps(learned, cells), even = learned.map((value, i) =>
+    token < 0 || Math.floor(i / cells) === token ? flat[i] : value); // the other tokens keep theirs
+  const score = (maps) => predictWith(seen, maps)[label], painted = mapValues(state.painted);
+  const rivals = [["the learned map", score(learned)], ["an even map", score(even)]];
   const mine = /[1-9]/.test(state.painted) ? [["your map", seen.probabilities[label]]] : [];
-  return { name: set.class_names[label], mine, rivals };
-}
-
-function verdictOnMap({ mine, rivals }) {
-  if (!mine.length) return "Nothing is painted yet.";
-  const beaten = rivals.filter(([, score]) => mine[0][1] > score).map(([name]) => name);
-  const missed = rivals.filter(([, score]) => mine[0][1] <= score).map(([name]) => name);
-  const list = (names, join) => names.map((name) => `the ${name}`).join(join);
-  const parts = [beaten.length && `beats ${list(beaten, " and ")}`,
-    missed.length && `does not beat ${list(missed, " or ")}`];
-  return `Your map ${parts.filter(Boolean).join(", but ")}.`;
-}
-
-function scoreboard(column, seen) {
-  const scores = scoresOf(column, seen), { rows, columns: across, viewSize } = seen.network;
-  const values = state.token < 0 ? meanMap(seen.learned, seen.cells).subarray(0, seen.cells)
-    : mapOf(seen, state.token, seen.learned);
-  const picture = (map, words) => {
-    const canvas = element("canvas", { width: 192, height: 192, role: "img", "aria-label":
-      `${words}: ${limitsOf(map)[1] ? describeMap(map, rows, across) : "nothing"}` });
-    drawPixels(canvas, mixed(seen.pass.view, viewSize, { values: map, rows, columns: across,
-      limits: words === "yours" ? [0, 1] : limitsOf(map) }, mapStyle()), viewSize);
+  const list = (names) => names.map(([name]) => name).join(" and ");
+  const beaten = list(rivals.filter(([, score]) => mine[0]?.[1] > score));
+  const missed = list(rivals.filter(([, score]) => mine[0]?.[1] <= score));
+  const words = [beaten && `beats ${beaten}`, missed && `does not beat ${missed}`].filter(Boolean);
+  const picture = (map, words, limits) => {
+    const canvas = element("canvas", { width: 192, height: 192, role: "img",
+      "aria-label": `${words}: ${describeMap(map, side)}` });
+    drawMap(canvas, seen, map, limits);
     return element("figure", {}, canvas, element("figcaption", { textContent: words }));
   };
-  const body = element("tbody", {}, ...[...scores.mine, ...scores.rivals].map(([name, score]) => {
-    const bar = element("div");
-    bar.style.width = `${100 * score}%`;
-    return element("tr", { className: name === "your map" ? "best" : "" },
-      element("th", { scope: "row", textContent: name }),
-      element("td", { className: "bar" }, bar), element("td", { textContent: percent(score) }));
-  }));
+  const rows = [...mine, ...rivals].map(([name, score], i) => {
+    const bar = barCell();
+    bar.firstChild.style.width = `${100 * score}%`;
+    return element("tr", { className: mine.length && !i ? "best" : "" },
+      element("th", { scope: "row", textContent: name }), bar,
+      element("td", { textContent: percent(score) }));
+  });
   return [
-    element("div", { className: "pair" }, picture(mapValues(state.painted), "yours"),
-      picture(values, state.token < 0 ? "learned (mean)" : "learned")),
-    element("p", { className: "win", textContent: verdictOnMap(scores) }),
-    element("table", { className: "bars" },
-      element("caption", { textContent: `Probability of ${scores.name} with` }), body)];
+    element("div", { className: "pair" }, picture(painted, "yours", [0, 1]),
+      picture(learnedMap(seen), token < 0 ? "learned (mean)" : "learned")),
+    element("p", { className: "win", textContent: mine.length
+      ? `Your map ${words.join(", but ")}.` : "Nothing is painted yet." }),
+    element("table", { className: "bars" }, element("caption", { textContent:
+      `Probability of ${seen.set.class_names[label]} with` }), element("tbody", {}, ...rows))];
 }
+
+/** The learned map that the reader's stands against: of the open token, or the mean of all. */
+const learnedMap = (seen) => state.token < 0 ? meanMap(seen.learned, seen.cells).subarray(0, seen.cells)
+  : mapOf(seen, state.token, seen.learned);
 
 // Words: for screen readers, for the address, and below the picture
-
-function say(words) {
-  if (!playing) $("#say").textContent = words;
-}
 
 function settle() {
   if (scheduled) render(); // a busy browser has not drawn yet
   for (const column of columns) {
-    const { seen, root } = column, { network: { rows, columns: across } } = seen;
-    const token = seen.maps && state.token < seen.network.numTokens ? state.token : -1;
-    const map = token >= 0 && `Token ${token + 1}: ${describeMap(mapOf(seen, token), rows, across)}.`;
-    const what = `What the network sees of ${pictureName(seen.set, seen.picture)}`;
-    const painted = state.mode === "paint" && column.main && (/[1-9]/.test(state.painted)
-      ? `Your map: ${describeMap(mapValues(state.painted), rows, across)}.` : "Nothing is painted yet.");
-    $(".words", root).textContent = painted || map || `${what}.`;
-    $(".pad canvas", root).setAttribute("aria-label", `${what}. ${painted || map || ""}`);
-    const where = shownCell(column) >= 0 ? `; ${cellName(shownCell(column), across)}` : "";
+    const { seen, root } = column, { side } = seen.network, cell = shownCell(column);
+    const what = `What the network sees of ${pictureName(seen.set, seen.picture)}.`;
+    const token = state.token < seen.network.numTokens && seen.maps ? state.token : -1;
+    const map = state.mode === "paint" && column.main
+      ? `Your map: ${describeMap(mapValues(state.painted), side)}.`
+      : token >= 0 ? `Token ${token + 1}: ${describeMap(mapOf(seen, token), side)}.` : "";
+    $(".words", root).textContent = map || what;
+    $(".pad canvas", root).setAttribute("aria-label", `${what} ${map}`);
     $(".pad", root).setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode
-      === "picture" && tool() === MOVE ? "move the object" : "choose one, Enter acts"}${where}`);
+      === "picture" && tool() === MOVE ? "move the object" : "choose one, Enter acts"}`
+      + (cell >= 0 ? `; ${cellName(cell, side)}` : ""));
     column.tiles.forEach(({ button, share }, i) => button.setAttribute("aria-label",
-      `Token ${i + 1}${share.textContent && `, ${share.textContent}`}: ${describeMap(mapOf(seen, i), rows, across)}`));
+      `Token ${i + 1}${share.textContent && `, ${share.textContent}`}: ${describeMap(mapOf(seen, i), side)}`));
   }
   const extra = all(".extra > p", columns[0].root).map((p) => p.textContent).join(" ");
-  say(`${$(".verdict", columns[0].root).textContent}. ${extra}`);
+  if (!playing) $("#say").textContent = `${$(".verdict", columns[0].root).textContent}. ${extra}`;
   keepAddress();
 }

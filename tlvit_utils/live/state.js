@@ -4,7 +4,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** A new element with properties, attributes written with a dash or "role", and children. */
 function element(name, properties = {}, ...children) {
@@ -41,19 +41,21 @@ function networkOf(entry, seed = 0) {
   return entry.random;
 }
 
+/** The number of tokens that have maps: 0 without a reduction, and for a strided convolution. */
+const tokenCount = ({ reduction, numTokens }) => reduction?.pooling ? numTokens : 0;
+
 // What is chosen. All of it is numbers, words and ticks, so that it can stand in an address.
 
+const UNTOUCHED = { dabs: "", dx: 0, dy: 0, out: false }; // a picture
+const UNCHANGED = { ...UNTOUCHED, off: "", maps: "own", seed: 0 }; // picture and network
 const DEFAULTS = {
-  network: "0.0", beside: "", picture: 0, second: 0, filter: -1, mode: "look",
-  token: -1, cell: -1, style: "viridis", scale: "own", opacity: 60, values: false, outline: false,
-  tool: "", dabs: "", dx: 0, dy: 0, out: false,
-  off: "", maps: "own", other: 1, seed: 0,
-  pen: "9", painted: "", epoch: -1,
+  network: "0.0", beside: "", picture: sets[0].start, second: 0, filter: -1, mode: "look", token: -1,
+  cell: -1, style: "viridis", scale: "own", opacity: 60, values: false, outline: false, tool: "",
+  ...UNCHANGED, other: 1, pen: "9", painted: "", epoch: -1,
 };
 const CHOICES = { mode: ["look", "picture", "network", "paint", "training"], pen: ["9", "4", "0"],
   style: ["viridis", "cividis", "spotlight"], scale: ["own", "shared"],
   maps: ["own", "flat", "mean", "other"] };
-const UNCHANGED = { dabs: "", dx: 0, dy: 0, out: false, off: "", maps: "own", seed: 0 };
 const state = { ...DEFAULTS };
 const hover = { token: -1, cell: -1, column: null }; // what the pointer is on; not part of the state
 
@@ -69,34 +71,27 @@ function change(patch) {
   schedule();
 }
 
-/** The number of tokens that have maps: 0 without a reduction, and for a strided convolution. */
-const tokenCount = ({ reduction, numTokens }) => reduction?.pooling ? numTokens : 0;
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
 /** Whatever an address says, make the state one that the page can show. */
 function tidy() {
   if (!entryOf(state.network)) state.network = entries[0].id;
   if (!entryOf(state.beside)) state.beside = "";
-  const { set, epochs } = mainEntry(), network = networkOf(mainEntry());
-  const cells = network.rows * network.columns, tokens = tokenCount(network);
+  const { set, epochs } = mainEntry(), network = networkOf(mainEntry()), tokens = tokenCount(network);
   for (const [name, choices] of Object.entries(CHOICES))
     if (!choices.includes(state[name])) state[name] = DEFAULTS[name];
-  if ((state.mode === "paint" && !tokens) || (state.mode === "training" && !epochs)) state.mode = "look";
-  state.picture = clamp(state.picture, set.own ? OWN : 0, set.count - 1);
+  if ((state.mode === "paint" && !tokens) || (state.mode === "training" && !epochs))
+    state.mode = "look";
+  const ends = { picture: [set.own ? OWN : 0, set.count - 1], other: [0, set.count - 1],
+    second: [0, (entryOf(state.beside)?.set ?? set).count - 1], cell: [-1, network.cells - 1],
+    token: [-1, tokens - 1], filter: [-1, set.class_names.length - 1], opacity: [0, 100],
+    epoch: [-1, (epochs?.accuracy.length ?? 0) - 1] };
+  for (const [name, [low, high]] of Object.entries(ends)) state[name] = clamp(state[name], low, high);
   if (state.mode === "training" && !epochs.pictures.includes(state.picture))
-    Object.assign(state, { picture: epochs.pictures[0], dabs: "", dx: 0, dy: 0, out: false });
-  const second = state.beside && entryOf(state.beside).set;
-  state.second = clamp(state.second, 0, (second || set).count - 1);
-  state.other = clamp(state.other, 0, set.count - 1);
-  state.filter = clamp(state.filter, -1, set.class_names.length - 1);
-  state.token = clamp(state.token, -1, tokens - 1);
-  state.cell = clamp(state.cell, -1, cells - 1);
-  state.opacity = clamp(state.opacity, 0, 100);
-  state.epoch = clamp(state.epoch, -1, epochs ? epochs.accuracy.length - 1 : -1);
+    Object.assign(state, { picture: epochs.pictures[0], ...UNTOUCHED });
   const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < tokens);
   state.off = off.length < tokens ? off.sort((a, b) => a - b).join() : "";
   if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
-  if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "0".repeat(cells);
+  if (!/^\d+$/.test(state.painted) || state.painted.length !== network.cells)
+    state.painted = "0".repeat(network.cells);
   const mask = maskOf(set, state.picture);
   if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false, outline: false });
   else if (state.dx || state.dy) {
@@ -109,20 +104,17 @@ function tidy() {
 /** The state as text: what differs from the beginning. */
 function stateText() {
   const said = Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]
-    && !(name === "painted" && !+value) && !(name === "picture" && value === OWN));
+    && !(name === "painted" && !/[1-9]/.test(value)) && !(name === "picture" && value === OWN));
   return new URLSearchParams(said).toString();
 }
 
 function readState(text) {
   const said = new URLSearchParams(text.slice(text.indexOf("#") + 1));
-  const read = Object.entries(DEFAULTS).map(([name, before]) => {
-    const value = said.get(name);
-    if (value === null) return [name, before];
+  change(Object.fromEntries(Object.entries(DEFAULTS).map(([name, before]) => {
+    const value = said.get(name) ?? String(before), number = parseInt(value);
     if (typeof before === "boolean") return [name, value === "true"];
-    if (typeof before !== "number") return [name, value];
-    return [name, Number.isFinite(parseInt(value)) ? parseInt(value) : before];
-  });
-  change(Object.fromEntries(read));
+    return [name, typeof before === "string" ? value : Number.isFinite(number) ? number : before];
+  })));
 }
 
 // What follows. Each column remembers its results by what they depend on.
@@ -137,7 +129,7 @@ function editedPixels(set, picture, { dabs, dx, dy, out }) {
   let pixels = pixelsOf(set, picture);
   const mask = maskOf(set, picture);
   if (mask && (dx || dy || out)) {
-    const empty = remembered(set, "empty", [picture], () => withoutObject(pixels, set.size, mask));
+    const empty = remembered(set, "empty", [picture], () => withoutObject(pixels, mask));
     pixels = out ? empty : moveObject(pixels, empty, set.size, mask, dx, dy);
   }
   return dabs ? paintDabs(pixels, set.size, dabs) : pixels;
@@ -147,18 +139,15 @@ const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilitie
 
 /** All numbers that a column shows. */
 function look(column) {
-  const { entry, picture, room } = column, { set } = entry;
-  const plain = networkOf(entry), network = networkOf(entry, state.seed);
-  const edits = set === mainEntry().set ? state : UNCHANGED;
-  const untouched = [entry.id, picture, set.version];
-  const edit = [edits.dabs, edits.dx, edits.dy, edits.out], edited = edit.some(Boolean);
-  const before = remembered(room, "before", untouched, () => plain.run(pixelsOf(set, picture)));
-  const pixels = remembered(room, "pixels", [...untouched, ...edit],
-    () => editedPixels(set, picture, edits));
-  const pass = remembered(room, "pass", [...untouched, ...edit, state.seed],
-    () => edited || state.seed ? network.run(pixels) : before);
-  const seen = { entry, network, set, picture, before, pass, cells: network.rows * network.columns,
-    maps: pass.maps, probabilities: pass.probabilities };
+  const { entry, picture, room } = column, { set } = entry, network = networkOf(entry, state.seed);
+  const { dabs, dx, dy, out } = set === mainEntry().set ? state : UNTOUCHED;
+  const untouched = [entry.id, picture, set.version], edit = [dabs, dx, dy, out, state.seed];
+  const before = remembered(room, "before", untouched, () =>
+    networkOf(entry).run(pixelsOf(set, picture)));
+  const pass = remembered(room, "pass", [...untouched, ...edit], () => edit.some(Boolean)
+    ? network.run(editedPixels(set, picture, { dabs, dx, dy, out })) : before);
+  const seen = { entry, network, set, picture, before, pass, cells: network.cells, maps: pass.maps,
+    probabilities: pass.probabilities, moved: { dx, dy, out } };
   if (pass.maps) changeMaps(column, seen);
   seen.changed = pass !== before || seen.probabilities !== pass.probabilities;
   seen.label = labelOf(set, picture) ?? bestOf(before.probabilities);
@@ -166,8 +155,8 @@ function look(column) {
 }
 
 /** Put the maps that are asked for in place of the network's own, and predict with them. */
-function changeMaps(column, seen) {
-  const { entry, network, set, pass, cells } = seen;
+function changeMaps({ entry, room, main }, seen) {
+  const { network, set, pass, cells } = seen;
   if (state.mode === "training" && entry.epochs) {
     const n = entry.epochs.pictures.indexOf(seen.picture);
     if (n >= 0) seen.maps = entry.epochs.maps(epochOf(entry.epochs), n);
@@ -175,55 +164,46 @@ function changeMaps(column, seen) {
   }
   if (state.maps === "flat") seen.maps = flatMaps(pass.maps, cells);
   if (state.maps === "mean") seen.maps = meanMap(pass.maps, cells);
-  if (state.maps === "other") seen.maps = otherMaps(column, network, set);
+  if (state.maps === "other")
+    seen.maps = remembered(room, "other", [entry.id, state.other, state.seed], () =>
+      network.run(pixelsOf(set, Math.min(state.other, set.count - 1))).maps);
   seen.learned = seen.maps;
-  const painted = state.mode === "paint" && column === columns[0] && mapValues(state.painted);
-  if (painted && painted.some((weight) => weight))
-    seen.maps = replaceMaps(seen.maps, cells, state.token, painted);
+  if (state.mode === "paint" && main && /[1-9]/.test(state.painted))
+    seen.maps = replaceMaps(seen.maps, cells, state.token, mapValues(state.painted));
   const off = tokensOff().filter((token) => token < network.numTokens);
   if (seen.maps !== pass.maps || off.length) seen.probabilities = predictWith(seen, seen.maps, off);
 }
 
-const otherMaps = ({ entry, room }, network, set) =>
-  remembered(room, "other", [entry.id, state.other, state.seed], () =>
-    network.run(pixelsOf(set, Math.min(state.other, set.count - 1))).maps);
-
 function predictWith({ network, pass }, maps, off = tokensOff()) {
-  const tokens = network.pool(pass.grid, maps);
   const kept = [...Array(network.numTokens).keys()].filter((token) => !off.includes(token));
-  return network.predict(kept.length < network.numTokens && kept.length
-    ? keepTokens(tokens, network.dim, kept) : tokens);
+  const tokens = network.pool(pass.grid, maps);
+  return network.predict(kept.length ? keepTokens(tokens, network.dim, kept) : tokens);
 }
 
 const mapOf = (seen, token, maps = seen.maps) =>
   maps.subarray(token * seen.cells, (token + 1) * seen.cells);
 
 /** The part of each token's weight that lies on a cell. */
-function sharesOn(seen, cell) {
-  return Array.from({ length: seen.network.numTokens }, (_, token) => {
-    const map = mapOf(seen, token);
-    return map[cell] / (map.reduce((a, b) => a + b, 0) || 1);
-  });
+const sharesOn = (seen, cell) => sumsOf(seen.maps, seen.cells).map((sum, token) =>
+  mapOf(seen, token)[cell] / (sum || 1));
+
+/** The mask of the object where it is now; null without one, or where it is taken out. */
+function maskNow({ set, picture, moved: { dx, dy, out } }) {
+  const mask = out ? null : maskOf(set, picture);
+  return mask && (dx || dy) ? movedMask(mask, set.size, dx, dy) : mask;
 }
 
 /** How much of the weight of all maps lies on the object, and how much of the view it covers. */
 function weightOnObject(seen) {
-  const { set, network: { rows, columns, extent: [first, last] } } = seen;
-  const original = maskOf(set, seen.picture);
-  if (!original || !seen.maps || state.out) return null;
-  const moved = set === mainEntry().set && (state.dx || state.dy);
-  const mask = moved ? movedMask(original, set.size, state.dx, state.dy) : original;
-  const covered = new Float32Array(seen.cells), step = (last - first) / rows;
-  let weight = 0, sum = 0;
-  for (let i = 0; i < mask.length; i++) {
-    const row = Math.floor((Math.floor(i / set.size) + 0.5 - first) / step);
-    const column = Math.floor((i % set.size + 0.5 - first) / step);
-    if (row >= 0 && column >= 0 && row < rows && column < columns)
-      covered[row * columns + column] += mask[i] / (step * step);
-  }
-  seen.maps.forEach((value, i) => {
-    sum += value;
-    weight += value * covered[i % seen.cells];
+  const { set: { size }, cells, maps, network: { side, extent: [first, last] } } = seen;
+  const mask = maskNow(seen), step = (last - first) / side, covered = new Float32Array(cells);
+  if (!mask || !maps) return null;
+  mask.forEach((inside, i) => {
+    const [row, column] = [Math.floor(i / size), i % size].map((at) => Math.floor((at + 0.5 - first) / step));
+    if (row >= 0 && column >= 0 && row < side && column < side)
+      covered[row * side + column] += inside / step ** 2;
   });
-  return { weight: weight / (sum || 1), area: covered.reduce((a, b) => a + b, 0) / seen.cells };
+  const sum = maps.reduce((a, b) => a + b, 0) || 1;
+  return { weight: maps.reduce((all, value, i) => all + value * covered[i % cells], 0) / sum,
+    area: covered.reduce((a, b) => a + b, 0) / cells };
 }
