@@ -47,6 +47,7 @@ def page(
     epoch_maps=None,
     *,
     class_names=CIFAR10_CLASSES,
+    start=None,
     title="TokenLearner, live",
 ) -> Page:
     """Make a page in which networks run on these pictures, and can be changed.
@@ -63,6 +64,8 @@ def page(
         epoch_maps: the model's `pretrained.EpochMaps`, or a dict of them by the models' names. Its
             `image_indices` are those of `images`.
         class_names: name of each label.
+        start: index of the picture that the page opens on; by default the one that the first model
+            answers rightly and most surely.
         title: of the page.
 
     Raises:
@@ -82,10 +85,9 @@ def page(
     labels, class_names = np.asarray(labels), [str(name) for name in class_names]
     _check(models, images, labels, masks, epoch_maps, class_names)
     probabilities, maps = _answers(models[first], images)
-    of_truth = probabilities[range(len(images)), labels]
-    start = int(
-        (of_truth + (probabilities.argmax(1) == labels)).argmax()
-    )  # the surest right answer
+    if start is None:
+        of_truth = probabilities[range(len(images)), labels]
+        start = int((of_truth + (probabilities.argmax(axis=1) == labels)).argmax())
     one = {
         "class_names": class_names,
         "size": images.shape[1],

@@ -46,6 +46,15 @@ function renderThumbs() {
   const shown = shownThumbs();
   if (shown.length && shown.every(({ button }) => button.tabIndex)) shown[0].button.tabIndex = 0;
   $("#filter").value = state.filter;
+  reveal($("#thumbs"), $("#thumbs [aria-current=true]"));
+}
+
+/** Scroll a row sideways to what has been chosen in it, once; the page itself stays where it is. */
+function reveal(row, chosen) {
+  if (!chosen || row.revealed === chosen) return;
+  const [edges, place] = [row, chosen].map((each) => each.getBoundingClientRect());
+  row.scrollLeft += Math.min(place.left - edges.left, 0) || Math.max(place.right - edges.right, 0);
+  row.revealed = chosen;
 }
 
 function moveAmongThumbs(event) {
@@ -73,9 +82,7 @@ async function nextWrong() {
     if (!isOffered(set, picture)) continue;
     if (entry.known[picture] === undefined) await nextFrame();
     if (saidOf(entry, picture) === set.labels[picture]) continue;
-    choosePicture(picture);
-    return thumbs.buttons.find((thumb) => thumb.picture === picture).button.scrollIntoView(
-      { block: "nearest", inline: "nearest" });
+    return choosePicture(picture);
   }
   $("#note").textContent = "There is no wrong answer among these pictures.";
 }

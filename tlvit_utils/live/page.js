@@ -13,6 +13,7 @@ function renderTools() {
     tab.tabIndex = chosen ? 0 : -1;
     $(`#tools-${mode}`).hidden = !chosen;
   }
+  reveal($("#modes"), $("#modes [aria-selected=true]"));
   if (epochs) {
     const epoch = epochOf(epochs), last = epochs.accuracy.length;
     $("[name=epoch]").max = last - 1;

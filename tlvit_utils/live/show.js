@@ -9,15 +9,20 @@ const columns = [];
 function makeColumn() {
   const root = $("#column").content.cloneNode(true).firstElementChild, main = !columns.length;
   const column = { root, room: {}, tiles: [], main };
+  const choice = (id) => { // another set of pictures begins with its own first one
+    const { set } = entryOf(id), { start } = set;
+    if (set === column.entry.set) return main ? { ...UNTOUCHED, network: id } : { beside: id };
+    return main ? { ...UNTOUCHED, network: id, picture: start } : { beside: id, second: start };
+  };
   const select = $(".network", root), compare = $(".compare", root), extra = $(".extra", root);
   select.append(...entries.map(({ id, set, model }) =>
     new Option(sets.length > 1 ? `${model.name} (${set.size} pixels)` : model.name, id)));
-  select.onchange = () => change(main ? chosenNetwork(select.value) : { beside: select.value });
+  select.onchange = () => change(choice(select.value));
   select.disabled = entries.length < 2;
   compare.textContent = main ? "Compare with another" : "Close";
   compare.onclick = () => {
     const next = entries[(entries.indexOf(mainEntry()) + 1) % entries.length];
-    change({ beside: main ? next.id : "" });
+    change(main ? { beside: next.id, second: next.set.start } : { beside: "" });
     render();
     $(main ? ".column + .column .network" : ".compare").focus();
   };
@@ -35,12 +40,6 @@ function makeColumn() {
   if (main) $("figcaption", root).append($("#changes"));
   $("#columns").append(root);
   columns.push(column);
-}
-
-/** What changes with the first network: another set of pictures begins with its own first one. */
-function chosenNetwork(network) {
-  const { set } = entryOf(network);
-  return { ...UNTOUCHED, network, picture: set === mainEntry().set ? state.picture : set.start };
 }
 
 /** Make the buttons of a column's tokens, one for each. */
