@@ -53,7 +53,8 @@ function renderThumbs() {
 function reveal(row, chosen) {
   if (!chosen || row.revealed === chosen) return;
   const [edges, place] = [row, chosen].map((each) => each.getBoundingClientRect());
-  row.scrollLeft += Math.min(place.left - edges.left, 0) || Math.max(place.right - edges.right, 0);
+  const [before, after] = [place.left - edges.left - 8, place.right - edges.right + 8];
+  row.scrollLeft += Math.min(before, 0) || Math.max(after, 0);
   row.revealed = chosen;
 }
 

@@ -12,7 +12,8 @@ function makeColumn() {
   const choice = (id) => { // another set of pictures begins with its own first one
     const { set } = entryOf(id), { start } = set;
     if (set === column.entry.set) return main ? { ...UNTOUCHED, network: id } : { beside: id };
-    return main ? { ...UNTOUCHED, network: id, picture: start } : { beside: id, second: start };
+    return main ? { ...UNTOUCHED, network: id, picture: start, filter: -1 }
+      : { beside: id, second: start };
   };
   const select = $(".network", root), compare = $(".compare", root), extra = $(".extra", root);
   select.append(...entries.map(({ id, set, model }) =>
@@ -248,9 +249,9 @@ function scoreboard(seen) {
   const score = (maps) => predictWith(seen, maps)[label], painted = mapValues(state.painted);
   const rivals = [["the learned map", score(learned)], ["an even map", score(even)]];
   const mine = /[1-9]/.test(state.painted) ? [["your map", seen.probabilities[label]]] : [];
-  const list = (names) => names.map(([name]) => name).join(" and ");
-  const beaten = list(rivals.filter(([, score]) => mine[0]?.[1] > score));
-  const missed = list(rivals.filter(([, score]) => mine[0]?.[1] <= score));
+  const names = (wins, join) => rivals.filter(([, score]) => mine[0]?.[1] > score === wins)
+    .map(([name]) => name).join(join);
+  const beaten = names(true, " and "), missed = names(false, " or ");
   const words = [beaten && `beats ${beaten}`, missed && `does not beat ${missed}`].filter(Boolean);
   const picture = (map, words, limits) => {
     const canvas = element("canvas", { width: 192, height: 192, role: "img",
