@@ -115,6 +115,17 @@ def test_constraints_pin_what_pyproject_asks_for(committed, constraints):
     assert {re.match(r"[\w-]+", each)[0] for each in wanted} <= set(pinned)
 
 
+def test_the_lowest_versions_are_those_that_pyproject_allows(committed):
+    project = tomllib.loads(read(committed / "pyproject.toml"))["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["course"]
+    lowest = re.findall(
+        r"^([\w-]+)==([\d.]+)", read(committed / ".ci" / "lowest.txt"), re.MULTILINE
+    )
+    asked = dict(each.split(">=") for each in wanted)
+    pinned = {name: version.removesuffix(".0") for name, version in lowest}
+    assert asked.items() <= pinned.items()
+
+
 def test_no_file_holds_a_path_of_a_machine_or_an_index(texts):
     patterns = (MACHINE_PATH, INDEX_ADDRESS)
     found = {name: p.search(text) for name, text in texts.items() for p in patterns}

@@ -174,7 +174,7 @@ def test_mixed_bfloat16(cls, arguments, randomise):
 def test_nothing_larger_than_the_grid_is_built(cls):
     import tensorflow as tf
 
-    options = {"bottleneck_dim": 8} if cls is TokenLearnerV11 else {}
+    options = {"bottleneck_dim": 4} if cls is TokenLearnerV11 else {}
     layer = make_learner(cls, **options)
 
     @tf.function
