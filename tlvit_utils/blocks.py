@@ -119,6 +119,17 @@ class TransformerBlock(layers.Layer):
         x = x + self.mlp(self.norm2(x), training=training)
         return (x, scores) if return_attention_scores else x
 
+    def compute_output_shape(self, input_shape, return_attention_scores=False):
+        batch, tokens, _ = input_shape
+        scores = (batch, self.num_heads, tokens, tokens)
+        return (input_shape, scores) if return_attention_scores else input_shape
+
+    def compute_output_spec(self, x, return_attention_scores=False, training=None):
+        shapes = self.compute_output_shape(tuple(x.shape), return_attention_scores)
+        if not return_attention_scores:
+            return keras.KerasTensor(shapes, dtype=self.compute_dtype)
+        return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+
     def get_config(self):
         return {
             **super().get_config(),

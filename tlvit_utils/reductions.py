@@ -12,7 +12,7 @@ from keras import layers, ops
 
 from tlvit_utils._validation import check_count, check_num_tokens
 from tlvit_utils.blocks import LAYER_NORM_EPSILON
-from tlvit_utils.token_learner import grid_shape, softmax_pooling, to_grid
+from tlvit_utils.token_learner import GridToTokens, grid_shape, softmax_pooling, to_grid
 
 
 class GroupedPointwiseConv2D(layers.Conv2D):
@@ -30,7 +30,7 @@ class GroupedPointwiseConv2D(layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class GroupedTokenLearner(layers.Layer):
+class GroupedTokenLearner(GridToTokens):
     """The early v1.1 of the published example's authors, with grouped 1×1 convolutions.
 
     LayerNorm, a 1×1 convolution in groups to the input's width, a 1×1 convolution to `num_tokens`
@@ -57,6 +57,7 @@ class GroupedTokenLearner(layers.Layer):
                 f"num_groups is {self.num_groups}, which does not divide the input's width {dim}; "
                 "choose a divisor."
             )
+        self.input_spec = layers.InputSpec(axes={-1: dim})
         # Made here, where the width is known; Keras lists weights in the order of assignment.
         options = {
             "use_bias": False,
@@ -86,7 +87,7 @@ class GroupedTokenLearner(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class PatchMerger(layers.Layer):
+class PatchMerger(GridToTokens):
     """PatchMerger: attention from learned queries, one for each token, to the cells.
 
     LayerNorm, then the product of each cell with each query, divided by the square root of the
@@ -110,6 +111,7 @@ class PatchMerger(layers.Layer):
 
     def build(self, input_shape):
         shape = (None, *grid_shape(input_shape))
+        self.input_spec = layers.InputSpec(axes={-1: shape[-1]})
         self.norm.build(shape)
         self.queries.build(shape)
         self.built = True
@@ -125,7 +127,7 @@ class PatchMerger(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class TopKTokens(layers.Layer):
+class TopKTokens(GridToTokens):
     """Keep the cells whose vectors are the longest, in this order, and drop the others.
 
     There are no weights, and no gradient says which cells to keep; the network in front learns to
@@ -176,7 +178,7 @@ def window_grid(height, width, num_tokens):
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class AveragePooling(layers.Layer):
+class AveragePooling(GridToTokens):
     """The grid cut into equal windows, row by row; each token is the mean of one."""
 
     def __init__(self, num_tokens, **kwargs):
@@ -200,7 +202,7 @@ class AveragePooling(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class StridedConvolution(layers.Layer):
+class StridedConvolution(GridToTokens):
     """A convolution whose kernel and stride are one window of `AveragePooling`."""
 
     def __init__(self, num_tokens, **kwargs):

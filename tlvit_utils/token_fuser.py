@@ -83,6 +83,9 @@ class TokenFuser(layers.Layer):
         fused = ops.einsum("b...s,bsc->b...c", masks, tokens)  # masks: (batch, ..., num_tokens)
         return self.dropout(fused, training=training)
 
+    def compute_output_shape(self, tokens_shape, grid_shape):
+        return grid_shape
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -24,6 +24,8 @@ def grid_shape(shape):
             f"The input has shape {tuple(shape)}, but TokenLearner must know every size except "
             "the batch's; give the model's Input a fixed shape."
         )
+    if 0 in shape[1:]:
+        raise ValueError(f"The input has shape {tuple(shape)}, which holds no cells.")
     if len(shape) == 4:
         return tuple(shape[1:])
     tokens, dim = shape[1:]
@@ -55,8 +57,24 @@ def softmax_pooling(logits, values):
     return tokens, ops.reshape(maps, (-1, num_tokens, height, width))
 
 
+class GridToTokens(layers.Layer):
+    """Base of the layers that make `num_tokens` tokens of a grid: the shapes that come out."""
+
+    def compute_output_shape(self, input_shape, return_attention_maps=False):
+        height, width, dim = grid_shape(input_shape)
+        tokens = (input_shape[0], self.num_tokens, dim)
+        maps = (input_shape[0], self.num_tokens, height, width)
+        return (tokens, maps) if return_attention_maps else tokens
+
+    def compute_output_spec(self, x, return_attention_maps=False, training=None):
+        shapes = self.compute_output_shape(x.shape, return_attention_maps)
+        if not return_attention_maps:
+            return keras.KerasTensor(shapes, dtype=self.compute_dtype)
+        return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+
+
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class TokenLearner(layers.Layer):
+class TokenLearner(GridToTokens):
     """TokenLearner v1: each learned token is a weighted sum over the whole grid.
 
     LayerNorm, then four 3×3 "same" convolutions without bias and with as many filters as tokens
@@ -102,6 +120,7 @@ class TokenLearner(layers.Layer):
 
     def build(self, input_shape):
         height, width, dim = grid_shape(input_shape)
+        self.input_spec = layers.InputSpec(axes={-1: dim})
         self.norm.build((None, height, width, dim))
         for conv in self.convs:
             conv.build((None, height, width, dim))
@@ -137,7 +156,7 @@ class TokenLearner(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class TokenLearnerV11(layers.Layer):
+class TokenLearnerV11(GridToTokens):
     """TokenLearner v1.1: each learned token is a softmax-weighted mean of the whole grid.
 
     LayerNorm, then an MLP (a bottleneck with GELU, tanh form, and one output per token) applied
@@ -165,6 +184,7 @@ class TokenLearnerV11(layers.Layer):
 
     def build(self, input_shape):
         shape = (None, *grid_shape(input_shape))
+        self.input_spec = layers.InputSpec(axes={-1: shape[-1]})
         self.norm.build(shape)
         self.mlp.build(shape)
         self.built = True

@@ -231,3 +231,50 @@ def test_a_new_process_predicts_the_same_bits(predictions, i):
     assert len(there) == 2 * len(here)  # from the model's file, then from the weights' file
     for expected, output in zip(here * 2, there, strict=True):
         np.testing.assert_array_equal(output, expected.astype("float32"))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("cls", "arguments", "maps"),
+    [(*each, maps) for each in ARGUMENTS for maps in (False, each[0] not in WITHOUT_MAPS)],
+)
+def test_what_a_functional_model_expects_is_what_comes_out(cls, arguments, maps, policy):
+    layer = cls(**arguments, dtype=policy)
+    inputs = inputs_of(cls)
+    options = {"return_attention_maps": True} if maps else {}
+    expected = layer.compute_output_spec(*(keras.KerasTensor(x.shape) for x in inputs), **options)
+    outputs = layer(*inputs, **options)
+    for spec, output in zip(keras.tree.flatten(expected), keras.tree.flatten(outputs), strict=True):
+        assert (spec.shape, spec.dtype) == (
+            tuple(output.shape),
+            keras.backend.standardize_dtype(output.dtype),
+        )
+    shape = layer.compute_output_shape(*(x.shape for x in inputs))
+    assert tuple(shape) == keras.tree.flatten(expected)[0].shape
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments"), [each for each in ARGUMENTS if each[0] is not TokenFuser]
+)
+def test_frames_of_a_video_by_time_distributed(cls, arguments):
+    layer = cls(**arguments)
+    video = keras.Input((3, 4, 5, 8))
+    model = keras.Model(video, keras.layers.TimeDistributed(layer)(video))
+    frames = random_array(2, 3, 4, 5, 8)
+    tokens = convert_to_numpy(model(frames))
+    for clip, of_frames in zip(frames, tokens, strict=True):
+        np.testing.assert_allclose(of_frames, convert_to_numpy(layer(clip)), atol=1e-5)
+
+
+@every_learner
+def test_a_grid_without_cells_is_refused(cls):
+    with pytest.raises(ValueError, match=r"\(2, 0, 5, 8\), which holds no cells"):
+        make_learner(cls)(np.zeros((2, 0, 5, 8), "float32"))
+
+
+@pytest.mark.parametrize("cls", [TokenLearner, TokenLearnerV11, GroupedTokenLearner, PatchMerger])
+def test_another_width_at_the_second_call_is_refused(cls):
+    layer = make_learner(cls)
+    layer(random_array(2, 4, 5, 8))
+    with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 8"):
+        layer(random_array(2, 4, 5, 12))
