@@ -15,7 +15,11 @@ const SUM_EPSILON = 1e-4; // of the weighted mean
 // Numbers as the page's data holds them
 
 /** base64 -> Uint8Array */
-const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+function bytes(text) {
+  const letters = atob(text), out = new Uint8Array(letters.length);
+  for (let i = 0; i < out.length; i++) out[i] = letters.charCodeAt(i);
+  return out;
+}
 
 /** base64 of bits as numpy.packbits packs them -> Uint8Array of 0 and 1 */
 function bits(text, length) {
@@ -25,10 +29,14 @@ function bits(text, length) {
 
 /** base64 of little-endian float16 -> Float32Array */
 function halves(text) {
-  return Float32Array.from(new Uint16Array(bytes(text).buffer), (half) => {
-    const sign = half & 0x8000 ? -1 : 1, exponent = (half >> 10) & 31, rest = half & 1023;
-    return sign * (exponent ? 2 ** (exponent - 15) * (1 + rest / 1024) : 2 ** -24 * rest);
-  });
+  const half = new Uint16Array(bytes(text).buffer), out = new Float32Array(half.length);
+  const word = new Uint32Array(out.buffer); // the same numbers as bits
+  for (let i = 0; i < half.length; i++) {
+    const sign = (half[i] & 0x8000) << 16, exponent = (half[i] >> 10) & 31, rest = half[i] & 1023;
+    if (exponent) word[i] = sign | ((exponent + 112) << 23) | (rest << 13);
+    else out[i] = (sign ? -1 : 1) * rest * 2 ** -24;
+  }
+  return out;
 }
 
 // Products and functions of rows
