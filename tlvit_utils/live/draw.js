@@ -54,18 +54,22 @@ function drawPixels(canvas, pixels, side) {
  * @param look {style, opacity}: heat, or "spotlight", which leaves dark what is not read
  */
 function mixed(view, size, { values, side, limits: [low, high] }, { style, opacity }) {
-  const table = HEAT[style], shares = values.map((value) => high - low < 1e-9
-    ? 0.5 // a flat map is neither dark nor bright
-    : Math.min(Math.max((value - low) / (high - low), 0), 1));
-  return Float32Array.from(view, (pixel, i) => {
-    const place = Math.floor(i / 3), row = Math.floor(Math.floor(place / size) * side / size);
-    const share = shares[row * side + Math.floor(place % size * side / size)];
-    if (!table) return pixel * (1 - Math.max(opacity, 0.3) * (1 - share));
-    // The picture turns grey as heat comes, so that its colours are not taken for the map's.
-    const grey = (view[3 * place] + view[3 * place + 1] + view[3 * place + 2]) / 3;
-    return (1 - opacity) * ((1 - opacity) * pixel + opacity * grey)
-      + opacity * table[3 * Math.round(255 * share) + i % 3];
-  });
+  const out = new Float32Array(view.length), table = HEAT[style];
+  for (let i = 0; i < size * size; i++) {
+    const row = Math.floor(Math.floor(i / size) * side / size), column = Math.floor(i % size * side / size);
+    const share = high - low < 1e-9 ? 0.5 // a flat map is neither dark nor bright
+      : Math.min(Math.max((values[row * side + column] - low) / (high - low), 0), 1);
+    const grey = (view[3 * i] + view[3 * i + 1] + view[3 * i + 2]) / 3;
+    for (let c = 0; c < 3; c++) {
+      const pixel = view[3 * i + c];
+      // The picture turns grey as heat comes, so that its colours are not taken for the map's.
+      out[3 * i + c] = table
+        ? (1 - opacity) * ((1 - opacity) * pixel + opacity * grey)
+          + opacity * table[3 * Math.round(255 * share) + c]
+        : pixel * (1 - Math.max(opacity, 0.3) * (1 - share));
+    }
+  }
+  return out;
 }
 
 /** A frame around a cell, in two colours, which show on any ground. */
