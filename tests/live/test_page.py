@@ -24,8 +24,9 @@ NAMES = ["cat", "dog", FOREIGN]
 def networks(randomise):
     """v1, v1.1 and none, tiny; 4 × 4 cells, 3 tokens."""
     config = ViTConfig(
-        resized_size=SIZE, crop_size=SIZE, patch_size=8, projection_dim=8, num_layers=2, num_heads=2,
-        key_dim=4, mlp_units=(8,), num_tokens=3, token_learner_after=0, num_classes=len(NAMES),
+        resized_size=SIZE, crop_size=SIZE, patch_size=8, projection_dim=8, num_layers=2,
+        num_heads=2, key_dim=4, mlp_units=(8,), num_tokens=3, token_learner_after=0,
+        num_classes=len(NAMES),
     )  # fmt: skip
     configs = {
         "one": config,
