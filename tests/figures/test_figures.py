@@ -230,6 +230,17 @@ def test_curves_of_two_runs():
     assert [text.get_text() for text in legend.texts] == list(by_name)
 
 
+def test_curves_of_a_run_that_goes_on_keep_their_axis():
+    history = {"at": [0.5, 1.0, 1.5], "loss": [3.0, 2.0, 1.0], "val_loss": [1.5]}
+    loss, _ = figures.curves_figure({"live": history}, epochs=4).axes
+    train, validation = loss.lines
+    np.testing.assert_array_equal(train.get_xdata(), history["at"])
+    np.testing.assert_array_equal(validation.get_xdata(), [1])
+    assert loss.get_xlim() == (0, pytest.approx(4, abs=0.1))
+    assert train.get_linestyle() != validation.get_linestyle()
+    assert train.get_markerfacecolor() != validation.get_markerfacecolor()
+
+
 def test_the_walk_shows_accuracy_with_its_error_and_cost_in_order():
     accuracy, cost = figures.walk_figure(ROWS, [0.01, 0.02]).axes
     assert [label.get_text() for label in accuracy.get_yticklabels()] == [

@@ -166,39 +166,40 @@ def test_format_seconds(seconds, text):
     assert format_seconds(seconds) == text
 
 
-def draw_two_epochs():
-    """Return, for each time that the curves were drawn, the losses that they showed."""
+def draw_two_epochs(epochs=(0, 1)):
+    """Return the curves after two epochs of four batches, and what was drawn after each point."""
     drawn = []
 
-    def draw(history):
-        drawn.append(history["loss"].copy())
+    def draw(history, epochs):
+        drawn.append((history["at"].copy(), epochs))
         return Figure()
 
-    curves = LiveCurves(draw)
+    curves = LiveCurves(draw, points=2)
+    curves.set_params({"epochs": 3, "steps": 4})
     curves.on_train_begin()
-    curves.on_epoch_end(0, {"loss": 2.0})
-    curves.on_epoch_end(1, {"loss": 1.0})
-    return drawn
+    for epoch in epochs:
+        curves.on_epoch_begin(epoch)
+        for batch, mean in enumerate((4.0, 3.0, 3.0, 2.0)):  # over the epoch so far, as Keras logs
+            curves.on_train_batch_end(batch, {"loss": mean})
+        curves.on_epoch_end(epoch, {"loss": 2.0, "val_loss": 2.5 - epoch})
+    return curves, drawn
 
 
-def test_curves_grow_with_every_epoch_in_place(notebook):
-    assert draw_two_epochs() == [[2.0], [2.0, 1.0]]
+def test_curves_have_points_within_the_epochs_and_grow_in_place(notebook):
+    curves, drawn = draw_two_epochs()
+    assert curves.history["at"] == [0.5, 1.0, 1.5, 2.0]
+    assert curves.history["loss"] == [3.0, 1.0, 3.0, 1.0]  # each of its two batches alone
+    assert curves.history["val_loss"] == [2.5, 1.5]
+    assert drawn == [([0.5, 1.0, 1.5, 2.0][:n], 3) for n in (1, 2, 3, 4)]
     assert notebook.handles == 1
-    assert "after 2 epochs" in notebook.shown[-1]["text/plain"]
+    assert "2 of 3 epochs" in notebook.shown[-1]["text/plain"]
 
 
 def test_the_epochs_before_a_resumed_training_are_empty(notebook):
-    drawn = []
-
-    def draw(history):
-        drawn.append(history["loss"].copy())
-        return Figure()
-
-    curves = LiveCurves(draw)
-    curves.on_train_begin()
-    curves.on_epoch_end(2, {"loss": 1.0})
-    assert drawn == [[pytest.approx(math.nan, nan_ok=True)] * 2 + [1.0]]
+    curves, _ = draw_two_epochs(epochs=[2])
+    assert curves.history["at"] == [2.5, 3.0]
+    assert curves.history["val_loss"] == [pytest.approx(math.nan, nan_ok=True)] * 2 + [0.5]
 
 
 def test_curves_are_drawn_in_a_notebook_only():
-    assert draw_two_epochs() == []
+    assert draw_two_epochs()[1] == []

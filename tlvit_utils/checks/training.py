@@ -1,10 +1,97 @@
-"""Checks for the exercises of notebook 05."""
+"""Checks for notebook 05: the training step that the learner builds, and the exercises."""
 
 from functools import partial
 
+import keras
 import numpy as np
+from keras import initializers, layers
 
-from tlvit_utils.checks.comparison import compare, exercise, random, sizes, softmax
+from tlvit_utils.checks.comparison import (
+    CheckError,
+    NotDoneError,
+    compare,
+    exercise,
+    random,
+    sizes,
+    softmax,
+    to_numpy,
+)
+
+
+def train_step(model, loss_function, optimizer, images, labels):
+    """Change the weights once, as Keras does on every backend, and return the batch's loss."""
+    if model.optimizer is not optimizer:
+        model.compile(optimizer, loss_function, jit_compile=False)
+    return model.train_on_batch(images, labels)
+
+
+@exercise(name="train_step", ours=train_step)
+def check_train_step(answer):
+    """Check `train_step(model, loss_function, optimizer, images, labels)` (notebook 05).
+
+    On TensorFlow, whose way of taking gradients the notebook shows. It must leave the weights that
+    Keras's own step leaves.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise NotDoneError("it needs the TensorFlow backend")
+    images = random(np.random.default_rng(0), 6, 5)
+    labels = np.array([0, 1, 2, 0, 1, 2])
+
+    def after(step, training=True):
+        model = _model_of_three_classes(training)
+        optimizer = keras.optimizers.SGD(1.0)
+        loss_function = keras.losses.SparseCategoricalCrossentropy()
+        loss = step(model, loss_function, optimizer, images, labels)
+        return [to_numpy(weight) for weight in model.trainable_weights], loss
+
+    before = _model_of_three_classes().get_weights()
+    expected, expected_loss = after(train_step)
+    try:
+        weights, loss = after(answer)
+    except CheckError as error:
+        if "No gradients provided" in str(error) or "None" in str(error):
+            raise CheckError(
+                "There is no gradient: the tape saw nothing that leads from the weights to the "
+                "loss. Compute probabilities and loss inside the `with`, and ask for the gradient "
+                "of the loss.",
+                error.details,
+            ) from error
+        raise
+    if _equal(weights, before):
+        raise CheckError("The weights are what they were: apply the gradients to them.")
+    if _equal(weights, after(train_step, training=False)[0]):
+        raise CheckError(
+            "The network ran as at inference, without dropout and augmentation: call it with "
+            "`training=True`."
+        )
+    uphill = [2 * start - end for start, end in zip(before, expected, strict=True)]
+    if _equal(weights, uphill):
+        raise CheckError("This goes uphill: the loss grows.")
+    if not _equal(weights, expected):
+        raise CheckError("The weights moved, but not as they must: not by the loss's gradient.")
+    if np.shape(to_numpy(loss)) != () or not np.isclose(float(loss), float(expected_loss)):
+        raise CheckError(
+            "The weights are right. Return the loss, one number.",
+            {"expected": f"{float(expected_loss):.4f}", "got": f"{to_numpy(loss)}"},
+        )
+    return "the weights after a step, and the loss"
+
+
+def _equal(weights, expected):
+    return all(np.allclose(*pair, atol=1e-5) for pair in zip(weights, expected, strict=True))
+
+
+def _model_of_three_classes(training=True):
+    """Return a small network with dropout, always with the same weights and draws."""
+    kernels = [initializers.GlorotUniform(seed=seed) for seed in (0, 1)]
+    return keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(8, activation="relu", kernel_initializer=kernels[0]),
+            layers.Dropout(0.5 if training else 0.0, seed=0),
+            layers.Dense(3, activation="softmax", kernel_initializer=kernels[1]),
+        ]
+    )
 
 
 @exercise
@@ -41,12 +128,15 @@ def check_top_k_share(answer):
             ).mean(),
             "You looked at the most probable class alone, which is top-1.": (place == 0).mean(),
             "You counted the images; divide by their number.": (place < k).sum(),
+            "You divided by k as well: one of an image's k classes can be the true one, not all of "
+            "them.": (place < k).mean() / k,
             "Sorted over the wrong axis: the classes of an image compete, not the images.": (
                 (along_images == labels[:, None]).any(axis=1).mean()
             ),
         }
 
-    compare(answer, right, wrong, draw)
+    three = np.array([[0.5, 0.2, 0.2, 0.1], [0.4, 0.1, 0.3, 0.2], [0.1, 0.6, 0.2, 0.1]])
+    compare(answer, right, wrong, draw, small=(three, np.array([0, 2, 0]), 2))
     return "3 random sets of images"
 
 
@@ -111,7 +201,7 @@ def check_smoothed_crossentropy(answer):
             "Another logarithm: take the natural one, np.log.": loss / np.log(2),
         }
 
-    compare(answer, right, wrong, draw)
+    compare(answer, right, wrong, draw, small=(np.array([[0.7, 0.2, 0.1]]), np.array([0]), 0.3))
     return "the targets, the sum and the mean, 3 random batches"
 
 
@@ -128,7 +218,9 @@ def check_adamw_step(answer):
         m = (1 - 0.9 ** (step - 1)) * random(rng, *shape)  # as large as after the steps before
         v = (1 - 0.999 ** (step - 1)) * rng.uniform(0.5, 2, shape)
         rates = rng.uniform(0.1, 0.3, 2)
-        return random(rng, *shape), random(rng, *shape), m, v, step, *rates
+        scale = np.where(np.arange(shape[1]) % 2, 1e-5, 1)  # where gradients are tiny, 1e-7 counts
+        gradient = scale * random(rng, *shape)
+        return random(rng, *shape), gradient, scale * m, scale**2 * v, step, *rates
 
     def averages(gradient, m, v, first=0.9, second=0.999):
         return first * m + (1 - first) * gradient, second * v + (1 - second) * gradient**2
@@ -173,6 +265,12 @@ def check_adamw_step(answer):
             "be subtracted from `step`.": move(*shifted(step - 1)),
             "Off by one in the bias correction: the first step has the number 1, so nothing is to "
             "be added to `step`.": move(*shifted(step + 1)),
+            "1e-7 stands inside the root; add it to the root.": np.stack(
+                [decayed - learning_rate * mean / np.sqrt(square + 1e-7), new_m, new_v]
+            ),
+            "The 1e-7 in the divisor is missing.": np.stack(
+                [decayed - learning_rate * mean / np.sqrt(square), new_m, new_v]
+            ),
             "The root of v is missing.": np.stack(
                 [decayed - learning_rate * mean / (square + 1e-7), new_m, new_v]
             ),
@@ -196,5 +294,6 @@ def check_adamw_step(answer):
             "makes its own.": np.stack([moved, mean, square]),
         }
 
-    compare(answer, right, wrong, draw)
+    weights, gradient, m, v = (np.array([x]) for x in (1.0, 0.5, 0.05, 0.00025))
+    compare(answer, right, wrong, draw, small=(weights, gradient, m, v, 2, 0.1, 0.05))
     return "the weights, m and v, 3 random steps"

@@ -1,13 +1,45 @@
-"""Checks for the exercises of notebook 04."""
+"""Checks for notebook 04: the network that the learner builds, and the exercises."""
 
+from collections import Counter
 from functools import partial
 
 import keras
 import numpy as np
+from keras import layers, ops
 
 from tlvit_utils.blocks import TransformerBlock
 from tlvit_utils.checks.comparison import CheckError, compare, exercise, sizes, to_numpy
+from tlvit_utils.token_learner import TokenLearner
 from tlvit_utils.vit import ViTConfig, build_vit
+
+SMALL = ViTConfig.light(num_tokens=3).replace(
+    patch_size=8,
+    projection_dim=8,
+    num_layers=4,
+    num_heads=2,
+    key_dim=4,
+    mlp_units=(12, 8),
+    dropout_rate=0.4,
+    token_learner_after=1,
+)
+
+
+@exercise(name="build_vit", ours=build_vit)
+def check_build_vit(answer):
+    """Check `build_vit(config)`, a Keras model (notebook 04), on a small network.
+
+    With the package's weights it must predict what the package's does.
+    """
+    none = _model(answer, SMALL.replace(num_tokens=None))
+    if any(isinstance(layer, TokenLearner) for layer in none.layers):
+        raise CheckError("With num_tokens=None there must be no TokenLearner.")
+    _compare_blocks(none, [16, 16, 16, 16])
+    model, reference = _model(answer, SMALL), build_vit(SMALL)
+    _compare_blocks(model, [16, 16, 3, 3])
+    _compare_configs(model, reference)
+    _compare_names(model)
+    _compare_predictions(model, reference)
+    return "two small networks: their parts, and the package's predictions with its weights"
 
 
 @exercise
@@ -38,7 +70,7 @@ def check_tokens_read(answer):
             "block reads.": np.append(num_patches, early),
         }
 
-    compare(answer, right, wrong, draw)
+    compare(answer, right, wrong, draw, small=(4, 64, 4, 2))
     return "3 random networks"
 
 
@@ -74,7 +106,7 @@ def check_block_macs(answer):
             ),
         }
 
-    compare(answer, right, wrong, draw)
+    compare(answer, right, wrong, draw, small=(2, 3, 2, 1, 4))
     return "blocks of 3 random sizes"
 
 
@@ -85,70 +117,151 @@ def check_create_pyramid(answer):
     `token_learners` says after which block how many tokens remain. With one of them it must be the
     network of `build_vit`; with two, each block must read the right number of tokens.
     """
-    config = ViTConfig.light(num_tokens=3).replace(
-        patch_size=8,
-        projection_dim=8,
-        num_layers=4,
-        num_heads=2,
-        key_dim=4,
-        mlp_units=(12, 8),
-        dropout_rate=0.4,
-        token_learner_after=1,
-    )
-    _compare_blocks(_model(answer, config, {1: 9, 2: 4}), [16, 16, 9, 4])
-    one = _model(answer, config, {1: 3})
+    _compare_blocks(_model(answer, SMALL, {1: 9, 2: 4}), [16, 16, 9, 4])
+    one = _model(answer, SMALL, {1: 3})
     _compare_blocks(one, [16, 16, 3, 3])
-    _compare_predictions(one, build_vit(config))
+    _compare_predictions(one, build_vit(SMALL))
     return "the place of two TokenLearners, and build_vit's predictions with one"
 
 
 def _model(answer, *arguments):
-    model = answer(*arguments)
+    try:
+        model = answer(*arguments)
+    except CheckError as error:
+        if _passed_on_maps(error.__cause__):
+            raise CheckError(
+                "TokenLearner gave two things, the tokens and their maps, and the next layer got "
+                "both as one. Unpack them: `x, maps = …`."
+            ) from error
+        error.details.pop("called with", None)  # a long config
+        raise
     if not isinstance(model, keras.Model) or not model.inputs:
-        raise CheckError(
-            "create_pyramid must return a Keras model that was made from its input and its output."
-        )
+        raise CheckError("Return a Keras model, made from its input and its output.")
     return model
+
+
+def _passed_on_maps(error):
+    """Return whether somewhere on the way to an error stood the pair (tokens, maps)."""
+    trace = getattr(error, "__traceback__", None)
+    while trace is not None:
+        for value in trace.tb_frame.f_locals.values():
+            if isinstance(value, tuple | list) and [
+                len(each.shape) for each in value if isinstance(each, keras.KerasTensor)
+            ] == [3, 4]:
+                return True
+        trace = trace.tb_next
+    return False
+
+
+def _blocks(model):
+    return [layer for layer in model.layers if isinstance(layer, TransformerBlock)]
 
 
 def _compare_blocks(model, expected):
     """Raise a CheckError unless the model's blocks read so many tokens."""
-    blocks = [layer for layer in model.layers if isinstance(layer, TransformerBlock)]
-    read = [block.input.shape[1] for block in blocks]
+    read = [block.input.shape[1] for block in _blocks(model)]
     if read == expected:
         return
+    details = {"expected": f"blocks that read {expected} tokens", "got": f"{read}"}
     for shifted, where in (
         ([*expected[1:], expected[-1]], "early"),
         ([expected[0], *expected[:-1]], "late"),
     ):
         if read == shifted:
             raise CheckError(
-                f"Off by one: your TokenLearners stand one block too {where}. {{1: 9}} puts one "
-                "after the block with index 1, the second."
+                f"Off by one: your TokenLearner stands one block too {where}. The block whose "
+                "index is given still reads all tokens; the next one reads the few.",
+                details,
             )
-    raise CheckError(f"Your blocks read {read} tokens, but they must read {expected}.")
+    raise CheckError("Your blocks read other numbers of tokens than they must.", details)
+
+
+def _compare_configs(model, reference):
+    """Raise a CheckError unless blocks, TokenLearner and norm have the reference's settings."""
+    for kind in (TransformerBlock, TokenLearner, layers.LayerNormalization):
+        (right, *_), found = (
+            [layer.get_config() for layer in each.layers if isinstance(layer, kind)]
+            for each in (reference, model)
+        )
+        for each in found:
+            for setting in right.keys() - {"name", "dtype"}:
+                if each[setting] != right[setting]:
+                    raise CheckError(
+                        f"Your {kind.__name__} has {setting}={each[setting]}, but it must have "
+                        f"{right[setting]}."
+                    )
+
+
+def _compare_names(model):
+    """Raise a CheckError unless later cells find the blocks and the maps by their names."""
+    names = {layer.name for layer in model.layers}
+    for name in (*(f"block_{i}" for i in range(SMALL.num_layers)), "token_learner"):
+        if name not in names:
+            raise CheckError(f"No layer has the name {name!r}, by which later cells find it.")
+    if not isinstance(model.get_layer("token_learner").output, tuple | list):
+        raise CheckError(
+            "Ask TokenLearner for its maps, too, with `return_attention_maps=True`: later "
+            "cells draw them."
+        )
 
 
 def _compare_predictions(model, reference):
     """Raise a CheckError unless the model predicts what the reference does with its weights."""
-    shapes, expected = ([w.shape for w in each.weights] for each in (model, reference))
-    if shapes != expected:
-        raise CheckError(
-            f"With one TokenLearner your network has other weights than create_vit's "
-            f"({model.count_params():,} parameters in place of {reference.count_params():,}): "
-            "compare their layers."
-        )
-    model.set_weights(reference.get_weights())
+    _compare_weights(model, reference)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(0, 0.5, weight.shape) for weight in reference.weights]
+    reference.set_weights(weights)
+    model.set_weights(weights)
     size = reference.input.shape[1]
-    images = np.random.default_rng(0).uniform(0, 255, (4, size, size, 3)).astype("float32")
+    images = rng.uniform(0, 255, (4, size, size, 3)).astype("float32")
     once, again, right = (to_numpy(each(images)) for each in (model, model, reference))
     if not np.allclose(once, again, atol=1e-6):
         raise CheckError(
             "Dropout at inference: two calls on the same images give different predictions; do "
             "not pass `training=True` when you build."
         )
-    if not np.allclose(once, right, atol=1e-5):
+    if np.allclose(once, right, atol=1e-5):
+        return
+    for sentence, predictions in _wrong_heads(reference, images).items():
+        if np.allclose(once, predictions, atol=1e-5):
+            raise CheckError(sentence)
+    raise CheckError(
+        "Layers and places are right, but with the package's weights the predictions are not its "
+        "own: check `pooling`, `activate_last` and the mean over tokens."
+    )
+
+
+def _compare_weights(model, reference):
+    expected, got = (Counter(tuple(w.shape) for w in x.weights) for x in (reference, model))
+    if got == expected:
+        return
+    _, tokens, dim = reference.get_layer("patch_encoder").output.shape
+    classes = reference.output.shape[-1]
+    missing = expected - got
+    if missing == {(dim,): 2} and not got - expected:
+        raise CheckError("The LayerNormalization before the mean is missing.")
+    if missing == {(tokens, dim): 1} and not got - expected:
+        raise CheckError("The positions are missing: PatchEncoder comes before the blocks.")
+    if missing == {(dim, classes): 1}:
         raise CheckError(
-            "Layers and places are right, but with build_vit's weights the predictions are not "
-            "its own: check `pooling`, `activate_last` and the mean over tokens."
+            "The classes read all tokens side by side. Take the mean over the tokens first, so "
+            "that nothing depends on their number."
         )
+    raise CheckError(
+        f"Your network has other weights than the package's ({model.count_params():,} parameters "
+        f"in place of {reference.count_params():,}): compare their layers."
+    )
+
+
+def _wrong_heads(reference, images):
+    """Return what the reference predicts with a mistake behind its last block, by sentence."""
+    last = _blocks(reference)[-1]
+    x = keras.Model(reference.input, last.output)(images)  # (batch, tokens, dim)
+    norm, classes = (reference.get_layer(name) for name in ("norm", "classes"))
+    heads = {
+        "The mean comes after the LayerNormalization, not before it.": norm(ops.mean(x, axis=1)),
+        "This is the maximum over the tokens; take the mean.": ops.max(norm(x), axis=1),
+        "This is the sum over the tokens; take the mean.": ops.sum(norm(x), axis=1),
+        "You read one token; take the mean of all.": norm(x)[:, 0],
+    }
+    return {sentence: to_numpy(classes(head)) for sentence, head in heads.items()}

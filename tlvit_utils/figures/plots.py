@@ -283,8 +283,14 @@ def walk_figure(rows: list[dict], errors, title: str | None = None) -> Figure:
     return figure
 
 
-def curves_figure(histories: dict[str, dict[str, list]], title: str | None = None) -> Figure:
-    """Draw loss and accuracy of runs, `{name: history}`; training is dashed, validation solid."""
+def curves_figure(
+    histories: dict[str, dict[str, list]], title: str | None = None, epochs: int | None = None
+) -> Figure:
+    """Draw loss and accuracy of runs, `{name: history}`, on an axis of so many `epochs`.
+
+    Training is dashed with hollow markers, validation solid. A history is what `training.train`
+    returns, or a `LiveCurves.history`.
+    """
     figure, axes = new_figure(9, 4.0, 1, 2, title)
     for ax, quantity, label in zip(
         axes.flat, ("loss", "accuracy"), ("loss", "accuracy, %"), strict=True
@@ -293,14 +299,20 @@ def curves_figure(histories: dict[str, dict[str, list]], title: str | None = Non
         for i, (name, history) in enumerate(histories.items()):
             for key, dash, split in ((quantity, "--", "train"), (f"val_{quantity}", "-", "valid.")):
                 values = factor * np.array(history.get(key, []))
+                at = np.arange(1, len(values) + 1)
+                if dash == "--" and "at" in history:  # within the epochs
+                    at = history["at"][: len(values)]
                 ax.plot(
-                    np.arange(1, len(values) + 1),
+                    at,
                     values,
                     dash,
                     marker="osD^v"[i % 5],
+                    markerfacecolor="white" if dash == "--" else token_colour(i),
                     color=token_colour(i),
                     label=f"{name}, {split}",
                 )
+        if epochs is not None:
+            ax.set_xlim(0, 1.02 * epochs)
         ax.set_xlabel("epoch", fontsize=FONT_SIZE)
         ax.set_ylabel(label, fontsize=FONT_SIZE)
         ax.xaxis.get_major_locator().set_params(integer=True)

@@ -114,26 +114,52 @@ class ProgressLine(keras.callbacks.Callback):
 
 
 class LiveCurves(keras.callbacks.Callback):
-    """A figure, `draw(history)`, that is drawn anew after every epoch, in a notebook.
+    """A figure, `draw(history, epochs)`, that is drawn anew as a network trains, in a notebook.
 
-    The epochs before a training that is resumed are left empty.
+    `history` has a list for each of Keras's logs. Training has so many `points` in each epoch, at
+    `history["at"]`: each is the mean over the batches since the point before. Validation has one;
+    the epochs before a training that is resumed are NaN.
     """
 
-    def __init__(self, draw):
+    def __init__(self, draw, points=8):
         super().__init__()
         self.draw = draw
+        self.points = points
         self.output = _Output()
 
     def on_train_begin(self, logs=None):
-        self.history = {}
+        self.history = {"at": []}
+        self.steps = self.params["steps"]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.done, self.sums = 0, {}  # of this epoch's batches, up to its last point
+
+    def on_train_batch_end(self, batch, logs=None):
+        done = batch + 1
+        if done * self.points // self.steps == batch * self.points // self.steps:
+            return
+        self.history["at"].append(self.epoch + done / self.steps)
+        for name, mean in logs.items():  # over the epoch so far
+            total = done * float(mean)
+            since = (total - self.sums.get(name, 0.0)) / (done - self.done)
+            self.history.setdefault(name, []).append(since)
+            self.sums[name] = total
+        self.done = done
+        if done < self.steps:
+            self._show()
 
     def on_epoch_end(self, epoch, logs=None):
         for name, value in logs.items():
-            self.history.setdefault(name, [math.nan] * epoch).append(float(value))
+            if name.startswith("val_"):
+                self.history.setdefault(name, [math.nan] * epoch).append(float(value))
+        self._show()
+
+    def _show(self):
         if not _in_notebook():
             return
         from tlvit_utils.figures.plots import mime_bundle
 
-        epochs = len(self.history["loss"])
-        caption = f"Curves of loss and accuracy after {epochs} epochs."
-        self.output.show(*mime_bundle(self.draw(self.history), caption))
+        epochs = self.params["epochs"]
+        caption = f"Curves of loss and accuracy, {self.history['at'][-1]:.3g} of {epochs} epochs."
+        self.output.show(*mime_bundle(self.draw(self.history, epochs), caption))
