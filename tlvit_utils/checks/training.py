@@ -20,8 +20,9 @@ from tlvit_utils.checks.comparison import (
 
 def train_step(model, loss_function, optimizer, images, labels):
     """Change the weights once, as Keras does on every backend, and return the batch's loss."""
-    if model.optimizer is not optimizer:
+    if getattr(model, "optimizer", None) is not optimizer:
         model.compile(optimizer, loss_function, jit_compile=False)
+    model.reset_metrics()  # the loss of this batch, not a mean with those before
     return model.train_on_batch(images, labels)
 
 

@@ -121,7 +121,7 @@ class LiveCurves(keras.callbacks.Callback):
     the epochs before a training that is resumed are NaN.
     """
 
-    def __init__(self, draw, points=8):
+    def __init__(self, draw, points=5):
         super().__init__()
         self.draw = draw
         self.points = points
