@@ -16,6 +16,7 @@ from notebook_text import SOLUTION, printed, run_cell, tags, without_magics
 
 from run_notebooks import ROOT, read_notebook
 from tlvit_utils.checks import CheckError
+from tlvit_utils.checks.comparison import EXERCISES
 
 STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 # For each function: what to change in the solution, into what, and a part of the message
@@ -157,25 +158,90 @@ WRONG_ANSWERS = {
         (" / (1 - 0.9**step)", "", "bias correction of m is missing"),
         ("    mean =", "    step = step - 1\n    mean =", "subtracted from `step`"),
     ],
+    "predict_with_maps": [
+        ("[model.output, maps]", "[maps, model.output]", "The order is (probabilities, maps)"),
+        ("[model.output, maps]", "[model.output, tokens]", "are the tokens"),
+        ("tokens, maps =", "maps, tokens =", "are the tokens"),
+        ("return np.asarray(probabilities), np.asarray(maps)", "return maps", "Return two arrays"),
+        ("np.asarray(maps)", "np.asarray(maps)[:1]", "first image alone"),
+        ('"token_learner"', '"tokens"', "It raised ValueError: No such layer"),
+    ],
+    "attention_viewer": [
+        ("maps.shape[1] - 1", "maps.shape[1]", "The slider `token` ends at"),
+        ("maps.shape[1] - 1", "maps.shape[2] - 1", "The slider `token` ends at"),
+        ("maps[image.value, token.value]", "maps[token.value, image.value]", "image first"),
+        ("maps[image.value, token.value]", "maps[0, token.value]", "belongs to image 0"),
+        ("maps[image.value, token.value]", "maps[image.value].mean(axis=0)", "drew the mean map"),
+        ('    token.observe(draw, "value")\n', "", "does not follow the slider `token`"),
+        ('    image.observe(draw, "value")\n', "", "does not follow the slider `image`"),
+        ("    draw()\n", "", "empty until a slider moves"),
+    ],
     "occlude": [
-        ("[-count:]", "[:count]", "the least weight; remove those with the most"),
-        ("[-count:]", "[:-count]", "do the reverse"),
-        ("[-count:]", "[-count - 1 :]", "one cell too many"),
-        ("[-count:]", "[-count + 1 :]", "one cell too few"),
+        ("argsort(-attention_map", "argsort(attention_map", "the least weight; remove those"),
+        ("[:count]", "[count:]", "do the reverse"),
+        ("[:count]", "[: count + 1]", "one cell too many"),
+        ("[:count]", "[: count - 1]", "one cell too few"),
+        ("(-attention_map, axis=None)[:count]", "(attention_map, axis=None)[-count:]", "x[-0:]"),
         ("row, column = divmod", "column, row = divmod", "Rows and columns are exchanged"),
+        ("divmod(cell, width)", "divmod(cell, height)", "number of columns, not of rows"),
+        ("view.mean(axis=(0, 1))", "0", "filled the cells with 0"),
+        ("view.mean(axis=(0, 1))", "view.mean()", "three numbers, one for each channel"),
+        ("view.copy()", "view", "in place"),
     ],
     "pointing_game": [
         ("np.roll(masks, -1, axis=0)", "masks", "the first again"),
         ("np.roll(masks, -1, axis=0)", "np.roll(masks, 1, axis=0)", "the previous image"),
         ("masks.mean())", "1 / masks[0].size)", "Chance is not one cell"),
-        ("peaks, axis=1).mean(axis=0)", "peaks, axis=1).sum(axis=0)", "sum in place of the mean"),
+        (".mean(axis=0)", ".sum(axis=0)", "sum in place of the mean"),
+        (".argmax(axis=2)", ".argmin(axis=2)", "lowest cell"),
         ("cells = masks", "cells = masks.swapaxes(1, 2)", "rows and columns of the masks"),
     ],
     "effects_of_tokens": [
         ("tokens, i, axis=0", "tokens, i, axis=1", "take away tokens, not channels"),
         ("rest(tokens[None])", "rest(tokens)", "add an axis for the batch"),
-        ("rest(tokens[None])[0, label] - ", "", "probability without each token"),
-        ("    return", "    label = rest(tokens[None]).argmax()\n    return", "the network names"),
+        ("before[0, label] - after", "after", "probability without each token"),
+        ("before[0, label] - after[:, label]", "after[:, label] - before[0, label]", "The sign is"),
+        ("np.delete(tokens, i, axis=0)", "tokens * (np.arange(len(tokens)) != i)[:, None]", "to 0"),
+        ("    return", "    label = before.argmax()\n    return", "the network names"),
+    ],
+    "softmax_pooling": [
+        (
+            "ops.transpose(logits, (0, 2, 1))",
+            "ops.reshape(logits, (-1, num_tokens, height * width))",
+            "Reshape for transpose",
+        ),
+        ("ops.softmax(logits)", "ops.softmax(logits, axis=1)", "tokens compete for each cell"),
+        ("ops.softmax(logits)", "logits", "softmax is missing"),
+        ("ops.softmax(logits)", "ops.sigmoid(logits)", "v1's sigmoid"),
+        ("ops.matmul(maps, cells)", "ops.matmul(maps, cells) / (height * width)", "take the sum"),
+        ("return tokens, ops.reshape", "return ops.reshape(maps, (-1,)), ops.reshape", "shape"),
+    ],
+    "TokenLearnerV11": [
+        ("self.mlp(self.norm(grid)", "self.mlp(grid", "must come from the normalised one"),
+        ("softmax_pooling(logits, grid)", "softmax_pooling(logits, self.norm(grid))", "raw one"),
+        ("(tokens, maps) if", "tokens if", "return the pair"),
+        ("(tokens, maps) if", "(tokens, tokens) if", "the second of the pair are the maps"),
+        ("training=training)", "training=True)", "Dropout at inference"),
+        ("(bottleneck_dim, num_tokens)", "(bottleneck_dim, 1)", "weights of `mlp`"),
+        ("self.norm =", "self.layer_norm = self.norm_ =", "It raised AttributeError"),
+    ],
+    "permutation_test": [
+        ("cells[:, order]", "cells", "with themselves"),
+        ("np.abs(after - before).max()", "(after - before).max()", "without its size"),
+        (".max()", ".mean()", "mean of the changes"),
+        (".max()", ".min()", "smallest change"),
+        (".max()", "", "return the largest"),
+        ("np.abs(after - before)", "np.abs(shuffled - cells)", "compare the tokens"),
+    ],
+    "TokenFuser": [
+        ("ops.sigmoid(self", "ops.sigmoid(-self", "sigmoid's sign"),
+        ("ops.sigmoid(self", "ops.softmax(self", "Softmax over the tokens"),
+        ("ops.sigmoid(self", "(self", "sigmoid is missing"),
+        ("self.mask_mlp(self.grid_norm(grid)", "self.mask_mlp(grid", "masks come from the raw"),
+        ("return self.dropout(fused", "return grid + self.dropout(fused", "You added the grid"),
+        ("        tokens = self.token_mixing(tokens)\n", "", "not mixed with each other"),
+        ("            tokens = self.tokens_norm2(tokens)\n", "            pass\n", "second norm"),
+        ("            tokens = self.tokens_norm1(tokens)\n", "            pass\n", "first norm"),
     ],
     "masked_pooling": [
         (
@@ -183,19 +249,19 @@ WRONG_ANSWERS = {
             "    powers = np.exp(logits - logits.max(axis=(1, 2), keepdims=True))\n"
             "    maps = powers /",
             "    powers = np.exp(logits)\n    maps = exists[..., None] * powers /",
-            "Masked after the softmax",
+            "sum to less than 1",
         ),
+        (
+            "    logits = np.where",
+            "    grid = grid * exists[..., None]\n    0 * np.where",
+            "less than 1",
+        ),
+        ("logits - logits.max(axis=(1, 2), keepdims=True)", "logits", "exp overflows"),
         ("-1e9", "0", "exp(0) is 1"),
         ("logits, -1e9", "-1e9, logits", "wrong way round"),
         ("exists[..., None], logits", "True, logits", "mask is not used"),
         ("axis=(1, 2)", "axis=3", "tokens compete for each cell"),
         ("axis=(1, 2)", "axis=2", "each row of a map"),
-    ],
-    "fuse": [
-        ("grid + ", "", "residual is missing"),
-        ("1 / (1 + np.exp(-mask_logits))", "mask_logits", "sigmoid is missing"),
-        ("tokens[:, None]", "tokens[:, None] / tokens.shape[1]", "mean over the tokens"),
-        ("masks @", "masks.mean(axis=(1, 2), keepdims=True) @", "one mask for all cells"),
     ],
     "merge_pairs": [
         (
@@ -204,6 +270,16 @@ WRONG_ANSWERS = {
             "    sums[partners] += even[merged] * even_sizes[merged, None]\n"
             "    weights[partners] += even_sizes[merged]",
             "counts a repeated index once",
+        ),
+        (
+            "    np.add.at(sums, partners, even[merged] * even_sizes[merged, None])\n"
+            "    np.add.at(weights, partners, even_sizes[merged])",
+            "    mean = odd.copy()\n"
+            "    for i, j in zip(merged, partners):\n"
+            "        both = even_sizes[i] + odd_sizes[j]\n"
+            "        mean[j] = (even[i] * even_sizes[i] + mean[j] * odd_sizes[j]) / both\n"
+            "    sums = mean * weights[:, None]",
+            "Stale sizes",
         ),
         ("np.linalg.norm(x, axis=1, keepdims=True)", "1", "dot product"),
         ("argsort(-cosines", "argsort(cosines", "least alike"),
@@ -262,7 +338,8 @@ class Exercise:
     def run(self, code):
         """Run `code` and then the exercise's check, as its cell has it."""
         *_, check = ast.parse(self.stub.source).body
-        run_cell(f"{self.imports}\n{code}\n{ast.unparse(check)}", {})
+        built = {name: ours for name, (_, ours) in EXERCISES.items() if ours is not None}
+        run_cell(f"{self.imports}\n{code}\n{ast.unparse(check)}", built)
 
 
 def imports_of(source):

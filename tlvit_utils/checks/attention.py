@@ -1,8 +1,137 @@
-"""Checks for the exercises of notebook 06."""
+"""Checks for what notebook 06 builds, and for its exercises."""
 
+import keras
 import numpy as np
 
-from tlvit_utils.checks.comparison import compare, exercise, random, sizes, softmax, to_numpy
+from tlvit_utils import analysis
+from tlvit_utils.checks.comparison import (
+    CheckError,
+    compare,
+    exercise,
+    random,
+    sizes,
+    softmax,
+    to_numpy,
+)
+from tlvit_utils.figures.overlay import encode_png, render
+from tlvit_utils.token_learner import TokenLearner
+
+
+def _network():
+    """Return a small network with a TokenLearner: 3 maps of 4 × 4 cells, 5 classes."""
+    inputs = keras.Input((16, 16, 3))
+    grid = keras.layers.AveragePooling2D(4)(inputs)
+    learner = TokenLearner(3, name="token_learner")
+    tokens, _ = learner(grid, return_attention_maps=True)
+    x = keras.layers.GlobalAveragePooling1D()(tokens)
+    model = keras.Model(inputs, keras.layers.Dense(5, activation="softmax")(x))
+    rng = np.random.default_rng(0)
+    model.set_weights([random(rng, *weight.shape) for weight in model.get_weights()])
+    return model
+
+
+def _draw_images(rng):
+    return (rng.integers(0, 256, (4, 16, 16, 3)).astype("uint8"),)
+
+
+def _pair(got, words):
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        raise CheckError(f"Return two arrays, {words}.")
+    return got
+
+
+@exercise(ours=analysis.predict_with_maps)
+def check_predict_with_maps(answer):
+    """Check `predict_with_maps(model, images)` (notebook 06).
+
+    A model and `(batch, size, size, 3)` to `(batch, classes)` and `(batch, tokens, height, width)`.
+    """
+    model = _network()
+    _, grid, tokens, _ = analysis.find_token_learner(model)
+    before = keras.Model(model.input, [tokens, grid])
+    names = "probabilities", "maps"
+
+    for i, name in enumerate(names):
+
+        def wrong(images, i=i, name=name):
+            tokens, grid = map(to_numpy, before(images.astype("float32")))
+            right = analysis.predict_with_maps(model, images)
+            return {
+                f"The order is (probabilities, maps); your {name} are the other.": right[1 - i],
+                f"Your {name} are the tokens. A TokenLearner gives (tokens, maps).": tokens,
+                f"Your {name} are the grid that TokenLearner reads.": grid,
+                "The maps are those of the first image alone.": right[i][:1],
+            }
+
+        compare(
+            lambda images, i=i: _pair(answer(model, images), "(probabilities, maps)")[i],
+            lambda images, i=i: analysis.predict_with_maps(model, images)[i],
+            wrong,
+            _draw_images,
+        )
+    return "probabilities and maps of 3 random batches"
+
+
+def _viewer(model, images):
+    """Return the package's viewer; ipywidgets is imported where it is needed."""
+    from tlvit_utils.widgets import AttentionViewer
+
+    return AttentionViewer(model, images)
+
+
+@exercise(ours=_viewer)
+def check_attention_viewer(answer):
+    """Check `attention_viewer(model, images)` (notebook 06): a box of sliders and a picture."""
+    import ipywidgets as widgets
+
+    model, (images,) = _network(), _draw_images(np.random.default_rng(0))
+    _, maps = analysis.predict_with_maps(model, images)
+    views = analysis.seen_images(model, images)
+    parts = list(_inside(answer(model, images)))
+    sliders = {each.description: each for each in parts if isinstance(each, widgets.IntSlider)}
+    pictures = [each for each in parts if isinstance(each, widgets.Image)]
+    if set(sliders) != {"image", "token"} or len(pictures) != 1:
+        raise CheckError(
+            "Return a box with the two sliders `image` and `token` and one picture.",
+            {"got": ", ".join(type(each).__name__ for each in parts)},
+        )
+    (picture,) = pictures
+    for name, count in {"image": len(images), "token": maps.shape[1]}.items():
+        if (last := sliders[name].max) != count - 1:
+            details = {"expected": f"{count - 1}", "got": f"{last}"}
+            raise CheckError(f"The slider `{name}` ends at a wrong number.", details)
+    if not picture.value:
+        raise CheckError("The picture is empty until a slider moves: call `draw()` once.")
+
+    def drawn(image, attention_map):
+        return encode_png(render(views[image], attention_map))
+
+    at = 0, 0
+    for step, (image, token) in {None: (0, 0), "token": (0, 2), "image": (1, 2)}.items():
+        if step:
+            sliders[step].value = {"image": image, "token": token}[step]
+        got = picture.value
+        if got == drawn(image, maps[image, token]):
+            at = image, token
+            continue
+        mistakes = {
+            drawn(at[0], maps[at]): f"The picture does not follow the slider `{step}`: observe it.",
+            drawn(image, maps[token, image]): "The map is `maps[image, token]`, image first.",
+            drawn(image, maps[image].mean(axis=0)): "You drew the mean map, not the token's.",
+            drawn(image, maps[0, token]): "The map belongs to image 0; take that of the image.",
+        }
+        raise CheckError(
+            mistakes.get(got, "The picture is not `figures.render` of this view and this map."),
+            {"called with": f"the sliders at image {image} and token {token}"},
+        )
+    return "the picture follows both sliders"
+
+
+def _inside(widget):
+    """Yield a widget and all that it holds."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _inside(child)
 
 
 @exercise
@@ -17,6 +146,10 @@ def check_occlude(answer):
         view = rng.uniform(0, 1, (height * size, width * size, 3)).astype("float32")
         attention_map = rng.uniform(0, 1, (height, width)).astype("float32")
         return view, attention_map, int(rng.integers(2, height * width // 2))
+
+    def draw_none(rng):
+        view, attention_map, _ = draw(rng)
+        return view, attention_map, 0
 
     def paint(view, attention_map, cells, colour=None):
         size = len(view) // len(attention_map)
@@ -66,11 +199,39 @@ def check_occlude(answer):
             ),
         }
 
-    compare(answer, right, wrong, draw)
-    return "views and maps of 3 random shapes"
+    def all_painted(view, attention_map, count):
+        return {
+            "With `count` = 0 nothing may change, but `x[-0:]` is all of `x`. Sort from the "
+            "highest weight down and take `[:count]`.": right(
+                view, attention_map, attention_map.size
+            )
+        }
+
+    small_view = np.arange(12, dtype="float32").reshape(2, 2, 3)
+    small_map = np.array([[0.1, 0.4], [0.3, 0.2]])
+    compare(answer, right, wrong, draw, small=(small_view, small_map, 1))
+    compare(answer, right, all_painted, draw_none, small=(small_view, small_map, 0))
+    return "views and maps of 3 random shapes, and no cell at all"
 
 
-@exercise
+def _peaks(maps):
+    """Return the number of each map's highest cell, `(batch, tokens)`."""
+    return maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
+
+
+def _hits(maps, masks):
+    """Return `(batch, tokens)`: does the highest cell lie in the mask?"""
+    return np.take_along_axis(masks.reshape(len(masks), -1), _peaks(maps), axis=1)
+
+
+def pointing_game(maps, masks, others=None, score=_hits, mean=np.mean):
+    """Return hits in the own mask, in the next image's, and by chance, `(3, num_tokens)`."""
+    others = np.roll(masks, -1, axis=0) if others is None else others
+    own, other = (mean(score(maps, each), axis=0) for each in (masks, others))
+    return np.stack([own, other, np.full(maps.shape[1], masks.mean())])
+
+
+@exercise(ours=pointing_game)
 def check_pointing_game(answer):
     """Check `pointing_game(maps, masks)` (notebook 06).
 
@@ -84,63 +245,54 @@ def check_pointing_game(answer):
         maps = rng.uniform(0, 1, (batch, tokens, height, width)).astype("float32")
         return maps, rng.uniform(0, 1, (batch, height, width)) < rng.uniform(0.3, 0.6)
 
-    def hits(maps, masks):
-        """Return `(batch, tokens)`: does the highest cell lie in the mask?"""
-        peaks = maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
-        return np.take_along_axis(masks.reshape(len(masks), -1), peaks, axis=1)
-
-    def rows(maps, masks, others, score=hits, mean=np.mean):
-        own, other = (mean(score(maps, each), axis=0) for each in (masks, others))
-        return np.stack([own, other, np.full(maps.shape[1], masks.mean())])
-
-    def right(maps, masks, **options):
-        return rows(maps, masks, np.roll(masks, -1, axis=0), **options)
-
     def masses(maps, masks):
         return (maps * masks[:, None]).sum(axis=(2, 3)) / maps.sum(axis=(2, 3))
 
     def one_peak(maps, masks):
         highest = maps == maps.max(axis=(1, 2, 3), keepdims=True)
-        return hits(np.repeat(highest.any(axis=1)[:, None], maps.shape[1], axis=1), masks)
+        return _hits(np.repeat(highest.any(axis=1)[:, None], maps.shape[1], axis=1), masks)
 
     def wrong(maps, masks):
-        shares = right(maps, masks)
+        shares = pointing_game(maps, masks)
         one_cell = shares.copy()
         one_cell[2] = 1 / masks[0].size
         exchanged = np.stack([mask.T.reshape(mask.shape) for mask in masks])
         return {
             "Your second row is the first again: hold the maps to the masks of the next image.": (
-                rows(maps, masks, masks)
+                pointing_game(maps, masks, others=masks)
             ),
             "Off by one: you held the maps to the masks of the previous image, not of the next.": (
-                rows(maps, masks, np.roll(masks, 1, axis=0))
+                pointing_game(maps, masks, others=np.roll(masks, 1, axis=0))
             ),
             "Chance is not one cell in all: a random cell hits as often as the mask covers the "
             "grid, so it is the mean of the masks.": one_cell,
             "You took the sum in place of the mean: divide the hits by the number of images.": (
-                right(maps, masks, mean=np.sum)
+                pointing_game(maps, masks, mean=np.sum)
             ),
             "Wrong axis: take the mean over the images; each token has a score of its own.": (
                 np.stack(
                     [
-                        hits(maps, masks).mean(axis=1),
-                        hits(maps, np.roll(masks, -1, axis=0)).mean(axis=1),
+                        _hits(maps, masks).mean(axis=1),
+                        _hits(maps, np.roll(masks, -1, axis=0)).mean(axis=1),
                         np.full(len(maps), masks.mean()),
                     ]
                 )
             ),
+            "You looked for the lowest cell of each map.": pointing_game(-maps, masks),
             "You looked for one highest cell among all maps of an image; each map has its own.": (
-                right(maps, masks, score=one_peak)
+                pointing_game(maps, masks, score=one_peak)
             ),
             "That is the mass, the share of the map inside the mask; the pointing game asks only "
-            "for the highest cell.": right(maps, masks, score=masses),
+            "for the highest cell.": pointing_game(maps, masks, score=masses),
             "Transposed axes: rows and columns of the masks are exchanged.": (
-                rows(maps, exchanged, np.roll(exchanged, -1, axis=0))
+                pointing_game(maps, exchanged)
             ),
             "Transposed axes: the order is (3, tokens).": shares.T,
         }
 
-    compare(answer, right, wrong, draw)
+    small_maps = np.array([[[[0.9, 0.3], [0.5, 0.1]]], [[[0.2, 0.4], [0.1, 0.8]]]])
+    small_masks = np.array([[[1, 0], [1, 0]], [[1, 1], [0, 0]]], bool)
+    compare(answer, pointing_game, wrong, draw, small=(small_maps, small_masks))
     return "own, next and chance on 3 random shapes"
 
 

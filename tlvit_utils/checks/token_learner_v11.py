@@ -1,15 +1,274 @@
-"""Checks for the exercises of notebook 07."""
+"""Checks for what notebook 07 builds, and for its exercises."""
 
 from functools import partial
 
+import keras
 import numpy as np
 
-from tlvit_utils.checks.comparison import compare, exercise, random, sizes, softmax
+from tlvit_utils.checks.comparison import (
+    CheckError,
+    compare,
+    exercise,
+    numbers,
+    random,
+    shown,
+    sizes,
+    softmax,
+    to_numpy,
+)
+from tlvit_utils.checks.layers import IDENTITY, RANDOM, apply, check_dropout_of, layer_pairs
+from tlvit_utils.token_fuser import TokenFuser
+from tlvit_utils.token_learner import TokenLearnerV11, softmax_pooling
+
+RESHAPED = (
+    "Reshape for transpose: it cuts the numbers into rows of another length, so a token's map is "
+    "made of all tokens' logits in a few cells. Exchange the axes with a transpose."
+)
 
 
 def _read(maps, grid):
     """Return the sum over cells of map times grid, `(batch, num_tokens, dim)`."""
     return np.einsum("bhws,bhwc->bsc", maps, grid)
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _wrong_pooling(logits, values):
+    """Return the tokens of typical mistakes in `softmax_pooling`, each by its sentence."""
+    batch, *grid, count = logits.shape
+    size = grid[0] * grid[1]
+    cells = values.reshape(batch, size, -1)
+    flat = logits.reshape(batch, size, count).swapaxes(1, 2)  # (batch, tokens, cells)
+    return {
+        RESHAPED: softmax(logits.reshape(batch, count, size), 2) @ cells,
+        "Softmax over the wrong axis: the tokens compete for each cell; the cells of a map must.": (
+            softmax(flat, 1) @ cells
+        ),
+        "The softmax is missing: the logits themselves weight the cells.": flat @ cells,
+        "That is v1's sigmoid: in v1.1 the cells of a map compete in a softmax.": (
+            _sigmoid(flat) @ cells
+        ),
+        "You took the mean over the cells; the maps sum to 1 already, so take the sum.": (
+            softmax(flat, 2) @ cells / size
+        ),
+        "Transposed axes: the order is (batch, tokens, dim).": (
+            (softmax(flat, 2) @ cells).swapaxes(1, 2)
+        ),
+    }
+
+
+@exercise(ours=softmax_pooling)
+def check_softmax_pooling(answer):
+    """Check `softmax_pooling(logits, values)` (notebook 07).
+
+    `(batch, height, width, tokens)` and `(batch, height, width, dim)` to `(batch, tokens, dim)` and
+    maps `(batch, tokens, height, width)`.
+    """
+
+    def draw(rng):
+        batch, height, width, dim, tokens = sizes(rng, 5, high=9)
+        return random(rng, batch, height, width, tokens), random(rng, batch, height, width, dim)
+
+    def part(i, logits, values):
+        tensors = map(keras.ops.convert_to_tensor, (logits, values))
+        got = answer(*tensors)
+        if not isinstance(got, tuple | list) or len(got) != 2:
+            raise CheckError("Return two arrays, (tokens, maps).")
+        return got[i]
+
+    def right(i, logits, values):
+        return to_numpy(softmax_pooling(*map(keras.ops.convert_to_tensor, (logits, values)))[i])
+
+    def wrong_maps(logits, values):
+        maps = right(1, logits, values)
+        return {
+            "The order is (tokens, maps).": right(0, logits, values),
+            "The maps have the shape (batch, tokens, height, width).": maps.transpose(0, 2, 3, 1),
+        }
+
+    logits = np.log([[[1.0, 4.0], [2.0, 3.0]], [[3.0, 2.0], [4.0, 1.0]]])[None].astype("float32")
+    small = logits, np.arange(1, 5, dtype="float32").reshape(1, 2, 2, 1)
+    compare(partial(part, 0), partial(right, 0), _wrong_pooling, draw, small)
+    compare(partial(part, 1), partial(right, 1), wrong_maps, draw, small)
+    return "tokens and maps of 3 random shapes"
+
+
+@exercise(name="TokenLearnerV11", ours=TokenLearnerV11)
+def check_token_learner_v11(answer):
+    """Check the layer `TokenLearnerV11(num_tokens, bottleneck_dim, dropout_rate)` (notebook 07)."""
+    small, large = ((2,), (1, 2, 2, 2)), ((3, 7), (2, 4, 5, 6))
+    mine, theirs = layer_pairs(answer, TokenLearnerV11, ["norm", "mlp"], small, large)
+
+    def wrong(x, weights):
+        layer = theirs[weights]
+        normed = layer.norm(keras.ops.convert_to_tensor(x))
+        logits, raw = to_numpy(layer.mlp(normed)), to_numpy(layer.mlp(x))
+        normed = to_numpy(normed)
+        return {
+            "The maps weight the normalised grid; they must weight the raw one.": (
+                _tokens(logits, normed)
+            ),
+            "The maps come from the raw grid; they must come from the normalised one.": _tokens(
+                raw, x
+            ),
+            "The norm is applied twice.": _tokens(to_numpy(layer.mlp(layer.norm(normed))), x),
+            **_wrong_pooling(logits, x),
+        }
+
+    def draw(rng):
+        return random(rng, sizes(rng, 1)[0], 4, 5, 6), RANDOM
+
+    compare(
+        lambda x, weights: apply(mine[weights], x),
+        lambda x, weights: apply(theirs[weights], x),
+        wrong,
+        draw,
+        small=(np.arange(8, dtype="float32").reshape(1, 2, 2, 2) ** 2, IDENTITY),
+    )
+    x = random(np.random.default_rng(0), 2, 4, 5, 6)
+    got = mine[RANDOM](x, return_attention_maps=True)
+    if not isinstance(got, tuple) or len(got) != 2:
+        raise CheckError("With return_attention_maps=True, return the pair `(tokens, maps)`.")
+    maps = to_numpy(theirs[RANDOM](x, return_attention_maps=True)[1])
+    if maps.shape != got[1].shape or not np.allclose(to_numpy(got[1]), maps, atol=1e-5):
+        raise CheckError("With return_attention_maps=True, the second of the pair are the maps.")
+    check_dropout_of(answer(3, 64, 0.5), x)
+    return "tokens with the package's weights, maps and dropout"
+
+
+def _tokens(logits, values):
+    return to_numpy(softmax_pooling(*map(keras.ops.convert_to_tensor, (logits, values)))[0])
+
+
+def _moved(grid, order):
+    """Return a grid with its cells in another order."""
+    return grid.reshape(len(grid), -1, grid.shape[-1])[:, order].reshape(grid.shape)
+
+
+def permutation_test(layer, grid, order):
+    """Return the largest change of a layer's tokens when the cells come in another order."""
+    return np.abs(to_numpy(layer(_moved(grid, order))) - to_numpy(layer(grid))).max()
+
+
+@exercise(ours=permutation_test)
+def check_permutation_test(answer):
+    """Check `permutation_test(layer, grid, order)` (notebook 07).
+
+    A function from `(batch, height, width, dim)` to `(batch, tokens, dim)`, a grid and the cells in
+    a new order, `(height * width,)`, to one number.
+    """
+
+    def draw(rng):
+        batch, height, width, dim = sizes(rng, 4, low=3)
+        places = random(rng, height, width)
+
+        def layer(grid):
+            """Tokens that depend on the places of the cells."""
+            grid = to_numpy(grid)
+            if grid.shape[1:] != (height, width, dim):
+                raise ValueError(f"expected a grid (batch, {height}, {width}, {dim})")
+            return np.einsum("hw,bhwc->bc", places, grid)[:, None]
+
+        return layer, random(rng, batch, height, width, dim), rng.permutation(height * width)
+
+    def wrong(layer, grid, order):
+        change = layer(_moved(grid, order)) - layer(grid)
+        return {
+            "You took the mean of the changes; one token that changes is enough, so take the "
+            "largest.": np.abs(change).mean(),
+            "You took the largest change without its size: a fall counts as much as a rise.": (
+                change.max()
+            ),
+            "You took the smallest change; take the largest.": np.abs(change).min(),
+            "You compared the shuffled grid with the grid; compare the tokens.": (
+                np.abs(_moved(grid, order) - grid).max()
+            ),
+            "You compared the tokens with themselves; shuffle the cells in between.": 0.0,
+            "You put the images of the batch into another order; shuffle the cells.": (
+                np.abs(layer(grid[::-1]) - layer(grid)).max()
+            ),
+            "You returned the tokens' changes; return the largest.": np.abs(change),
+        }
+
+    def small_layer(grid):
+        return to_numpy(grid).reshape(len(grid), 4, -1)[:, :1]  # the first cell
+
+    small = small_layer, np.array([1.0, 2.0, 3.0, 5.0]).reshape(1, 2, 2, 1), np.array([3, 0, 1, 2])
+    compare(answer, permutation_test, wrong, draw, small)
+    return "3 random layers that look at places"
+
+
+@exercise(name="TokenFuser", ours=TokenFuser)
+def check_token_fuser(answer):
+    """Check the layer `TokenFuser(bottleneck_dim, use_normalization, dropout_rate)`."""
+    for use in (True, False):
+        parts = ["token_mixing", "grid_norm", "mask_mlp"] + ["tokens_norm1", "tokens_norm2"] * use
+        small = (64, use), [(1, 2, 2), (1, 2, 2, 2)]
+        large = (7, use), [(2, 3, 6), (2, 4, 5, 6)]
+        mine, theirs = layer_pairs(answer, TokenFuser, parts, small, large)
+
+        def wrong(tokens, grid, weights, theirs=theirs, use=use):
+            return _wrong_fused(theirs[weights], tokens, grid, use)
+
+        def draw(rng):
+            batch = sizes(rng, 1)[0]
+            return random(rng, batch, 3, 6), random(rng, batch, 4, 5, 6), RANDOM
+
+        two_tokens = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")
+        compare(
+            lambda tokens, grid, weights, mine=mine: apply(mine[weights], tokens, grid),
+            lambda tokens, grid, weights, theirs=theirs: apply(theirs[weights], tokens, grid),
+            wrong,
+            draw,
+            small=(two_tokens, np.arange(8.0).reshape(1, 2, 2, 2) ** 2, IDENTITY),
+        )
+    return "with and without norms, with the package's weights"
+
+
+def _wrong_fused(layer, tokens, grid, use):
+    """Return the grids of typical mistakes, each by its sentence."""
+
+    def mixed(tokens, first=use, mix=True, last=use):
+        tokens = layer.tokens_norm1(tokens) if first else keras.ops.convert_to_tensor(tokens)
+        if mix:
+            turned = layer.token_mixing(keras.ops.transpose(tokens, (0, 2, 1)))
+            tokens = keras.ops.transpose(turned, (0, 2, 1))
+        return to_numpy(layer.tokens_norm2(tokens) if last else tokens)
+
+    def write(masks, tokens):
+        return np.einsum("bhws,bsc->bhwc", masks, tokens)
+
+    logits = to_numpy(layer.mask_mlp(layer.grid_norm(grid)))
+    right, masks = mixed(tokens), _sigmoid(logits)
+    fused = write(masks, right)
+    wrong = {
+        "The sigmoid's sign is the other way round: it is 1 / (1 + exp(-x)).": (
+            write(_sigmoid(-logits), right)
+        ),
+        "The sigmoid is missing: the masks lie between 0 and 1.": write(logits, right),
+        "Softmax over the tokens makes each cell a mean of them; each mask is a sigmoid, alone.": (
+            write(softmax(logits, 3), right)
+        ),
+        "Softmax over the cells: the cells of a mask do not compete. Each mask is a sigmoid.": (
+            write(softmax(logits, (1, 2)), right)
+        ),
+        "The masks come from the raw grid; they must come from the normalised one.": (
+            write(_sigmoid(to_numpy(layer.mask_mlp(grid))), right)
+        ),
+        "You added the grid; the fuser returns what is written, and the caller adds the grid.": (
+            grid + fused
+        ),
+        "The tokens are not mixed with each other.": write(masks, mixed(tokens, mix=False)),
+        "You took the mean over the tokens; each cell is the sum.": fused / tokens.shape[1],
+    }
+    if use:
+        wrong |= {
+            "The first norm of the tokens is missing.": write(masks, mixed(tokens, first=False)),
+            "The second norm of the tokens is missing.": write(masks, mixed(tokens, last=False)),
+        }
+    return wrong
 
 
 @exercise
@@ -35,8 +294,10 @@ def check_masked_pooling(answer):
         return {
             "A logit of 0 is no weight of 0, for exp(0) is 1: give cells that do not exist a large "
             "negative logit.": right(logits, grid, exists, out=0),
-            "Masked after the softmax: the weights that remain sum to less than 1. Mask the "
-            "logits.": _read(maps * exists[..., None], grid),
+            "The weights of the real cells sum to less than 1: mask the logits, before the "
+            "softmax. Zeros in the maps or in the grid come too late.": _read(
+                maps * exists[..., None], grid
+            ),
             "The mask is not used: cells that do not exist still have weight.": _read(maps, grid),
             "The mask is the wrong way round: True marks the cells that exist.": right(
                 logits, grid, ~exists
@@ -52,57 +313,18 @@ def check_masked_pooling(answer):
             "Transposed axes: the order is (batch, tokens, dim).": tokens.swapaxes(1, 2),
         }
 
-    compare(answer, right, wrong, draw)
-    return "grids of 3 random shapes, each with cells that do not exist"
-
-
-@exercise
-def check_fuse(answer):
-    """Check `fuse(tokens, grid, mask_logits)` (notebook 07).
-
-    `(batch, tokens, dim)`, `(batch, height, width, dim)` and `(batch, height, width, tokens)` to
-    `(batch, height, width, dim)`.
-    """
-
-    def draw(rng):
-        batch, height, width, dim, tokens = sizes(rng, 5, high=9)
-        grid = random(rng, batch, height, width, dim)
-        return random(rng, batch, tokens, dim), grid, random(rng, batch, height, width, tokens)
-
-    def sigmoid(x):
-        return 1 / (1 + np.exp(-x))
-
-    def write(masks, tokens):
-        return np.einsum("bhws,bsc->bhwc", masks, tokens)
-
-    def right(tokens, grid, mask_logits):
-        return grid + write(sigmoid(mask_logits), tokens)
-
-    def wrong(tokens, grid, mask_logits):
-        written = write(sigmoid(mask_logits), tokens)
-        return {
-            "The residual is missing: what the tokens write is added to the grid.": written,
-            "The sigmoid is missing: the masks lie between 0 and 1.": (
-                grid + write(mask_logits, tokens)
-            ),
-            "Softmax over the wrong axis: the cells of a mask do not compete, nor do its tokens. "
-            "Each mask is a sigmoid.": grid + write(softmax(mask_logits, (1, 2)), tokens),
-            "Softmax over the tokens makes each cell a mean of them; the masks are sigmoids, each "
-            "alone.": grid + write(softmax(mask_logits, 3), tokens),
-            "You took the mean over the tokens; each cell is the sum.": (
-                grid + written / tokens.shape[1]
-            ),
-            "Wrong axis: you gave each token one mask for all cells, its mean over the grid.": (
-                grid
-                + write(0 * mask_logits + sigmoid(mask_logits).mean((1, 2), keepdims=True), tokens)
-            ),
-            "You masked the grid as well; only what is written is masked.": (
-                grid * sigmoid(mask_logits).mean(axis=3, keepdims=True) + written
-            ),
-        }
-
-    compare(answer, right, wrong, draw)
-    return "the masks, the sum and the residual, 3 random shapes"
+    logits = np.array([0.0, 1000.0, 1.0, 1000.0]).reshape(1, 2, 2, 1)
+    cells, exists = np.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2, 1), np.array([[[1, 0], [1, 1]]])
+    small = np.log([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2, 1), cells, exists == 1
+    compare(answer, right, wrong, draw, small)
+    got = numbers(answer(logits, cells, exists == 1))
+    if not np.isfinite(got).all():
+        raise CheckError(
+            "exp overflows: a logit of 1000 is no mistake. Subtract the largest logit of each map, "
+            "so that exp sees nothing above 0.",
+            {"called with": f"logits = {shown(logits)}", "got": shown(got)},
+        )
+    return "grids of 3 random shapes, each with cells that do not exist, and large logits"
 
 
 @exercise
@@ -138,6 +360,18 @@ def check_merge_pairs(answer):
         rest = even if keep else np.delete(even, merged, axis=0)
         return np.concatenate([rest, sums / weights[:, None]])
 
+    def stale(tokens, sizes, count):
+        """Merge one token after the other, with the sizes from before the first merge."""
+        result = right(tokens, sizes, count)
+        even, odd = tokens[0::2], tokens[1::2].copy()
+        units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (even, odd)]
+        likeness = units[0] @ units[1].T
+        for i in np.argsort(-likeness.max(axis=1))[:count]:
+            j = likeness[i].argmax()
+            mine, partner = sizes[0::2][i], sizes[1::2][j]
+            odd[j] = (even[i] * mine + odd[j] * partner) / (mine + partner)
+        return np.concatenate([result[: len(even) - count], odd])
+
     def wrong(tokens, sizes, count):
         merge = partial(right, tokens, sizes, count)
         exchanged = np.arange(len(tokens)) ^ 1  # 1, 0, 3, 2, …
@@ -145,6 +379,8 @@ def check_merge_pairs(answer):
         return {
             "The plain mean counts a token that stands for five cells as much as one that stands "
             "for one: weight each by its size.": right(tokens, np.ones_like(sizes), count),
+            "Stale sizes: after a merge the partner stands for more cells than before. Add the "
+            "sizes up as well, and use the sum.": stale(tokens, sizes, count),
             "You compared by the dot product, which prefers long tokens; divide each by its length "
             "first.": merge(cosine=False),
             "Of several tokens with the same partner only one was merged: `x[index] += y` counts a "
