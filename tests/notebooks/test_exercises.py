@@ -289,15 +289,31 @@ WRONG_ANSWERS = {
     ],
     "mean_and_spread": [
         ("ddof=1", "ddof=0", "one less"),
-        (" / np.sqrt(runs)", "", "spread again"),
-        ("np.sqrt(runs)", "runs", "falls with its root"),
-        ("[mean, spread,", "[mean, spread**2,", "variance"),
+        ("spread / np.sqrt(accuracies.shape[1])", "spread", "spread again"),
+        ("np.sqrt(accuracies.shape[1])", "accuracies.shape[1]", "falls with its root"),
+        (".std(axis=1", ".var(axis=1", "That is the variance"),
+        ("[mean, spread,", "[mean, spread**2,", "Second column: that is the variance"),
+        ("(axis=1", "(axis=0", "Wrong axis"),
         ("], axis=1)", "])", "Transposed"),
+    ],
+    "welch_interval": [
+        ("second.mean() - first.mean()", "first.mean() - second.mean()", "turned round"),
+        ("var(", "std(", "That is the deviation"),
+        (
+            " / len(first)\n    b = second.var(ddof=1) / len(second)",
+            "\n    b = second.var(ddof=1)",
+            "variance of single trainings",
+        ),
+        ("ddof=1", "ddof=0", "one less than the number"),
+        ("np.sqrt(a + b)", "(a + b)", "root is missing"),
+        ("np.sqrt(a + b)", "(np.sqrt(a) + np.sqrt(b))", "and then comes the root"),
+        ("student_t(degrees) * ", "", "one standard error"),
     ],
     "on_the_front": [
         ("return ~", "return ", "are beaten"),
         (" & differs", "", "beats itself"),
         ("    cheaper", "    costs = -costs\n    cheaper", "less is better"),
+        (".any(axis=1)", ".any(axis=0)", "Wrong axis"),
     ],
     "share_as_large": [
         ("abs(difference) >= abs(seen)", "difference >= seen", "one direction"),
@@ -306,17 +322,18 @@ WRONG_ANSWERS = {
         ("np.mean(as_large)", "np.sum(as_large)", "number of ways"),
     ],
     "images_needed": [
-        ("8 * p", "2 * p", "one standard error"),
-        ("8 * p", "4 * p", "add up"),
-        ("8 * p", "16 * p", "add as squares"),
-        ("difference**2", "difference", "not squared"),
-        (" * (1 - p)", "", "nothing left to chance"),
+        ("4 * (disagree", "(disagree", "one standard error"),
+        ("4 * (disagree", "2 * (disagree", "square the two"),
+        (" - difference**2)", ")", "mean of the differences is missing"),
+        ("(disagree - difference**2)", "(disagree - difference)", "*square* of the mean"),
+        (" / difference**2", " / difference", "not squared"),
+        ("4 * (disagree - difference**2)", "8 * disagree * (1 - disagree)", "different images"),
     ],
-    "paired_difference": [
-        ("second.astype(float) - first", "first.astype(float) - second", "turned round"),
-        (" / np.sqrt(len(differences))", "", "deviation of one image"),
-        (" / np.sqrt(len(differences))", " / len(differences)", "falls with"),
-        ("second.astype(float) - first", "(second != first).astype(float)", "sign of each"),
+    "which_stand": [
+        (" / left", "", "Nothing is corrected"),
+        ("left -= 1", "pass", "Bonferroni"),
+        ("break", "left -= 1\n            continue", "Stop at the first"),
+        ("stand[i]", "stand[len(p_values) - left]", "order of size"),
     ],
 }
 

@@ -1,77 +1,85 @@
-"""Checks for the exercises of notebook 09."""
+"""Checks for what notebook 09 asks for."""
 
 import numpy as np
 
 from tlvit_utils.checks.comparison import compare, exercise
 
 
-def _images_needed(p, difference):
-    return 8 * p * (1 - p) / difference**2
+def _images_needed(disagree, difference):
+    return 4 * (disagree - difference**2) / difference**2
 
 
 @exercise
 def check_images_needed(answer):
-    """Check `images_needed(p, difference)` (notebook 09)."""
+    """Check `images_needed(disagree, difference)`."""
 
-    def wrong(p, difference):
-        right = _images_needed(p, difference)
+    def wrong(disagree, difference):
+        right = _images_needed(disagree, difference)
         return {
             "So many make `difference` one standard error; it should be two.": right / 4,
-            "So many make `difference` two standard errors of *one* accuracy; the variances of "
-            "two networks add up.": right / 2,
-            "That makes `difference` two standard errors of one accuracy each, added up. "
-            "Independent errors add as squares: the root of the sum of the variances.": right * 2,
+            "`difference` is two standard errors: square the two as well.": right / 2,
+            "The mean of the differences is missing: their variance is the mean of their squares, "
+            "`disagree`, minus the square of their mean.": 4 * disagree / difference**2,
+            "Subtract the *square* of the mean from the mean of the squares.": (
+                4 * (disagree - difference) / difference**2
+            ),
             "The difference is not squared: the error falls with √n, so half of it takes four "
             "times the images.": right * difference,
-            "p in place of p · (1 - p): at an accuracy of 100 % there is nothing left to chance.": (
-                8 * p / difference**2
+            "That is for two networks on different images, each with the variance p · (1 - p). "
+            "Here both see the same: only images on which they disagree count.": (
+                8 * disagree * (1 - disagree) / difference**2
             ),
         }
 
     def draw(rng):
-        return float(rng.uniform(0.05, 0.95)), float(rng.uniform(0.005, 0.05))
+        return float(rng.uniform(0.1, 0.3)), float(rng.uniform(0.02, 0.05))
 
-    compare(answer, _images_needed, wrong, draw)
-    return "3 random accuracies and differences"
+    compare(answer, _images_needed, wrong, draw, small=(0.26, 0.1))
+    return "3 random pairs of networks"
 
 
-def _paired_difference(first, second):
-    differences = second.astype(float) - first
-    return np.array([differences.mean(), differences.std() / np.sqrt(len(differences))])
+def _which_stand(p_values, always=False, rank_limit=None):
+    count = len(p_values)
+    limits = 0.05 / (count - np.arange(count)) if rank_limit is None else rank_limit
+    order = np.argsort(p_values)
+    below = np.asarray(p_values)[order] <= limits
+    stand = np.zeros(count, bool)
+    stand[order] = below if always else np.logical_and.accumulate(below)
+    return stand
 
 
 @exercise
-def check_paired_difference(answer):
-    """Check `paired_difference(first, second)` (notebook 09)."""
+def check_which_stand(answer):
+    """Check `which_stand(p_values)`."""
 
-    def wrong(first, second):
-        difference, error = _paired_difference(first, second)
-        n = len(first)
-        apart = np.sqrt(first.var() / n + second.var() / n)
+    def wrong(p_values):
+        count = len(p_values)
+        right = _which_stand(p_values)
         return {
-            "The sign is turned round: second minus first, so that a gain is positive.": (
-                [-difference, error]
+            "Nothing is corrected: each is held to 0.05. With so many tests one of them is likely "
+            "to be below it by chance.": np.asarray(p_values) <= 0.05,
+            "All are held to 0.05 divided by the number of tests (Bonferroni). Holm's limit grows: "
+            "after each that stands, one test fewer is left.": (
+                np.asarray(p_values) <= 0.05 / count
             ),
-            "That error would be right for different images. These are the same ones: take the "
-            "difference image by image first, then its deviation.": [difference, apart],
-            "That is the deviation of one image; divide by √n for the mean's.": (
-                [difference, error * np.sqrt(n)]
+            "Stop at the first that fails: those after it do not stand, whatever their limit.": (
+                _which_stand(p_values, always=True)
             ),
-            "You divided by n; the error of a mean falls with √n.": [
-                difference,
-                error / np.sqrt(n),
-            ],
-            "That counts the images on which the two differ, whichever is right: the sign of each "
-            "difference is lost.": [
-                np.mean(first != second),
-                np.std(first != second) / np.sqrt(n),
-            ],
+            "The answers are in the order of size. Put each at the place of its change.": (
+                right[np.argsort(p_values)]
+            ),
+            "The limits run the wrong way: the smallest p-value is held to the strictest, "
+            "0.05 / count.": _which_stand(p_values, rank_limit=0.05 / (1 + np.arange(count))),
+            "Those are the ones that fall.": ~right,
         }
 
     def draw(rng):
-        first = rng.random(int(rng.integers(40, 400))) < 0.6
-        second = np.where(rng.random(len(first)) < 0.7, first, rng.random(len(first)) < 0.7)
-        return first, second
+        while True:
+            count = int(rng.integers(8, 14))
+            p_values = np.round(rng.uniform(0, 0.09, count) ** 1.7, 4)
+            results = [_which_stand(p_values), *wrong(p_values).values()]
+            if len({result.tobytes() for result in results}) == len(results):
+                return (p_values,)
 
-    compare(answer, _paired_difference, wrong, draw)
-    return "two networks on 3 random sets of images"
+    compare(answer, _which_stand, wrong, draw, small=(np.array([0.03, 0.01, 0.04, 0.012]),))
+    return "3 random sets of tests"

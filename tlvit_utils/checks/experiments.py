@@ -1,10 +1,11 @@
-"""Checks for the exercises of notebook 08."""
+"""Checks for what notebook 08 asks for."""
 
 from itertools import combinations
 from math import comb
 
 import numpy as np
 
+from tlvit_utils.analysis.comparison import student_t, welch_interval
 from tlvit_utils.checks.comparison import compare, exercise
 
 
@@ -15,31 +16,36 @@ def _mean_and_spread(accuracies):
     )
 
 
-@exercise
+@exercise(ours=_mean_and_spread)
 def check_mean_and_spread(answer):
-    """Check `mean_and_spread(accuracies)` (notebook 08)."""
+    """Check `mean_and_spread(accuracies)`."""
 
     def wrong(accuracies):
         mean, spread, error = _mean_and_spread(accuracies).T
         runs = accuracies.shape[1]
         biased = accuracies.std(axis=1)
+        down = accuracies.std(axis=0, ddof=1)
 
         def columns(*each):
             return np.stack(each, axis=1)
 
+        variance = "That is the variance: its unit is points squared. The spread is its root."
         return {
+            "Wrong axis: `axis=0` takes the mean over the networks. The trainings of one network "
+            "stand in a row, so use `axis=1`.": columns(
+                accuracies.mean(axis=0), down, down / np.sqrt(runs)
+            ),
             "The spread is divided by the number of runs. Divide by one less (`ddof=1`): the runs "
             "lie nearer to their own mean than to the true one.": columns(
                 mean, biased, biased / np.sqrt(runs)
             ),
-            "The third column is the spread again; the error of the mean is smaller, by √runs.": (
+            "The third column is the spread again. The error of the mean is smaller, by √runs.": (
                 columns(mean, spread, spread)
             ),
-            "You divided the spread by the number of runs; the error of a mean falls with its "
+            "You divided the spread by the number of runs. The error of a mean falls with its "
             "root.": columns(mean, spread, spread / runs),
-            "The second column is the variance; the spread is its root.": columns(
-                mean, spread**2, error
-            ),
+            variance: columns(mean, spread**2, spread**2 / np.sqrt(runs)),
+            f"Second column: {variance[0].lower()}{variance[1:]}": columns(mean, spread**2, error),
             "Transposed: networks are the rows, and mean, spread and error the columns.": np.stack(
                 [mean, spread, error]
             ),
@@ -48,8 +54,55 @@ def check_mean_and_spread(answer):
     def draw(rng):
         return (rng.uniform(0.2, 0.9, (int(rng.integers(4, 7)), int(rng.integers(7, 12)))),)
 
-    compare(answer, _mean_and_spread, wrong, draw)
+    by_hand = np.array([[30.0, 32.0, 34.0], [50.0, 50.0, 56.0]])
+    compare(answer, _mean_and_spread, wrong, draw, small=(by_hand,))
     return "3 random tables of runs"
+
+
+@exercise(ours=welch_interval)
+def check_welch_interval(answer):
+    """Check `welch_interval(first, second)`."""
+
+    def wrong(first, second):
+        def interval(a, b, reach=None):
+            degrees = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
+            error = np.sqrt(a + b) if reach is None else reach(a, b)
+            difference = second.mean() - first.mean()
+            return np.array([-1, 1]) * student_t(degrees) * error + difference
+
+        runs = first, second
+        a, b = (each.var(ddof=1) / len(each) for each in runs)
+        low, high = interval(a, b)
+        return {
+            "The sign is turned round: the second mean minus the first.": [-high, -low],
+            "That is the deviation. Variances add up, deviations do not: take `var`, not `std`.": (
+                interval(*(each.std(ddof=1) / len(each) for each in runs))
+            ),
+            "That is the variance of single trainings. The variance of a mean is smaller, by the "
+            "number of trainings.": interval(*(each.var(ddof=1) for each in runs)),
+            "Divide by one less than the number of trainings: `ddof=1`.": interval(
+                *(each.var() / len(each) for each in runs)
+            ),
+            "The root is missing: the standard error is the root of the summed variances.": (
+                interval(a, b, lambda a, b: a + b)
+            ),
+            "Variances add up, and then comes the root: √(a + b), not √a + √b.": interval(
+                a, b, lambda a, b: np.sqrt(a) + np.sqrt(b)
+            ),
+            "That reaches one standard error to each side, which holds in about two of three "
+            "experiments. For 95 % multiply it by `student_t(degrees)`.": [
+                second.mean() - first.mean() - np.sqrt(a + b),
+                second.mean() - first.mean() + np.sqrt(a + b),
+            ],
+        }
+
+    def draw(rng):
+        counts = rng.choice(np.arange(3, 9), 2, replace=False)
+        return tuple(rng.normal(50 + i, 1 + 3 * i, count) for i, count in enumerate(counts))
+
+    by_hand = np.array([30.0, 32.0, 34.0]), np.array([31.0, 39.0])
+    compare(answer, welch_interval, wrong, draw, small=by_hand)
+    return "3 random pairs of experiments"
 
 
 def _on_the_front(costs, accuracies):
@@ -61,14 +114,17 @@ def _on_the_front(costs, accuracies):
 
 @exercise
 def check_on_the_front(answer):
-    """Check `on_the_front(costs, accuracies)` (notebook 08)."""
+    """Check `on_the_front(costs, accuracies)`."""
 
     def wrong(costs, accuracies):
         strictly = (costs[None] < costs[:, None]) & (accuracies[None] > accuracies[:, None])
         ends = (costs == costs.min()) | (accuracies == accuracies.max())
         front = _on_the_front(costs, accuracies)
         weakly = (costs[None] <= costs[:, None]) & (accuracies[None] >= accuracies[:, None])
+        beats = weakly & ~weakly.T
         return {
+            "Wrong axis: those are the networks that beat no other. Ask of each network whether "
+            "another beats it.": ~beats.any(axis=0),
             "Those are the networks that are beaten; the others are wanted.": ~front,
             "A network that costs the same and is less accurate is beaten, too, and so is one that "
             "is as accurate and costs more.": ~strictly.any(axis=1),
@@ -89,7 +145,8 @@ def check_on_the_front(answer):
             if len({result.tobytes() for result in results}) == len(results):
                 return arguments
 
-    compare(answer, _on_the_front, wrong, draw)
+    by_hand = np.array([1.0, 2.0, 3.0, 3.0]), np.array([50.0, 60.0, 55.0, 70.0])
+    compare(answer, _on_the_front, wrong, draw, small=by_hand)
     return "3 random sets of networks, with ties"
 
 
@@ -110,17 +167,18 @@ def _share_as_large(first, second):
 
 @exercise
 def check_share_as_large(answer):
-    """Check `share_as_large(first, second)` (notebook 08)."""
+    """Check `share_as_large(first, second)`."""
 
     def wrong(first, second):
         seen, all_ways = second.mean() - first.mean(), _differences(first, second)
-        return {
+        one_way = (
             "You counted one direction only. Had the other network been ahead by as much, it would "
-            "have struck you as well: take the size of the differences.": np.mean(
-                all_ways >= seen - 1e-9
-            ),
-            "The deal that was seen is one of the ways, too: count differences that are as large, "
-            "not only larger ones (and leave 1e-9 for rounding).": np.mean(
+            "have struck you as well: take `abs` of both differences."
+        )
+        return {
+            one_way: np.mean(all_ways >= seen - 1e-9),
+            f"{one_way} (Yours are negative.)": np.mean(all_ways <= seen + 1e-9),
+            "The deal that was seen is one of the ways, too: count `>=`, not `>`.": np.mean(
                 np.abs(all_ways) > abs(seen) + 1e-9
             ),
             "That is the share of *smaller* differences.": np.mean(
@@ -132,13 +190,14 @@ def check_share_as_large(answer):
         }
 
     def draw(rng):
+        # The sizes differ, and no two differences are alike: rounding decides nothing.
         while True:
-            # the sizes differ, so that no deal has a mirror image
-            first = rng.integers(40, 60, int(rng.integers(3, 5))).astype(float)
-            second = first.mean() + 3.0 + rng.integers(-8, 8, 5)
+            first = rng.normal(50, 3, int(rng.integers(3, 5)))
+            second = rng.normal(52, 3, 5)
             values = [_share_as_large(first, second), *wrong(first, second).values()]
-            if len(np.unique(np.round(values, 6))) == len(values):
+            if second.mean() > first.mean() and len(np.unique(np.round(values, 6))) == len(values):
                 return first, second
 
-    compare(answer, _share_as_large, wrong, draw)
+    by_hand = np.array([1.0, 3.0]), np.array([5.0, 6.0])
+    compare(answer, _share_as_large, wrong, draw, small=by_hand)
     return "3 random pairs of experiments"

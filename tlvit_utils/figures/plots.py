@@ -249,37 +249,35 @@ def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, ti
     return figure
 
 
-def walk_figure(rows: list[dict], errors, title: str | None = None) -> Figure:
-    """Draw accuracy, with the gain over the line before, and cost of a series of networks.
+def walk_figure(rows: list[dict], reaches, title: str | None = None) -> Figure:
+    """Draw what each network of a series gains over the one before, and what it costs.
 
     Args:
         rows: each with `change` (its name), `val_accuracy` (a share) and `multiply_adds`.
-        errors: standard error of each accuracy, a share; drawn on both sides.
+        reaches: how far the interval of each gain reaches to both sides, a share; one less than
+            there are rows.
     """
-    figure, axes = new_figure(10, 0.9 + 0.46 * len(rows), 1, 2, title)
+    figure, axes = new_figure(10, 0.9 + 0.42 * len(rows), 1, 2, title)
     names = [textwrap.fill(f"{i}  {row['change']}", 42) for i, row in enumerate(rows)]
     places = np.arange(len(rows))
-    accuracies = [100 * row["val_accuracy"] for row in rows]
+    gains = 100 * np.diff([row["val_accuracy"] for row in rows])
     costs = [row["multiply_adds"] / 1e6 for row in rows]
-    gains = ["", *(f" ({gain:+.1f})" for gain in np.diff(accuracies))]
-    with_gains = [f"{value:.1f}{gain}" for value, gain in zip(accuracies, gains, strict=True)]
-    panels = (
-        ("validation accuracy, % (gain)", accuracies, with_gains, TOKEN_COLOURS[0]),
-        ("million multiply-adds", costs, [f"{value:.1f}" for value in costs], TOKEN_COLOURS[1]),
+    gain, cost = axes[0]
+    gain.axvline(0, color="0.6", lw=1)
+    gain.errorbar(
+        gains, places[1:], xerr=100 * np.asarray(reaches), fmt="o", color="black", capsize=3
     )
-    for ax, (label, values, texts, colour) in zip(axes[0], panels, strict=True):
-        bars = ax.barh(places, values, color=colour)
-        ax.bar_label(bars, texts, padding=12)
-        ax.set_yticks(places, names)
-        ax.invert_yaxis()
-        ax.margins(x=0.35)
+    for value, place in zip(gains, places[1:], strict=True):
+        gain.annotate(f"{value:+.1f}", (value, place), (0, 5), textcoords="offset points")
+    gain.set_yticks(places, names)
+    bars = cost.barh(places, costs, color=TOKEN_COLOURS[1])
+    cost.bar_label(bars, [f"{value:.1f}" for value in costs], padding=4)
+    cost.margins(x=0.2)
+    cost.set_yticks([])
+    for ax, label in ((gain, "gain over the line above, points"), (cost, "million multiply-adds")):
+        ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.set_xlabel(label, fontsize=FONT_SIZE)
         ax.spines[["top", "right"]].set_visible(False)
-    accuracy, cost = axes[0]
-    accuracy.errorbar(
-        accuracies, places, xerr=100 * np.asarray(errors), fmt="none", ecolor="black", capsize=3
-    )
-    cost.set_yticks([])
     return figure
 
 

@@ -37,7 +37,13 @@ def accuracy_against_cost(rows: list[dict], title: str | None = None) -> Figure:
     ax.set_xlabel("million multiply-adds per image", fontsize=FONT_SIZE)
     ax.set_ylabel("accuracy in %", fontsize=FONT_SIZE)
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    ax.legend(handles.values(), handles.keys(), fontsize=FONT_SIZE - 1, loc="lower right")
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        fontsize=FONT_SIZE - 1,
+        loc="outside lower center",
+        ncols=len(handles),
+    )
     ax.margins(0.08, 0.1)
     _name_points(ax, points)
     return figure
