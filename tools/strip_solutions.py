@@ -26,6 +26,7 @@ from nbformat.v4 import new_markdown_cell
 
 from bootstrap_cell import TAG, bootstrap_source
 from run_notebooks import ROOT, read_notebook, write_notebook
+from tlvit_utils.checks.comparison import blanks_in
 
 FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>(\n*)", re.DOTALL)
 CHOICE = re.compile(r"\(\w\) ")
@@ -66,8 +67,7 @@ def exercise_names(cell: NotebookNode) -> list[str]:
     """
     body = ast.parse(cell.source).body
     names = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    statements = [node for each in body for node in ast.walk(each) if isinstance(node, ast.Expr)]
-    if not any(isinstance(s.value, ast.Constant) and s.value.value is ... for s in statements):
+    if not blanks_in(ast.parse(cell.source)):
         raise ValueError(f"the exercise {', '.join(names)} is solved in its own cell")
     return names
 

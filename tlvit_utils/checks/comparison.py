@@ -104,6 +104,11 @@ def _blanks(function):
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):  # not from a cell; a lambda within an expression
         return 0
+    return blanks_in(tree)
+
+
+def blanks_in(tree):
+    """Return how often `...` stands for something to be written in a syntax tree."""
     indices = {
         node
         for subscript in ast.walk(tree)
