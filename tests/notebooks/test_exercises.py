@@ -21,21 +21,32 @@ from tlvit_utils.checks.comparison import EXERCISES
 STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 # For each function: what to change in the solution, into what, and a part of the message
 WRONG_ANSWERS = {
+    "cut_patches": [
+        ("blocks.transpose(0, 1, 3, 2, 4, 5)", "blocks", "strips of the picture"),
+        ("(0, 1, 3, 2, 4, 5)", "(0, 3, 1, 2, 4, 5)", "column by column"),
+        ("(0, 1, 3, 2, 4, 5)", "(0, 1, 3, 4, 2, 5)", "inside each patch"),
+        ("(0, 1, 3, 2, 4, 5)", "(0, 1, 3, 5, 2, 4)", "colour must stay last"),
+        ("    batch,", "    images *= 2\n    batch,", "in place"),
+    ],
+    "PatchEncoder": [
+        (" + self.position_embedding(positions)", "", "positions are missing"),
+        ("return patches + ", "return patches * ", "You multiplied"),
+        ("ops.arange(self", "ops.zeros(self", "the same position"),
+        ("(num_patches, projection_dim)\n\n", "(projection_dim, num_patches)\n\n", "another size"),
+        ("patches + self.position_embedding(positions)", "ops.zeros(3)", "must have shape"),
+    ],
     "join_patches": [
-        ("blocks.transpose(0, 2, 1, 3, 4)", "blocks", "without a transpose"),
+        ("blocks.transpose(0, 2, 1, 3, 4)", "blocks", "transpose is missing"),
         ("transpose(0, 2, 1, 3, 4)", "transpose(0, 3, 1, 2, 4)", "inside each patch"),
         ("columns * patch_size, 3)\n", "columns * patch_size, 3).swapaxes(0, 1)\n", "on its side"),
-    ],
-    "encode": [
-        (" + positions", "", "positions are missing"),
-        (" + bias", "", "bias of the projection is missing"),
-        (".transpose(0, 1, 3, 2, 4, 5)", "", "strips, not squares"),
-        ("(0, 1, 3, 2, 4, 5)", "(0, 3, 1, 2, 4, 5)", "column by column"),
-        ("    size, dim", "    images *= 2\n    size, dim", "in place"),
+        ("return blocks", "return block", "It raised NameError"),
     ],
     "fixed_positions": [
         ("rows, columns = np.divmod", "columns, rows = np.divmod", "exchanged"),
         ("    frequencies", "    rows, columns = rows + 1, columns + 1\n    frequencies", "Off by"),
+        ("concatenate(waves, axis=1)", "stack(waves, axis=2).reshape(-1, dim)", "four numbers"),
+        ("/ (dim // 4))", "/ dim)", "You used -k/C"),
+        ("(-np", "(np", "sign is missing"),
     ],
     "dropout": [
         ("if not training", "if False", "Dropout at inference"),
