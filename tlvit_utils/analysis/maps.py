@@ -3,7 +3,6 @@
 import inspect
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import keras
@@ -183,41 +182,6 @@ def cells_of_views(views, rows, columns):
             f"{width} pixels evenly."
         )
     return views.reshape(count, rows, height // rows, columns, width // columns, channels)
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What one model makes of a set of images.
-
-    Attributes:
-        views: `(N, height, width, 3)`, uint8, what the network saw.
-        probabilities: `(N, classes)`.
-        maps: `(N, num_tokens, rows, columns)`.
-        masks: `(N, height, width)`, bool, the objects' masks on the views, or None.
-        mask_shares: `(N, rows, columns)`, how much of each cell they cover, or None.
-    """
-
-    views: np.ndarray
-    probabilities: np.ndarray
-    maps: np.ndarray
-    masks: np.ndarray | None
-    mask_shares: np.ndarray | None
-
-    def __add__(self, other: "Predictions") -> "Predictions":
-        """Return the predictions for these images and the other ones."""
-        pairs = [(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)]
-        return Predictions(*(None if a is None else np.concatenate([a, b]) for a, b in pairs))
-
-
-def look(model: keras.Model, images, masks=None) -> Predictions:
-    """Run a model over images, and over their masks where there are any."""
-    probabilities, maps = predict_with_maps(model, images)
-    shares = None
-    if masks is not None:
-        shares = mask_shares(model, masks)
-        masks = _views(model, np.asarray(masks)[..., None])[..., 0] > 0.5
-    views = np.rint(255 * seen_images(model, images)).astype("uint8")
-    return Predictions(views, probabilities, maps, masks, shares)
 
 
 def describe_map(attention_map) -> str:

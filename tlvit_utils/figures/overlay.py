@@ -10,73 +10,37 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
-STYLES = ("heat", "contours", "spotlight")
-COLORMAPS = {
-    "viridis": "dark purple to yellow",
-    "cividis": "dark blue to yellow",
-    "grey": "black to white",
-}
-CONTOUR_LEVELS = (0.25, 0.5, 0.75)  # of the way from the lowest to the highest value
 GAP = 4  # pixels between tiles
 
 
 @cache
-def colour_table(colormap: str) -> np.ndarray:
-    """Return the 256 colours of a colour map, `(256, 3)`, float32, 0..255."""
-    _check("colormap", colormap, COLORMAPS)
-    return 255 * colormaps[colormap](np.arange(256))[:, :3].astype("float32")
+def colour_table() -> np.ndarray:
+    """Return the 256 colours of viridis, dark purple to yellow, `(256, 3)`, float32, 0..255."""
+    return 255 * colormaps["viridis"](np.arange(256))[:, :3].astype("float32")
 
 
 def render(
     image,
     attention_map,
     *,
-    style: str = "heat",
-    colormap: str = "viridis",
     opacity: float = 0.6,
     limits: tuple[float, float] | None = None,
     size: int = 256,
 ) -> np.ndarray:
-    """Draw a map `(rows, columns)` over the picture that the network saw: `(size, size, 3)`, uint8.
+    """Draw a map as heat over the picture that the network saw: `(size, size, 3)`, uint8.
 
-    - "heat": square cells in colours ("viridis", "cividis" or "grey") over the picture in grey.
-    - "contours": thin, medium and thick lines where the linearly interpolated map passes a
-      quarter, a half and three quarters of the way from its lowest to its highest value. From
-      opacity 0.5 on they are opaque.
-    - "spotlight": the picture in its own colours, darker where the map is lower.
-
-    `opacity` is the weight of the map, from 0 (the picture alone) to 1; `limits` are the values
-    that count as the lowest and the highest, by default the map's own.
+    Each cell of the map `(rows, columns)` is a square. The picture turns grey as the heat comes, so
+    that its own colours are not taken for the map's. `opacity` is the weight of the map, from 0
+    (the picture alone) to 1; `limits` are the values that count as the lowest and the highest, by
+    default the map's own.
     """
-    _check("style", style, STYLES)
     low, high = limits or (np.min(attention_map), np.max(attention_map))
     level = (np.asarray(attention_map, "float32") - low) / max(high - low, 1e-12)
-    level = np.clip(level, 0, 1)
-    picture = as_uint8(image)
-    result = enlarge(picture, size)
-    if style == "heat":
-        picture = picture.astype("float32")
-        grey = picture.mean(axis=-1, keepdims=True)
-        picture = (1 - opacity) * ((1 - opacity) * picture + opacity * grey)
-        heat = opacity * colour_table(colormap)[np.rint(255 * level).astype(int)]
-        return np.rint(enlarge(picture, size) + enlarge(heat, size)).astype("uint8")
-    if style == "spotlight":
-        light = 1 - opacity * (1 - enlarge(level, size))
-        return np.rint(result * light[..., None]).astype("uint8")
-    lines, edges = _contours(level, size)
-    firm = min(2 * opacity, 1)
-    for pixels, shade in ((edges & ~lines, 255), (lines, 0)):
-        result[pixels] = np.rint((1 - firm) * result[pixels] + firm * shade)
-    return result
-
-
-def _contours(level, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where contour lines and their white edges are, each `(size, size)`, bool."""
-    smooth = np.asarray(Image.fromarray(level).resize((size, size), Image.Resampling.BILINEAR))
-    lines = np.zeros((size, size), bool)
-    for i, threshold in enumerate(CONTOUR_LEVELS):
-        lines |= _boundary(smooth >= threshold, i)
-    return lines, _thicken(lines, 1)
+    picture = as_uint8(image).astype("float32")
+    grey = picture.mean(axis=-1, keepdims=True)
+    picture = (1 - opacity) * ((1 - opacity) * picture + opacity * grey)
+    heat = opacity * colour_table()[np.rint(255 * np.clip(level, 0, 1)).astype(int)]
+    return np.rint(enlarge(picture, size) + enlarge(heat, size)).astype("uint8")
 
 
 def _boundary(inside, width: int) -> np.ndarray:
@@ -99,18 +63,6 @@ def _thicken(pixels, width: int) -> np.ndarray:
     return pixels
 
 
-def describe_scale(style: str, colormap: str, limits: tuple[float, float]) -> str:
-    """Return in words how `render` draws the values between two limits."""
-    low, high = limits
-    if style == "contours":
-        values = [low + share * (high - low) for share in CONTOUR_LEVELS]
-        return "thin, medium and thick lines at " + ", ".join(f"{v:.3f}" for v in values)
-    if style == "spotlight":
-        return f"dark ({low:.3f}) to bright ({high:.3f})"
-    dark, bright = COLORMAPS[colormap].split(" to ")
-    return f"{dark} ({low:.3f}) to {bright} ({high:.3f})"
-
-
 def draw_outline(picture, mask) -> np.ndarray:
     """Return a picture with the outline of a mask `(height, width)` in black and white dashes."""
     picture = picture.copy()
@@ -120,18 +72,6 @@ def draw_outline(picture, mask) -> np.ndarray:
     white = (rows + columns) // (4 if small else 6) % 2
     picture[rows, columns] = 255 * white[:, None]
     return picture
-
-
-def draw_cell(picture, cell: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
-    """Return the picture with a cell of a grid of `(rows, columns)` framed, black in white."""
-    frame = Image.fromarray(picture)
-    draw = ImageDraw.Draw(frame)
-    steps = [len(picture) / count for count in grid]
-    top, left = (round(place * step) for place, step in zip(cell, steps, strict=True))
-    bottom, right = (round((place + 1) * step) - 1 for place, step in zip(cell, steps, strict=True))
-    draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="white", width=4)
-    draw.rectangle((left, top, right, bottom), outline="black", width=2)
-    return np.asarray(frame)
 
 
 def tile(pictures, titles, columns: int = 4) -> np.ndarray:
@@ -221,11 +161,3 @@ def encode_png(picture) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "png", compress_level=1)
     return buffer.getvalue()
-
-
-def _check(name, value, choices):
-    """Raise a ValueError unless `value`, called `name` in the message, is one of the choices."""
-    if value not in choices:
-        raise ValueError(
-            f"{name} is {value!r}, but it must be one of {', '.join(map(repr, choices))}."
-        )

@@ -1,4 +1,4 @@
-"""Widgets for notebooks, on ipywidgets 7.7.1 and 8."""
+"""Widgets in which a learner's own code or model runs, on ipywidgets 7.7.1 and 8."""
 
 from tlvit_utils.widgets.explorers import (
     AttentionExplorer,
@@ -6,17 +6,12 @@ from tlvit_utils.widgets.explorers import (
     PlacementExplorer,
     PoolingExplorer,
 )
-from tlvit_utils.widgets.painter import TokenPainter
-from tlvit_utils.widgets.scrubber import EpochScrubber
-from tlvit_utils.widgets.viewer import AttentionViewer, contact_sheet
+from tlvit_utils.widgets.viewer import AttentionViewer
 
 __all__ = [
     "AttentionExplorer",
     "AttentionViewer",
-    "EpochScrubber",
     "PatchExplorer",
     "PlacementExplorer",
     "PoolingExplorer",
-    "TokenPainter",
-    "contact_sheet",
 ]
