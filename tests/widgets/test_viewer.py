@@ -101,7 +101,7 @@ def test_what_is_not_there_leaves_the_view_as_it_was(viewer):
 def test_any_keras_model_with_a_token_learner_will_do(images):
     inputs = keras.Input((32, 32, 3))
     grid = keras.layers.Conv2D(8, 8, 8)(keras.layers.Rescaling(1 / 255)(inputs))
-    tokens = TokenLearner(2)(grid)
+    tokens, _ = TokenLearner(2)(grid, return_attention_maps=True)
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(tokens)))
     viewer = AttentionViewer(model, images, class_names="abc")
     assert viewer.maps.shape == (4, 2, 4, 4)
