@@ -16,8 +16,6 @@ const STEPS = {
   cividis: "00224e002e6c1e3a6f35456c47516c575d6d666970757575848279948e77a59c74b7a96ec8b866dbc75a"
     + "eed649fee838",
 };
-const ENDS = { viridis: ["dark purple", "yellow"], cividis: ["dark blue", "yellow"],
-  spotlight: ["dark", "light"] };
 const HEAT = Object.fromEntries(Object.entries(STEPS).map(([name, steps]) => [name, heat(steps)]));
 
 /** A table of 256 colours, rows of RGB. */
@@ -75,9 +73,10 @@ function mixed(view, size, { values, side, limits: [low, high] }, { style, opaci
 /** A frame around a cell, in two colours, which show on any ground. */
 function drawCell(context, cell, side, thick) {
   const step = context.canvas.width / side, inset = step - thick;
-  for (const [colour, line] of [["#000", thick], ["#fff", thick / 2]]) {
-    Object.assign(context, { strokeStyle: colour, lineWidth: line });
-    context.strokeRect(cell % side * step + thick / 2, Math.floor(cell / side) * step + thick / 2, inset, inset);
+  const place = [cell % side, Math.floor(cell / side)].map((at) => at * step + thick / 2);
+  for (const [strokeStyle, lineWidth] of [["#000", thick], ["#fff", thick / 2]]) {
+    Object.assign(context, { strokeStyle, lineWidth });
+    context.strokeRect(...place, inset, inset);
   }
 }
 
@@ -85,11 +84,12 @@ function drawCell(context, cell, side, thick) {
 function drawValues(context, values, side) {
   const step = context.canvas.width / side, sum = values.reduce((a, b) => a + b, 0) || 1;
   Object.assign(context, { font: `600 ${Math.round(step / 3.2)}px system-ui, sans-serif`,
-    textAlign: "center", textBaseline: "middle", lineWidth: step / 14, strokeStyle: "#000", fillStyle: "#fff" });
+    textAlign: "center", textBaseline: "middle", lineWidth: step / 14, strokeStyle: "#000",
+    fillStyle: "#fff" });
   values.forEach((value, i) => {
-    const place = [(100 * value / sum).toFixed(1), (i % side + 0.5) * step, (Math.floor(i / side) + 0.5) * step];
-    context.strokeText(...place);
-    context.fillText(...place);
+    const place = [i % side, Math.floor(i / side)].map((at) => (at + 0.5) * step);
+    context.strokeText((100 * value / sum).toFixed(1), ...place);
+    context.fillText((100 * value / sum).toFixed(1), ...place);
   });
 }
 

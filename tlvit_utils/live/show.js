@@ -295,8 +295,8 @@ function settle() {
     $(".pad", root).setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode
       === "picture" && tool() === MOVE ? "move the object" : "choose one, Enter acts"}`
       + (cell >= 0 ? `; ${cellName(cell, side)}` : ""));
-    column.tiles.forEach(({ button, share }, i) => button.setAttribute("aria-label",
-      `Token ${i + 1}${share.textContent && `, ${share.textContent}`}: ${describeMap(mapOf(seen, i), side)}`));
+    column.tiles.forEach(({ button, share }, i) => button.setAttribute("aria-label", `Token ${i + 1}`
+      + `${share.textContent && `, ${share.textContent}`}: ${describeMap(mapOf(seen, i), side)}`));
   }
   const extra = all(".extra > p", columns[0].root).map((p) => p.textContent).join(" ");
   if (!playing) $("#say").textContent = `${$(".verdict", columns[0].root).textContent}. ${extra}`;
