@@ -9,11 +9,9 @@ import pytest
 from PIL import Image
 from traitlets import TraitError
 
-from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.analysis.cost import model_cost
+from tlvit_utils import ViTConfig
 from tlvit_utils.widgets import (
     AttentionExplorer,
-    PatchExplorer,
     PlacementExplorer,
     PoolingExplorer,
     explorers,
@@ -24,6 +22,7 @@ from tlvit_utils.widgets.panel import table_html
 rng = np.random.default_rng(0)
 PICTURE = rng.integers(0, 256, (24, 24, 3), dtype="uint8")
 SCORES = rng.dirichlet(np.ones(16), (2, 3, 16))  # two blocks, three heads, 4 × 4 patches
+
 GRID = rng.normal(size=(2, 4, 4, 6))
 
 
@@ -40,25 +39,15 @@ def pool_matmul(grid, maps):
     return maps.reshape(batch, -1, height * width) @ pixels / (height * width)
 
 
-def patch_explorer():
-    return PatchExplorer(PICTURE, (2, 3, 6, 12), 6, ViTConfig.published())
-
-
-def attention_explorer():
+def attention():
     return AttentionExplorer(PICTURE, {"block 0": SCORES[0], "block 1": SCORES[1]}, 2, 1)
 
 
-def pooling_explorer():
+def pooling():
     return PoolingExplorer({"loops": pool_with_loops, "product": pool_matmul}, GRID, (1, 2, 8), 2)
 
 
-@pytest.fixture(scope="module")
-def placement():
-    """Made once: it builds networks. Tests that use it set what they look at."""
-    return PlacementExplorer(ViTConfig.published())
-
-
-@pytest.fixture(params=[patch_explorer, attention_explorer, pooling_explorer])
+@pytest.fixture(params=[attention, pooling])
 def explorer(request):
     return request.param()
 
@@ -117,30 +106,13 @@ def test_foreign_text_stays_text():
     assert not re.search("<[biu]>", table) and "&lt;u&gt;" in table and "width:50%" in table
 
 
-def test_patch_explorer_counts(tiny_config):
-    explorer = patch_explorer()
-    explorer.controls["patch_size"].value = 3
-    text = words_of(explorer.text.value)
-    # 8 × 8 tokens of 27 numbers; a block of the published network on 64 tokens
-    assert "64 tokens, each of 27 numbers" in text
-    assert "compares 4,096 pairs of tokens and takes 25.2 million multiply-adds" in text
-    assert "tokens 64 4 " in text and "numbers in each patch 27 0.25 " in text
-    assert "pairs that a block compares 4,096 16 " in text
-    macs = {row.name: row.macs for row in model_cost(build_vit(tiny_config)).layers}
-    explorer = PatchExplorer(PICTURE, (6,), 6, tiny_config)
-    assert tiny_config.num_patches == 16
-    assert explorer.counts(6)["multiply-adds of a block"] == macs["block_0"]
-    with pytest.raises(ValueError, match="patch_sizes holds 5, which does not divide the 24-pixel"):
-        PatchExplorer(PICTURE, (2, 5), 2)
-
-
 def test_attention_explorer_shows_what_the_patch_reads(monkeypatch):
     drawn = []
     figure = explorers.head_attention_figure
     monkeypatch.setattr(
         explorers, "head_attention_figure", lambda *args: drawn.append(args) or figure(*args)
     )
-    explorer = attention_explorer()
+    explorer = attention()
     explorer.controls["block"].value = "block 1"
     explorer.controls["row"].value = 3
     _, scores, *place = drawn[-1]
@@ -180,7 +152,7 @@ def test_a_way_that_differs_is_called_out():
 
 
 def test_pooling_explorer_runs_the_ways_it_is_given():
-    explorer, seen = pooling_explorer(), {}
+    explorer, seen = pooling(), {}
     explorer.controls["num_tokens"].value = 8
     text = words_of(explorer.text.value)
     assert "maps of 8 × 16 times cells of 16 × 6" in text and "768 multiply-adds" in text
@@ -190,7 +162,8 @@ def test_pooling_explorer_runs_the_ways_it_is_given():
     assert seen["maps"].shape == (2, 1, 4, 4) and "NO" in explorer.text.value
 
 
-def test_the_published_numbers_come_out(placement):
+def test_the_published_numbers_come_out():
+    placement = PlacementExplorer(ViTConfig.published())
     after, num_tokens = placement.controls["after"], placement.controls["num_tokens"]
     assert (after.value, num_tokens.value) == (2, 4)
     assert "78.07 million" in placement.words and "1,349,946 parameters" in placement.words

@@ -1,4 +1,4 @@
-"""Widgets in which a learner turns one or two knobs (notebooks 01 to 04)."""
+"""Widgets in which a learner turns a few knobs (notebooks 02 to 04)."""
 
 import time
 import tracemalloc
@@ -6,11 +6,10 @@ from functools import cache
 
 import numpy as np
 
-from tlvit_utils.analysis.cost import model_cost, work_of
+from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import describe_map
-from tlvit_utils.blocks import TransformerBlock
 from tlvit_utils.figures.overlay import captioned, encode_png
-from tlvit_utils.figures.plots import bars_figure, head_attention_figure, patches_figure, to_png
+from tlvit_utils.figures.plots import bars_figure, head_attention_figure, to_png
 from tlvit_utils.vit import ViTConfig, build_vit
 from tlvit_utils.widgets.panel import Panel, choice, table_html
 
@@ -18,69 +17,6 @@ from tlvit_utils.widgets.panel import Panel, choice, table_html
 def count_tokens(count: int) -> str:
     """Return "1 token", "2 tokens"."""
     return f"{count:,} token{'s' * (count != 1)}"
-
-
-# 01: patches
-
-
-class PatchExplorer(Panel):
-    """Choose a patch size: the grid over a picture, the patches apart, tokens and cost.
-
-    Args:
-        picture: `(side, side, 3)`, uint8, or float with values 0..1.
-        patch_sizes: divisors of the side.
-        patch_size: the one to begin with, to which the others are compared.
-        config: whose Transformer blocks are counted; only their widths matter.
-
-    Raises:
-        ValueError: a patch size that does not divide the side.
-    """
-
-    def __init__(self, picture, patch_sizes=(2, 3, 4, 6, 8, 12, 16), patch_size=6, config=None):
-        for each in patch_sizes:
-            if len(picture) % each:
-                raise ValueError(
-                    f"patch_sizes holds {each}, which does not divide the {len(picture)}-pixel "
-                    "picture; leave it out."
-                )
-        self.image, self.first = picture, patch_size
-        config = config or ViTConfig.published()
-        self.block = TransformerBlock(
-            config.num_heads,
-            config.key_dim,
-            config.mlp_units,
-            config.dropout_rate,
-            config.activate_last,
-        )
-        self.width = config.projection_dim
-        self.block.build((None, 1, self.width))
-        options = [(f"{each} × {each} pixels", each) for each in patch_sizes]
-        super().__init__(patch_size=choice(options, patch_size))
-
-    def counts(self, patch_size) -> dict[str, int]:
-        """Return what there is to count with patches of this size."""
-        tokens = (len(self.image) // patch_size) ** 2
-        return {
-            "tokens": tokens,
-            "numbers in each patch": 3 * patch_size**2,
-            "pairs that a block compares": tokens**2,
-            "multiply-adds of a block": work_of(self.block, (None, tokens, self.width)).macs,
-        }
-
-    def draw(self, patch_size):
-        counts, first = self.counts(patch_size), self.counts(self.first)
-        tokens, numbers, pairs, macs = counts.values()
-        words = (
-            f"Patches of {patch_size} × {patch_size} pixels: {count_tokens(tokens)}, each of "
-            f"{numbers:,} numbers. A block compares {pairs:,} pairs of tokens and takes "
-            f"{macs / 1e6:,.1f} million multiply-adds."
-        )
-        rows = [(name, f"{n:,}", f"{n / first[name]:.3g}") for name, n in counts.items()]
-        table = table_html(("", "here", f"times that of {self.first} × {self.first}"), rows)
-        return to_png(patches_figure(self.image, patch_size)), words, table
-
-
-# 02: where a patch looks
 
 
 class AttentionExplorer(Panel):
@@ -118,9 +54,6 @@ class AttentionExplorer(Panel):
         ]
         table = table_html(("", "highest weight", "on itself", "where"), rows)
         return to_png(head_attention_figure(self.image, scores, row, column)), words, table
-
-
-# 03: pooling
 
 
 def measure(function, *arguments, repeats: int = 3) -> tuple[np.ndarray, float, int]:
@@ -201,8 +134,6 @@ def ways_html(results) -> str:
     header = ("", "time here", f"times as fast as {first}", "memory", "same numbers")
     return table_html(header, rows)
 
-
-# 04: where TokenLearner stands
 
 NO_BLOCK = "no block"
 
