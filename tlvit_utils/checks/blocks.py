@@ -1,10 +1,13 @@
-"""Checks for the exercises of notebook 02."""
+"""Checks for what notebook 02 builds, and for its exercises."""
 
 from functools import partial
 
+import keras
 import numpy as np
 
+from tlvit_utils.blocks import MLP, TransformerBlock
 from tlvit_utils.checks.comparison import (
+    CheckError,
     compare,
     exercise,
     random,
@@ -12,6 +15,190 @@ from tlvit_utils.checks.comparison import (
     softmax,
     to_numpy,
 )
+from tlvit_utils.checks.layers import IDENTITY, RANDOM, apply, check_dropout_of, layer_pairs
+
+TWO_TOKENS = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")  # (batch = 1, tokens = 2, dim = 2)
+
+
+def attention(queries, keys, values):
+    """Return what each query reads, `(asking, dim)`."""
+    scores = queries @ keys.T / np.sqrt(keys.shape[-1])
+    return softmax(scores, axis=-1) @ values
+
+
+@exercise(ours=attention)
+def check_attention(answer):
+    """Check `attention(queries, keys, values)` (notebook 02).
+
+    `(asking, width)`, `(read, width)` and `(read, dim)` to `(asking, dim)`.
+    """
+
+    def draw(rng):
+        asking, read, width, dim = sizes(rng, 4)
+        return random(rng, asking, width), random(rng, read, width), random(rng, read, dim)
+
+    def wrong(queries, keys, values):
+        products = queries @ keys.T
+        scores = products / np.sqrt(keys.shape[-1])
+        powers = np.exp(scores)
+        return {
+            "Softmax over the wrong axis: each row must sum to 1, so sum over the last axis.": (
+                softmax(scores, axis=0) @ values
+            ),
+            "The sum must keep its axis (`keepdims=True`), and each row must have its own.": (
+                powers / powers.sum() @ values
+            ),
+            "The scores are not divided by the root of the width.": softmax(products, -1) @ values,
+            "You divided by the width; divide by its square root.": (
+                softmax(products / keys.shape[-1], -1) @ values
+            ),
+            "You divided by the root of the number of tokens; the width is `keys.shape[-1]`.": (
+                softmax(products / np.sqrt(len(keys)), -1) @ values
+            ),
+            "The weights do not sum to 1: divide the exponentials by their sum.": powers @ values,
+            "The softmax is missing: the scores themselves weight the values.": scores @ values,
+            "You returned the weights; multiply them with the values.": softmax(scores, -1),
+        }
+
+    queries = np.array([[1.0, 0.0], [1.0, 1.0]])
+    small = queries, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 4.0]])
+    compare(answer, attention, wrong, draw, small)
+    return "3 random shapes"
+
+
+@exercise(name="MLP", ours=MLP)
+def check_mlp(answer):
+    """Check the layer `MLP(hidden_units, dropout_rate, activate_last)` (notebook 02)."""
+    for activate_last in (True, False):
+        mine, theirs = layer_pairs(
+            answer,
+            MLP,
+            ["dense_layers"],
+            (((2, 2), 0.0, activate_last), (1, 2, 2)),
+            (((7, 5, 3), 0.0, activate_last), (2, 4, 3)),
+        )
+        dense = {name: layer.dense_layers for name, layer in theirs.items()}
+
+        def variant(x, weights, act, last=activate_last, first=True, dense=dense):
+            *hidden, end = dense[weights]
+            for each in hidden:
+                x = act(each(x)) if first else each(x)
+            return to_numpy(act(end(x)) if last else end(x))
+
+        def wrong(x, weights, variant=variant, activate_last=activate_last):
+            gelu = partial(keras.ops.gelu, approximate=True)
+            last = (
+                "GELU is missing after the last layer: `activate_last` is True."
+                if activate_last
+                else "GELU after the last layer, although `activate_last` is False."
+            )
+            return {
+                last: variant(x, weights, gelu, last=not activate_last),
+                "No GELU after the hidden layers; without it, two Dense layers are one.": variant(
+                    x, weights, gelu, first=False
+                ),
+                "ReLU in place of GELU.": variant(x, weights, keras.ops.relu),
+                "This is the exact GELU; the published code takes `approximate=True`.": variant(
+                    x, weights, partial(keras.ops.gelu, approximate=False)
+                ),
+            }
+
+        def draw(rng):
+            return random(rng, *sizes(rng, 2), 3), RANDOM
+
+        compare(
+            lambda x, weights, mine=mine: apply(mine[weights], x),
+            lambda x, weights, theirs=theirs: apply(theirs[weights], x),
+            wrong,
+            draw,
+            small=(TWO_TOKENS, IDENTITY),
+        )
+    dropping = answer((64, 8), 0.5, False)
+    check_dropout_of(dropping, np.ones((2, 3, 8), "float32"))
+    return "both ends, with the package's weights, and dropout"
+
+
+@exercise(name="TransformerBlock", ours=TransformerBlock)
+def check_transformer_block(answer):
+    """Check the layer `TransformerBlock` (notebook 02)."""
+    mine, theirs = layer_pairs(
+        answer,
+        TransformerBlock,
+        ["norm1", "attention", "norm2", "mlp"],
+        ((1, 2, (2, 2), 0.0), (1, 2, 2)),
+        ((3, 4, (7, 6), 0.0), (2, 5, 6)),
+    )
+
+    def wrong(x, weights):
+        block = theirs[weights]
+        norm1, norm2, mlp, attend = block.norm1, block.norm2, block.mlp, block.attention
+        x = keras.ops.convert_to_tensor(x)
+        normed = norm1(x)
+        attended = attend(normed, normed)
+        y = x + attended
+        raw, mixed, turned = x + attend(x, x), x + attend(normed, x), x + attend(x, normed)
+        alone = attended + mlp(norm2(attended))
+        wrong = {
+            "`norm1` twice: the MLP has a norm of its own, `norm2`.": y + mlp(norm1(y)),
+            "Attention read `x` without its norm: pass `normed`, twice.": raw + mlp(norm2(raw)),
+            "Keys and values come from `x`; attention must read `normed`, twice.": (
+                mixed + mlp(norm2(mixed))
+            ),
+            "The queries come from `x`; attention must read `normed`, twice.": (
+                turned + mlp(norm2(turned))
+            ),
+            "The MLP read `x` without its norm.": y + mlp(y),
+            "The first residual is missing: add what attention gives to `x`.": alone,
+            "The second residual is missing: add what the MLP gives to `x`.": mlp(norm2(y)),
+            "Both residuals are missing: each step must be added to `x`.": mlp(norm2(attended)),
+            "You added the normed tokens: a residual adds `x` as it came in.": (
+                normed + attended + mlp(norm2(normed + attended))
+            ),
+            "The MLP must read what the first step gave, and be added to that.": (
+                x + mlp(norm2(x))
+            ),
+            "The MLP is added to the block's input; add it to what the first step gave.": (
+                x + mlp(norm2(y))
+            ),
+            "The two steps run side by side; the MLP must read what attention gave.": (
+                y + mlp(norm2(x))
+            ),
+            "This is a post-norm block: the norms stand before each step, not after it.": (
+                norm2(norm1(x + attend(x, x)) + mlp(norm1(x + attend(x, x))))
+            ),
+            "The MLP's step is missing.": y,
+        }
+        return {sentence: to_numpy(result) for sentence, result in wrong.items()}
+
+    def draw(rng):
+        return random(rng, *sizes(rng, 2), 6), RANDOM
+
+    compare(
+        lambda x, weights: apply(mine[weights], x),
+        lambda x, weights: apply(theirs[weights], x),
+        wrong,
+        draw,
+        small=(TWO_TOKENS, IDENTITY),
+    )
+    _check_scores(mine[RANDOM], theirs[RANDOM])
+    check_dropout_of(answer(2, 4, (8,), 0.5), random(np.random.default_rng(0), 2, 3, 8))
+    return "both norms, both residuals, the scores and dropout"
+
+
+def _check_scores(mine, theirs):
+    """Raise a CheckError unless a block returns its attention weights when it is asked to."""
+    x = keras.ops.convert_to_tensor(random(np.random.default_rng(0), 2, 5, 6))
+    got = mine(x, return_attention_scores=True)
+    if not isinstance(got, tuple) or len(got) != 2:
+        raise CheckError("With return_attention_scores=True, return the pair `(x, scores)`.")
+    for name, a, b in zip(
+        ("x", "scores"), got, theirs(x, return_attention_scores=True), strict=True
+    ):
+        if to_numpy(a).shape != to_numpy(b).shape or not np.allclose(a, b, atol=1e-5):
+            raise CheckError(
+                f"With return_attention_scores=True, `{name}` is wrong.",
+                {"expected": f"an array {b.shape}", "got": f"an array {a.shape}"},
+            )
 
 
 @exercise
@@ -42,61 +229,10 @@ def check_dropout(answer):
             ),
         }
 
+    x, noise = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[0.9, 0.1, 0.6, 0.4]])
     for training in (True, False):
-        compare(answer, right, wrong, partial(draw, training=training))
+        compare(answer, right, wrong, partial(draw, training=training), (x, 0.25, noise, training))
     return "in training and at inference, 3 random shapes each"
-
-
-@exercise
-def check_post_norm_block(answer):
-    """Check `post_norm_block(x, attention, norm1, mlp, norm2)` (notebook 02).
-
-    An array `(batch, tokens, dim)` and four functions that keep its shape, to this shape.
-    """
-
-    def draw(rng):
-        batch, tokens, dim = sizes(rng, 3, low=3)
-        mix, weights = random(rng, tokens, tokens), random(rng, dim, dim)
-
-        def norm(scale, x):
-            x = to_numpy(x)
-            return scale * (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
-
-        return (
-            random(rng, batch, tokens, dim),
-            lambda x: mix @ to_numpy(x),
-            partial(norm, 2),
-            lambda x: np.tanh(to_numpy(x) @ weights),
-            partial(norm, 3),
-        )
-
-    def right(x, attention, norm1, mlp, norm2):
-        x = norm1(x + attention(x))
-        return norm2(x + mlp(x))
-
-    def wrong(x, attention, norm1, mlp, norm2):
-        unadded = norm1(attention(x))
-        first = norm1(x + attention(x))
-        pre_norm = x + attention(norm1(x))
-        early = x + unadded
-        return {
-            "A residual is missing: the attention's result must be added to what came in.": norm2(
-                unadded + mlp(unadded)
-            ),
-            "A residual is missing: the MLP's result must be added to what it read.": norm2(
-                mlp(first)
-            ),
-            "Both residuals are missing: add what came in at each step.": norm2(mlp(unadded)),
-            "This is the pre-norm block: you normalised before each step, not after the "
-            "addition.": pre_norm + mlp(norm2(pre_norm)),
-            "You normalised before the addition; normalise the sum.": early + norm2(mlp(early)),
-            "The second residual adds the block's input; add what the first step gave.": norm2(
-                x + mlp(first)
-            ),
-        }
-
-    compare(answer, right, wrong, draw)
-    return "both residuals and both norms, 3 random shapes"
 
 
 @exercise
@@ -149,5 +285,6 @@ def check_attention_with_heads(answer):
             "the tokens; split the width, then transpose.": attend(split=cut_tokens, join=flatten),
         }
 
-    compare(answer, right, wrong, draw)
+    queries = np.array([[[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0]]])  # width 4 for 2 heads
+    compare(answer, right, wrong, draw, small=(queries, queries, 4 * queries, 2))
     return "the softmax, the scale and the heads, 3 random shapes"

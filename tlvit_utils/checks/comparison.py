@@ -3,6 +3,7 @@
 import ast
 import inspect
 import linecache
+import re
 import textwrap
 import traceback
 from copy import deepcopy
@@ -133,7 +134,15 @@ def _guarded(function, answer, *arguments):
         place = _line_of(answer, error)
         if place is None:
             raise
-        raise CheckError(f"It raised {type(error).__name__}: {error}", place) from error
+        raise CheckError(_raised(error), place) from error
+
+
+def _raised(error):
+    """Return what an error says, without what Keras adds to the errors of a layer's call."""
+    text = str(error)
+    if text.startswith("Exception encountered when calling"):
+        _, text, *_ = re.sub(r"\x1b\[\d+m", "", text).split("\n\n")
+    return f"It raised {type(error).__name__}: {text}"
 
 
 def _line_of(answer, error):
@@ -159,7 +168,7 @@ def _call(answer, *arguments):
     except Exception as error:
         details = {"called with": _described(arguments, answer)}
         details |= _line_of(answer, error) or {}
-        raise CheckError(f"It raised {type(error).__name__}: {error}", details) from error
+        raise CheckError(_raised(error), details) from error
     if result is None or result is ...:
         raise NotDoneError
     return result

@@ -1,5 +1,7 @@
 """Checks of layers: the learner's beside the package's, with the same weights."""
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -23,24 +25,25 @@ def layer_pairs(answer, ours, parts, small, large):
     Raises:
         CheckError: an attribute is missing, or its weights have other shapes.
     """
-    mine, theirs = {}, {}
+    mine, theirs, rng = {}, {}, np.random.default_rng(0)
     for name, (arguments, shape) in {IDENTITY: small, RANDOM: large}.items():
         shapes = shape if isinstance(shape, list) else [shape]
         theirs[name] = ours(*arguments)
         theirs[name].build(*shapes)
-        theirs[name].set_weights([_weights(w, name) for w in theirs[name].weights])
+        theirs[name].set_weights([_weights(w, name, rng) for w in theirs[name].weights])
         mine[name] = answer(*arguments)
-        mine[name](*(np.zeros(each, "float32") for each in shapes))
+        with warnings.catch_warnings(action="ignore"):  # of a part that `call` does not use
+            mine[name](*(np.zeros(each, "float32") for each in shapes))
         for part in parts:
             _copy(part, getattr(theirs[name], part), getattr(mine[name], part, None))
     return mine, theirs
 
 
-def _weights(variable, name):
+def _weights(variable, name, rng):
     """Return numbers for a weight: random ones, or those that change nothing."""
     shape = variable.shape
     if name == RANDOM:
-        return 0.5 * random(np.random.default_rng(len(shape) + shape[-1]), *shape)
+        return 0.5 * random(rng, *shape)
     if "kernel" not in variable.name:
         return np.full(shape, variable.name == "gamma", "float32")
     if len(shape) == 4:  # a convolution that keeps its cell

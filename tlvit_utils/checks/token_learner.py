@@ -1,8 +1,10 @@
-"""Checks for the exercises of notebook 03."""
+"""Checks for what notebook 03 builds, and for its exercises."""
 
+import keras
 import numpy as np
 
 from tlvit_utils.checks.comparison import (
+    CheckError,
     compare,
     exercise,
     random,
@@ -10,6 +12,11 @@ from tlvit_utils.checks.comparison import (
     softmax,
     to_numpy,
 )
+from tlvit_utils.checks.layers import IDENTITY, RANDOM, apply, layer_pairs
+from tlvit_utils.token_learner import TokenLearner
+
+GRID = np.array([[1.0, 2.0], [3.0, 4.0]])[None, :, :, None]  # 2 × 2 cells of width 1
+MAPS = np.array([[[1.0, 0.0], [0.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]]])[None]  # of 2 tokens
 
 
 def _pool(grid, maps):
@@ -17,7 +24,146 @@ def _pool(grid, maps):
     return np.einsum("bshw,bhwc->bsc", maps, grid)
 
 
-@exercise
+def pool(grid, maps):
+    """Return the mean over cells of map times grid, `(batch, num_tokens, dim)`."""
+    return _pool(grid, maps) / maps[0, 0].size
+
+
+@exercise(ours=pool)
+def check_pool(answer):
+    """Check `pool(grid, maps)` (notebook 03).
+
+    `(batch, height, width, dim)` and `(batch, tokens, height, width)` to `(batch, tokens, dim)`.
+    """
+
+    def draw(rng):
+        batch, height, width, dim, tokens = sizes(rng, 5, high=9)
+        maps = rng.uniform(0.1, 1, (batch, tokens, height, width)).astype("float32")
+        return random(rng, batch, height, width, dim), maps
+
+    def wrong(grid, maps):
+        total, (batch, height, width, dim) = _pool(grid, maps), grid.shape
+        cells = height * width
+        mixed = grid.transpose(0, 2, 1, 3)
+        return {
+            "You took the sum: divide by the number of cells.": total,
+            "You divided by the number of tokens; divide by the number of cells.": (
+                total / maps.shape[1]
+            ),
+            "You divided by the width; divide by the number of cells.": total / dim,
+            "You divided by the sum of each map; here all are divided by the number of cells.": (
+                weighted_mean(grid, maps)
+            ),
+            "You divided twice by the number of cells.": total / cells**2,
+            "Reshape for transpose: maps and cells no longer belong together.": (
+                maps.reshape(batch, cells, -1).swapaxes(1, 2)
+                @ grid.reshape(batch, cells, dim)
+                / cells
+            ),
+            "Rows and columns of the grid are exchanged.": (
+                maps.reshape(batch, -1, cells) @ mixed.reshape(batch, cells, dim) / cells
+            ),
+            "Transposed axes: the order is (batch, tokens, dim).": pool(grid, maps).swapaxes(1, 2),
+        }
+
+    compare(answer, pool, wrong, draw, small=(GRID, MAPS))
+    return "grids and maps of 3 random shapes"
+
+
+def weighted_mean(grid, maps):
+    """Return the mean of the grid with each map's weights, `(batch, num_tokens, dim)`."""
+    return _pool(grid, maps / maps.sum(axis=(2, 3), keepdims=True))
+
+
+@exercise(name="TokenLearner", ours=TokenLearner)
+def check_token_learner(answer):
+    """Check the layer `TokenLearner(num_tokens, pooling)` (notebook 03)."""
+    for pooling in ("sum", "mean", "weighted_mean"):
+        mine, theirs = layer_pairs(
+            answer,
+            TokenLearner,
+            ["norm", "convs"],
+            ((2, pooling), (1, 2, 2, 2)),
+            ((3, pooling), (2, 4, 5, 6)),
+        )
+
+        def wrong(x, weights, theirs=theirs, pooling=pooling):
+            return _wrong_tokens(theirs[weights], x, pooling)
+
+        def draw(rng):
+            return random(rng, sizes(rng, 1)[0], 4, 5, 6), RANDOM
+
+        compare(
+            lambda x, weights, mine=mine: apply(mine[weights], x),
+            lambda x, weights, theirs=theirs: apply(theirs[weights], x),
+            wrong,
+            draw,
+            small=(np.arange(8, dtype="float32").reshape(1, 2, 2, 2) ** 2, IDENTITY),
+        )
+    _check_maps(mine[RANDOM], theirs[RANDOM])
+    return "three ways of pooling, with the package's weights, and the maps"
+
+
+def _wrong_tokens(layer, x, pooling):
+    """Return the tokens of typical mistakes, each by its sentence."""
+    batch, height, width, dim = x.shape
+    size, count = height * width, layer.num_tokens
+    cells = x.reshape(batch, size, dim)
+    grid = keras.ops.convert_to_tensor(x)
+    normed = layer.norm(grid)
+
+    def maps_of(grid):  # (batch, size, tokens)
+        for conv in layer.convs:
+            grid = conv(grid)
+        return to_numpy(grid).reshape(batch, size, count)
+
+    def tokens(maps, values=cells, pooling=pooling, axis=-1):
+        if pooling == "mean":
+            maps = maps / size
+        elif pooling == "weighted_mean":
+            maps = maps / (maps.sum(axis=axis, keepdims=True) + 1e-4)
+        return maps @ values
+
+    last = maps_of(normed)
+    maps = last.swapaxes(1, 2)
+    wrong = {
+        "Reshape for transpose: (batch, cells, tokens) becomes (batch, tokens, cells) by a "
+        "transpose; a reshape mixes the maps.": tokens(last.reshape(batch, count, size)),
+        "The maps weight the normalised grid; they must weight the raw one.": tokens(
+            maps, to_numpy(normed).reshape(batch, size, dim)
+        ),
+        "The maps come from the raw grid; they must come from the normalised one.": tokens(
+            maps_of(grid).swapaxes(1, 2)
+        ),
+        "Wrong axis: the tokens share each cell; a map must be divided by its sum over the "
+        "cells.": tokens(maps, axis=1),
+        "You divided by the number of tokens.": maps @ cells / count,
+        "Transposed axes: the order is (batch, tokens, dim).": tokens(maps).swapaxes(1, 2),
+    }
+    other = {
+        f'This is pooling="{each}", but `pooling` is "{pooling}".': tokens(maps, pooling=each)
+        for each in ("mean", "weighted_mean", "sum")
+        if each != pooling
+    }
+    return {**wrong, **other}
+
+
+def _check_maps(mine, theirs):
+    """Raise a CheckError unless a layer returns its maps, and takes a sequence too."""
+    x = random(np.random.default_rng(0), 2, 20, 6).reshape(2, 4, 5, 6)
+    got = mine(x, return_attention_maps=True)
+    if not isinstance(got, tuple) or len(got) != 2:
+        raise CheckError("With return_attention_maps=True, return the pair `(tokens, maps)`.")
+    expected = to_numpy(theirs(x, return_attention_maps=True)[1])
+    maps = to_numpy(got[1])
+    details = {"expected": f"an array {expected.shape}", "got": f"an array {maps.shape}"}
+    if maps.shape != expected.shape:
+        raise CheckError("The maps must have the shape (batch, tokens, height, width).", details)
+    if not np.allclose(maps, expected, atol=1e-5):
+        raise CheckError("The maps are not the sigmoid's values; return them undivided.", details)
+
+
+@exercise(ours=weighted_mean)
 def check_weighted_mean(answer):
     """Check `weighted_mean(grid, maps)` (notebook 03).
 
@@ -29,10 +175,11 @@ def check_weighted_mean(answer):
         maps = rng.uniform(0.1, 1, (batch, tokens, height, width)).astype("float32")
         return random(rng, batch, height, width, dim), maps
 
-    def right(grid, maps, axis=(2, 3)):
-        return _pool(grid, maps / maps.sum(axis=axis, keepdims=True))
-
     def wrong(grid, maps):
+        def divided(axis):
+            return _pool(grid, maps / maps.sum(axis=axis, keepdims=True))
+
+        right = weighted_mean(grid, maps)
         total = _pool(grid, maps)
         return {
             "You took the sum in place of the mean: divide by the sum of each map.": total,
@@ -43,15 +190,20 @@ def check_weighted_mean(answer):
                 total / maps.shape[1]
             ),
             "Wrong axis: you divided by the sum over the maps; each map has a sum of its own, over "
-            "its cells.": right(grid, maps, axis=1),
-            "Wrong axis: you divided by the sum of each row; take both axes of a map.": right(
-                grid, maps, axis=3
+            "its cells.": divided(axis=1),
+            "Wrong axis: you divided by the sum of each row; take both axes of a map.": divided(
+                axis=3
             ),
-            "Transposed axes: the order is (batch, tokens, dim).": right(grid, maps).swapaxes(1, 2),
+            "Transposed axes: the order is (batch, tokens, dim).": right.swapaxes(1, 2),
         }
 
-    compare(answer, right, wrong, draw)
+    compare(answer, weighted_mean, wrong, draw, small=(GRID, MAPS))
     return "grids and maps of 3 random shapes"
+
+
+def _divided(maps):
+    """Return maps `(batch, height, width, tokens)` divided by their sums, tokens first."""
+    return (maps / maps.sum(axis=(1, 2), keepdims=True)).transpose(0, 3, 1, 2)
 
 
 @exercise
@@ -70,6 +222,13 @@ def check_softmax_maps(answer):
     def wrong(logits):
         maps = right(logits)
         return {
+            "The sigmoid came before the softmax: the softmax takes the logits as they are.": (
+                right(1 / (1 + np.exp(-logits)))
+            ),
+            "These are sigmoids divided by their sum; take the exponentials of the logits.": (
+                _divided(1 / (1 + np.exp(-logits)))
+            ),
+            "The maps are not divided by their sums.": np.exp(logits).transpose(0, 3, 1, 2),
             "Softmax over the wrong axis: you let the maps of a cell compete; the cells of a map "
             "must.": right(logits, axis=3),
             "Softmax over the wrong axis: each column of a map sums to 1; the whole map must.": (
@@ -90,7 +249,8 @@ def check_softmax_maps(answer):
             "Transposed axes: height and width are exchanged.": maps.swapaxes(2, 3),
         }
 
-    compare(answer, right, wrong, draw)
+    small = (np.log([[[[1.0, 1.0], [2.0, 1.0]], [[3.0, 1.0], [4.0, 1.0]]]]),)
+    compare(answer, right, wrong, draw, small)
     return "each map sums to 1, 3 random shapes"
 
 
