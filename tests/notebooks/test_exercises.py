@@ -93,8 +93,8 @@ WRONG_ANSWERS = {
     ],
     "pool": [
         (" / (height * width)", "", "took the sum"),
-        ("(height * width)\n", "maps.shape[1]\n", "number of tokens"),
-        ("(height * width)\n", "maps.sum(axis=(2, 3))[..., None]\n", "sum of each map"),
+        ("/ (height * width)", "/ maps.shape[1]", "number of tokens"),
+        ("/ (height * width)", "/ maps.sum(axis=(2, 3))[..., None]", "sum of each map"),
         (
             "maps.reshape(batch, -1, height * width)",
             "maps.reshape(batch, height * width, -1).swapaxes(1, 2)",
@@ -113,11 +113,6 @@ WRONG_ANSWERS = {
         ("maps / (height * width)", "maps / self.num_tokens", "number of tokens"),
         ("ops.sum(maps, axis=-1", "ops.sum(maps, axis=1", "Wrong axis"),
         ("return tokens, ops.reshape(maps", "return tokens, ops.reshape(weights", "undivided"),
-    ],
-    "weighted_mean": [
-        ("weights.sum(axis=-1, keepdims=True)", "(height * width)", "number of cells"),
-        ("weights.sum(axis=-1, keepdims=True)", "maps.shape[1]", "number of tokens"),
-        ("axis=-1", "axis=1", "over the maps"),
     ],
     "softmax_maps": [
         ("    powers", "    logits = 1 / (1 + np.exp(-logits))\n    powers", "before the softmax"),

@@ -52,7 +52,7 @@ def check_pool(answer):
             ),
             "You divided by the width; divide by the number of cells.": total / dim,
             "You divided by the sum of each map; here all are divided by the number of cells.": (
-                weighted_mean(grid, maps)
+                _pool(grid, maps / maps.sum(axis=(2, 3), keepdims=True))
             ),
             "You divided twice by the number of cells.": total / cells**2,
             "Reshape for transpose: maps and cells no longer belong together.": (
@@ -68,11 +68,6 @@ def check_pool(answer):
 
     compare(answer, pool, wrong, draw, small=(GRID, MAPS))
     return "grids and maps of 3 random shapes"
-
-
-def weighted_mean(grid, maps):
-    """Return the mean of the grid with each map's weights, `(batch, num_tokens, dim)`."""
-    return _pool(grid, maps / maps.sum(axis=(2, 3), keepdims=True))
 
 
 @exercise(name="TokenLearner", ours=TokenLearner)
@@ -161,44 +156,6 @@ def _check_maps(mine, theirs):
         raise CheckError("The maps must have the shape (batch, tokens, height, width).", details)
     if not np.allclose(maps, expected, atol=1e-5):
         raise CheckError("The maps are not the sigmoid's values; return them undivided.", details)
-
-
-@exercise(ours=weighted_mean)
-def check_weighted_mean(answer):
-    """Check `weighted_mean(grid, maps)` (notebook 03).
-
-    `(batch, height, width, dim)` and `(batch, tokens, height, width)` to `(batch, tokens, dim)`.
-    """
-
-    def draw(rng):
-        batch, height, width, dim, tokens = sizes(rng, 5, high=9)
-        maps = rng.uniform(0.1, 1, (batch, tokens, height, width)).astype("float32")
-        return random(rng, batch, height, width, dim), maps
-
-    def wrong(grid, maps):
-        def divided(axis):
-            return _pool(grid, maps / maps.sum(axis=axis, keepdims=True))
-
-        right = weighted_mean(grid, maps)
-        total = _pool(grid, maps)
-        return {
-            "You took the sum in place of the mean: divide by the sum of each map.": total,
-            "You divided by the number of cells; divide by the sum of each map.": (
-                total / maps[0, 0].size
-            ),
-            "You divided by the number of tokens; divide by the sum of each map.": (
-                total / maps.shape[1]
-            ),
-            "Wrong axis: you divided by the sum over the maps; each map has a sum of its own, over "
-            "its cells.": divided(axis=1),
-            "Wrong axis: you divided by the sum of each row; take both axes of a map.": divided(
-                axis=3
-            ),
-            "Transposed axes: the order is (batch, tokens, dim).": right.swapaxes(1, 2),
-        }
-
-    compare(answer, weighted_mean, wrong, draw, small=(GRID, MAPS))
-    return "grids and maps of 3 random shapes"
 
 
 def _divided(maps):
