@@ -171,3 +171,48 @@ def test_a_mistake_is_shown_on_an_input_that_can_be_worked_out_by_hand():
     finally:
         del EXERCISES["plain_sum"]
     assert raised.value.details == {"called with": "x = [1., 3.]", "expected": "2.", "got": "4."}
+
+
+def mlp(count, units, name="dense_layers"):
+    """Return an MLP that has other Dense layers than the stub."""
+
+    class MLP(keras.layers.Layer):
+        def __init__(self, hidden_units, *rest):
+            super().__init__()
+            self.used = [keras.layers.Dense(units or each) for each in hidden_units[:count]]
+            setattr(self, name, self.used)
+
+        def call(self, x, training=None):
+            for dense in self.used:
+                x = dense(x)
+            return x
+
+    return MLP
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (mlp(2, None, "dense"), "no attribute `dense_layers`"),
+        (mlp(1, None), "must be a list of 2 layers"),
+        (mlp(2, 9), r"weights of `dense_layers\[0\]` have the wrong shapes"),
+    ],
+)
+def test_a_layer_must_have_the_parts_of_the_stub(answer, message):
+    with pytest.raises(CheckError, match=message):
+        checks.check(answer)
+
+
+def test_an_error_in_a_layer_is_shown_without_what_keras_adds():
+    scope = {"layers": keras.layers}
+    run_cell(
+        "class MLP(layers.Layer):\n"
+        "    def __init__(self, *arguments):\n"
+        "        super().__init__()\n"
+        "    def call(self, x, training=None):\n"
+        "        return self.missing(x)\n",
+        scope,
+    )
+    with pytest.raises(CheckError, match=r"'missing'$") as raised:
+        checks.check(scope["MLP"])
+    assert list(raised.value.details.values()) == ["return self.missing(x)"]
