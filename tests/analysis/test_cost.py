@@ -102,12 +102,6 @@ def test_published_grouped_models(num_groups, gflops):
     assert f"{cost.published_gflops:.4f}" == gflops
 
 
-@pytest.mark.parametrize(("after", "saved"), [(0, 0.657), (1, 0.435), (2, 0.214)])
-def test_token_learner_saves_more_the_earlier_it_stands(after, saved):
-    macs = model_cost(published(8, token_learner_after=after)).macs
-    assert 1 - macs / model_cost(published(None)).macs == pytest.approx(saved, abs=0.003)
-
-
 def test_published_count_leaves_out_most_of_the_work():
     model = published(None)
     attention = Counter()
@@ -118,38 +112,12 @@ def test_published_count_leaves_out_most_of_the_work():
     assert attention["einsums"] / model_cost(model).macs == pytest.approx(0.83, abs=0.005)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_rows_add_up(name):
-    model = model_called(name)
-    cost = model_cost(model)
-    assert cost.params == model.count_params() > 0
-    assert cost.params == sum(row.params for row in cost.layers)
-    assert cost.macs == sum(row.macs for row in cost.layers) > 0
-    assert {row.name for row in cost.layers} >= {layer.name for layer in model.layers}
-
-
-def test_rows_say_what_each_layer_gives():
-    cost = model_cost(model_called("light"))
-    shapes = {row.name: row.output_shape for row in cost.layers}
-    assert shapes["images"] == (32, 32, 3)
-    assert shapes["block_1"] == (64, 128)
-    assert shapes["token_learner"] == shapes["block_2"] == (8, 128)
-    assert shapes["classes"] == (10,)
-
-
 # By hand: each of these counts one multiply-add at a time.
 
 
 def count(*sizes):
     """Return how often the body of nested loops over ranges of these sizes is run."""
     return sum(1 for _ in product(*map(range, sizes)))
-
-
-@few_examples
-@given(st.lists(small, max_size=2), small, small, st.booleans())
-def test_dense(tokens, dim, units, use_bias):
-    cost = cost_of(layers.Dense(units, use_bias=use_bias), shape=(*tokens, dim))
-    assert cost.macs == count(*tokens, dim, units)
 
 
 @few_examples
@@ -178,14 +146,6 @@ def test_attention(queries, read, dim, read_dim, heads, key_dim, value_dim):
     macs += count(heads, queries, read, value_dim)  # the values, weighted
     macs += count(queries, heads, value_dim, dim)  # back to the tokens' width
     assert model_cost(keras.Model([query, value], attended)).macs == macs
-
-
-def test_attention_along_one_axis_is_attention_in_every_row():
-    grid, row = keras.Input((3, 5, 8)), keras.Input((5, 8))
-    along = layers.MultiHeadAttention(2, 4, attention_axes=2)(grid, grid)
-    whole = layers.MultiHeadAttention(2, 4)(row, row)
-    in_rows = 3 * model_cost(keras.Model(row, whole)).macs
-    assert model_cost(keras.Model(grid, along)).macs == in_rows
 
 
 @few_examples
@@ -275,21 +235,6 @@ def test_multiply_adds_are_those_in_tensorflows_graph(name):
     assert model_cost(model).macs == seen + unseen
 
 
-@needs_tensorflow
-def test_published_count_is_half_the_profilers_where_keras_has_not_changed():
-    """LayerNorm, GELU and attention are other operations today; additions counted nothing then."""
-    inputs = keras.Input((12, 12, 3))
-    x = layers.Rescaling(1 / 255)(inputs)
-    x = layers.Conv2D(8, 3, strides=2)(x)
-    x = layers.Reshape((25, 8))(x)
-    x = layers.Dense(6)(x)
-    x = layers.GlobalAveragePooling1D()(x)
-    model = keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
-    _, found = profiled(model)
-    expected = (found.total() - found["AddV2"]) / 2 / 1e9
-    assert model_cost(model).published_gflops == pytest.approx(expected, rel=1e-12)
-
-
 # Any composition
 
 
@@ -298,12 +243,6 @@ def test_shared_layer_works_twice_and_weighs_once():
     once, twice = cost_of(block, shape=(5, 8)), cost_of(block, block, shape=(5, 8))
     assert twice.macs == 2 * once.macs
     assert twice.params == once.params
-
-
-def test_layer_counts_with_the_shapes_of_this_model():
-    dense = layers.Dense(3)
-    assert cost_of(dense, shape=(7, 2)).macs == 7 * 2 * 3
-    assert cost_of(dense, shape=(5, 2)).macs == 5 * 2 * 3
 
 
 def test_folded_frames_all_count():
@@ -359,12 +298,6 @@ def test_product_without_a_rule_is_named(call, kind):
         cost_of(call, shape=(3, 4))
 
 
-def test_open_shapes_are_refused():
-    sequence = keras.Input((None, 4), name="sequence")
-    with pytest.raises(ValueError, match="'sequence' has the output shape"):
-        model_cost(keras.Model(sequence, layers.Dense(3)(sequence)))
-
-
 def test_model_without_a_graph_is_refused():
     class Subclassed(keras.Model):
         def call(self, x):
@@ -398,7 +331,3 @@ def test_notebook_table_has_headers_and_the_same_cells():
     assert cells == ["a<b", "20 × 1000", "31,000", "600,000", "100.0%"]
     assert len(columns) == len(cells)
     assert table.find("caption").text
-
-
-def test_model_without_products_has_a_table():
-    assert "0.0%" in str(cost_of(layers.Flatten(), shape=(2, 3)))

@@ -1,4 +1,3 @@
-import logging
 import random
 
 import keras
@@ -11,7 +10,6 @@ from tlvit_utils.analysis.interventions import (
     NetworkParts,
     accuracy_with_maps,
     randomised,
-    ranks,
     shuffle_cells,
     token_effects,
 )
@@ -127,44 +125,6 @@ def test_maps_pool_as_the_layer_pools(model, images):
     np.testing.assert_allclose(tokens, np.stack(expected, axis=1), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_any_number_of_tokens_gives_probabilities(parts, count):
-    tokens = np.random.default_rng(0).normal(size=(2, count, 16))
-    probabilities = parts.predict(tokens)
-    assert probabilities.shape == (2, 10)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    # The tokens' order means nothing, and neither does each of them twice.
-    twice = np.concatenate([tokens[:, ::-1], tokens], axis=1)
-    np.testing.assert_allclose(parts.predict(twice), probabilities, atol=1e-5)
-
-
-def test_splitting_leaves_the_network_as_it_was(tiny_config, randomise, images, tmp_path):
-    model = randomise(build_vit(tiny_config))
-    before = predict_with_maps(model, images)
-    names = [layer.name for layer in model.layers]
-    NetworkParts(model)
-    parts = NetworkParts(model)
-    assert [layer.name for layer in model.layers] == names
-    for now, then in zip(predict_with_maps(model, images), before, strict=True):
-        np.testing.assert_array_equal(now, then)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(predict_with_maps(loaded, images)[0], before[0])
-
-    model.get_layer("classes").bias.assign(np.arange(10.0))  # the parts follow the weights
-    grid = parts.grid(images)
-    now = parts.predict(parts.tokens(grid, parts.maps(grid)))
-    np.testing.assert_allclose(now, predict_with_maps(model, images)[0], atol=1e-5)
-    assert np.abs(now - before[0]).max() > 0.1
-
-
-def test_more_images_than_a_batch(parts, images, monkeypatch):
-    whole = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
-    monkeypatch.setattr("tlvit_utils.analysis.maps.BATCH_SIZE", 2)
-    in_two = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
-    np.testing.assert_allclose(in_two, whole, atol=1e-5)
-
-
 def test_a_network_that_cannot_be_split_is_refused(tiny_config):
     with pytest.raises(ValueError, match="'vit' has no TokenLearner"):
         NetworkParts(build_vit(tiny_config.replace(num_tokens=None)))
@@ -214,19 +174,6 @@ def test_token_effects_by_hand():
     np.testing.assert_allclose(other.effects, [4 / 3 - 2, 1 / 3, 1 / 3], rtol=1e-5)
 
 
-def test_equal_values_share_the_better_rank():
-    assert ranks([0.5, 0.5 + 1e-8, 0.7, 0.1]).tolist() == [2, 2, 1, 4]
-
-
-def test_leaving_out_a_token_of_a_real_network(parts, images):
-    effects = token_effects(parts, images[1], label=4)
-    (tokens,) = parts.tokens(grid := parts.grid(images[1:2]), parts.maps(grid))
-    first_two = parts.predict(tokens[None, :2])[0]
-    np.testing.assert_allclose(effects.probabilities[2], first_two, atol=1e-6)
-    whole = parts.predict(tokens[None])[0, 4]
-    assert effects.effects[2] == pytest.approx(whole - first_two[4], abs=1e-6)
-
-
 def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_model, images):
     parts = NetworkParts(readme_model)
     grid = parts.grid(images)
@@ -238,18 +185,6 @@ def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_mode
         token_effects(parts, images[0])
     with pytest.raises(ValueError, match=r"\(1, 7, 64\); expected \(any, 8, 64\)"):
         parts.predict(np.ones((1, 7, 64)))
-
-
-def test_networks_that_share_a_token_learner_are_split_apart(images):
-    shared = TokenLearner(2)
-    for _ in range(2):
-        inputs = keras.Input((32, 32, 3))
-        grid = keras.layers.Conv2D(8, 8, 8)(inputs)
-        tokens, _ = shared(grid, return_attention_maps=True)
-        model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(tokens))
-        parts = NetworkParts(model)
-        predicted = parts.predict(parts.tokens(grid := parts.grid(images), parts.maps(grid)))
-        np.testing.assert_allclose(predicted, convert_to_numpy(model(images)), atol=1e-5)
 
 
 def test_the_only_token_cannot_be_left_out(tiny_config, images):
@@ -304,19 +239,3 @@ def test_a_randomised_model_is_fresh_and_repeatable(tiny_model, images):
     assert fresh.get_config() == model.get_config()
     assert not np.any(convert_to_numpy(fresh.get_layer("classes").bias))
     assert predict_with_maps(fresh, images)[1].shape == (3, 3, 4, 4)
-
-
-def test_the_parts_are_compiled_without_warnings(tiny_model, caplog):
-    """TensorFlow warns when five functions are compiled in short order."""
-    logger = logging.getLogger("tensorflow")
-    filters = list(logger.filters)
-    logger.addHandler(caplog.handler)  # it does not pass its records on
-    try:
-        for count in (1, 2, 3):
-            parts = NetworkParts(tiny_model)
-            grid = parts.grid(np.zeros((count, 32, 32, 3)))
-            parts.predict(parts.tokens(grid, parts.maps(grid)))
-    finally:
-        logger.removeHandler(caplog.handler)
-    assert "retracing" not in caplog.text
-    assert logger.filters == filters

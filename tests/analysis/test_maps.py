@@ -9,7 +9,6 @@ from tlvit_utils import RandomCropFlip, TokenLearner, ViTConfig, build_vit
 from tlvit_utils.analysis.maps import (
     attention_maps,
     describe_map,
-    find_token_learner,
     find_view,
     in_batches,
     mask_shares,
@@ -88,22 +87,6 @@ def test_a_token_learner_that_a_model_calls_twice_is_refused(images):
         predict_with_maps(model, images)
 
 
-def test_a_model_that_another_one_uses_keeps_its_maps(tiny_model, images):
-    before = attention_maps(tiny_model, images)
-    inputs = keras.Input((32, 32, 3))
-    keras.Model(inputs, tiny_model(255 - inputs))
-    np.testing.assert_array_equal(attention_maps(tiny_model, images), before)
-
-
-def test_a_model_may_return_its_maps_besides(tiny_model, images):
-    maps = find_token_learner(tiny_model).maps
-    both = keras.Model(tiny_model.input, [tiny_model.output, maps])
-    for one, other in zip(
-        predict_with_maps(both, images), predict_with_maps(tiny_model, images), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
-
-
 def test_a_token_learner_of_your_own_has_maps(images):
     class Mine(keras.layers.Layer):
         def call(self, x, return_attention_maps=False):
@@ -124,16 +107,6 @@ def test_a_model_without_a_cropping_layer_sees_the_images(readme_model, images):
     expected = np.zeros((5, 8, 8))
     expected[:, :2, 0] = 1
     np.testing.assert_array_equal(mask_shares(readme_model, masks), expected)
-
-
-def test_many_batches_give_what_one_gives(tiny_model, images, monkeypatch):
-    """Several batches run compiled, a single one does not."""
-    (whole,) = in_batches(tiny_model, images)
-    monkeypatch.setattr("tlvit_utils.analysis.maps.BATCH_SIZE", 2)
-    (parts,) = in_batches(tiny_model, images)
-    np.testing.assert_allclose(parts, whole, atol=1e-6)
-    (nothing,) = in_batches(tiny_model, images[:0])
-    assert nothing.shape == (0, 10)
 
 
 def test_a_model_without_maps_is_refused(tiny_config, images):

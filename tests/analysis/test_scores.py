@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-from keras.ops import convert_to_numpy
 
 from tlvit_utils import RandomCropFlip, TokenLearner
 from tlvit_utils.analysis import diversity, fixed_share, localisation, removal_accuracy
@@ -171,14 +170,3 @@ def test_removing_what_the_prediction_rests_on_hurts(removal_model):
 def test_what_cannot_be_removed_is_refused(removal_model, images, labels, counts, message):
     with pytest.raises(ValueError, match=message):
         removal_accuracy(removal_model, images, labels, counts)
-
-
-def test_cells_of_a_model_without_a_cropping_layer_can_be_removed():
-    inputs = keras.Input((32, 32, 3))
-    grid = keras.layers.Conv2D(3, 8, 8)(inputs)
-    tokens, _ = TokenLearner(1)(grid, return_attention_maps=True)
-    model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(keras.layers.Flatten()(tokens)))
-    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype="uint8")
-    labels = convert_to_numpy(model(images.astype("float32"))).argmax(axis=1)
-    result = removal_accuracy(model, images, labels, counts=(0, 16))
-    assert {name: each[0] for name, each in result.items()} == dict.fromkeys(result, 1)

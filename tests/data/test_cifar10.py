@@ -1,6 +1,5 @@
 import contextlib
 import hashlib
-import inspect
 import os
 import pickle
 import pickletools
@@ -10,7 +9,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 from misbehaving_server import MisbehavingServer
@@ -97,25 +95,6 @@ def test_the_order_of_the_sources(tmp_path, monkeypatch):
     assert find_folder() == (named, "the folder that TLVIT_CIFAR10_DIR names")
     given = make_folder(tmp_path / "argument")
     assert find_folder(given) == (given, "the given folder")
-
-
-def test_the_archive_and_the_folder_are_those_that_keras_knows(monkeypatch):
-    monkeypatch.undo()
-    source = inspect.getsource(keras.datasets.cifar10.load_data)
-    assert cifar10.ARCHIVE.mirrors[-1] in source
-    assert cifar10.ARCHIVE.sha256 in source
-    assert '"cifar-10-batches-py-target"' in source
-
-
-def test_an_incomplete_cache_is_passed_over(tmp_path):
-    folder = make_folder(tmp_path / "keras" / "datasets" / "cifar-10-batches-py")
-    (folder / "data_batch_3").unlink()
-    assert find_folder() is None
-
-
-def test_the_folder_above_will_do(tmp_path):
-    inner = make_folder(tmp_path / "cifar-10-batches-py")
-    assert find_folder(tmp_path)[0] == inner
 
 
 def test_a_named_folder_that_lacks_a_file_is_refused(tmp_path, monkeypatch):
@@ -245,12 +224,6 @@ def test_a_damaged_file_is_named(content, message, small, tmp_path):
         read_batch(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_a_file_must_hold_ten_thousand_images(tmp_path):
-    folder = make_folder(tmp_path / "small")
-    with pytest.raises(ValueError, match=r"data_batch_1 has 'data' that.*\(10000, 3072\)"):
-        load(folder)
 
 
 # the archive
@@ -429,10 +402,3 @@ def test_where_tensorflow_datasets_cannot_the_mirrors_can(fake_datasets, serve, 
     assert_complete(load())
     assert "TensorFlow Datasets cannot give it (ValueError)." in capsys.readouterr().out
     assert len(server.requests) == 1
-
-
-def test_a_mirror_of_ones_own_comes_before_tensorflow_datasets(fake_datasets, serve, monkeypatch):
-    server = serve()
-    monkeypatch.setenv("TLVIT_CIFAR10_URL", server.url("fine"))
-    assert_complete(load())
-    assert fake_datasets.asked == []

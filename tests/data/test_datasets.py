@@ -102,25 +102,6 @@ def test_the_splits_of_shapes10():
             np.testing.assert_array_equal(array, expected)
 
 
-def test_only_large_sets_are_cached(monkeypatch, tmp_path):
-    def blank(seed, num_images, *, stream):
-        drawn.append((seed, num_images, stream))
-        shapes = ((32, 32, 3), (), (32, 32))
-        return tuple(np.full((num_images, *shape), stream, "uint8") for shape in shapes)
-
-    monkeypatch.setattr(shapes10, "make_shapes10", blank)
-    for sizes, times in (((8000, 1000, 999), 2), ((8000, 1000, 1000), 1)):
-        for seed in (0, 1):
-            drawn = []
-            for _ in range(2):
-                dataset = load_shapes10(seed, sizes)
-                for stream, split in enumerate((dataset.train, dataset.validation, dataset.test)):
-                    assert len(split.labels) == sizes[stream]
-                    assert (split.images == stream).all() and (split.masks == stream).all()
-            assert drawn == times * [(seed, size, stream) for stream, size in enumerate(sizes)]
-    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2
-
-
 # what the notebooks work on
 
 
@@ -181,14 +162,6 @@ def test_scenes_are_made_of_what_is_at_hand(at_hand, tmp_path, monkeypatch, prin
     assert printed().count(BANNER) == (0 if at_hand else 3)
 
 
-def test_the_banner_in_a_terminal(capsys):
-    datasets.show_banner("The reason is long, " + 20 * "very " + "long.")
-    lines = capsys.readouterr().out.splitlines()
-    assert {len(line) for line in lines} == {80}
-    assert lines[1].startswith(f"│ {BANNER} ")
-    assert "long." in lines[-2]
-
-
 def test_the_banner_in_a_notebook(monkeypatch, capsys):
     shown = []
     display = SimpleNamespace(display=lambda bundle, raw: shown.append(bundle))
@@ -211,12 +184,6 @@ def test_take_keeps_the_first_images_of_each_split_without_copying(shapes):
     np.testing.assert_array_equal(few.train.images, shapes.train.images[:5])
     np.testing.assert_array_equal(few.validation.masks, shapes.validation.masks[:4])
     assert np.shares_memory(few.train.images, shapes.train.images)
-
-
-@pytest.mark.parametrize("count", [-1, 2.5, True])
-def test_other_counts_cannot_be_taken(count, shapes):
-    with pytest.raises(ValueError, match=f"count is {count}, but it must be a whole number"):
-        shapes.take(5, count, 5)
 
 
 def test_a_split_is_unpacked_and_indexed_as_images_and_labels(shapes):

@@ -35,11 +35,6 @@ def test_each_seed_stream_and_epoch_has_scenes_of_its_own():
         assert not np.array_equal(scenes[0], make(**which)[0])
 
 
-def test_the_first_scenes_are_the_same_however_many_are_made():
-    few, many = (make_scenes10(IMAGES, LABELS, count, SceneLayout()) for count in (7, 23))
-    assert same(few, [array[:7] for array in many])
-
-
 def test_the_mask_lies_on_the_image_that_has_the_label():
     scenes, labels, masks = make_scenes10(IMAGES, LABELS, 25, SceneLayout())
     assert scenes.shape == (25, 64, 64, 3) and masks.shape == (25, 64, 64)
@@ -70,14 +65,6 @@ def test_fragments_are_squares_of_other_images(smallest, largest):
         if len(colours) == 2 and fragment.sum() == rows * columns == rows**2:  # in full view
             sides.add(int(rows))
     assert sides == set(range(smallest, largest + 1))
-
-
-def test_without_fragments_there_is_one_colour_around_the_image():
-    scenes, _, masks = make_scenes10(IMAGES, LABELS, 5, SceneLayout(48, 0))
-    means = {tuple(image.reshape(-1, 3).mean(axis=0).astype(int)) for image in IMAGES}
-    for scene, mask in zip(scenes, masks, strict=True):
-        (colour,) = set(map(tuple, scene[mask == 0].tolist()))
-        assert colour in means
 
 
 @pytest.mark.parametrize(
@@ -136,15 +123,6 @@ def test_every_epoch_trains_on_new_scenes_and_the_others_stay(marked):
         assert same(getattr(scenes, name), getattr(again, name).epoch(5))
     few = scenes.take(5, 4, 3).train
     assert len(few.labels) == len(few.epoch(1).labels) == 5
-
-
-def test_the_layout_is_an_argument(marked):
-    scenes = load_scenes10(
-        sizes=(2, 2, 2), base=marked, canvas_size=40, num_fragments=0, fragment_sizes=(4, 4)
-    )
-    assert scenes.test.images.shape == (2, 40, 40, 3)
-    with pytest.raises(ValueError, match="canvas_size is 20"):
-        load_scenes10(sizes=(2, 2, 2), base=marked, canvas_size=20)
 
 
 def test_batches_ask_for_the_scenes_of_their_epoch(marked):

@@ -64,57 +64,6 @@ def test_the_bytes_are_the_same_on_every_platform(seed, stream):
     assert digest.hexdigest() == GOLDEN[seed, stream]
 
 
-def test_no_sine_is_so_near_a_half_that_platforms_could_round_it_differently():
-    sines = [2**14 * math.sin(math.pi * i / 128) for i in range(256)]
-    assert min(abs(sine % 1 - 0.5) for sine in sines) > 1e-4  # libraries agree to about 1e-12
-
-
-@pytest.mark.parametrize("turn", [0, 1, 32, 77, 128, 250])
-def test_grid_turns_and_scales_even_the_largest(turn):
-    """The finest grid at the farthest places, in float64; a number that wraps around would show."""
-    x, y = (np.array(values) for values in ([-16, 272, 128, 37], [272, 272, -16, 211]))
-    u, v = shapes10._grid(np.full(4, turn), np.full(4, 512), x, y)
-    rows, columns = np.mgrid[:32, :32]
-    offsets = columns + 0.5 - x[:, None, None] / 8 + 1j * (rows + 0.5 - y[:, None, None] / 8)
-    expected = (512 * offsets * np.exp(-2j * np.pi * turn / 256)).reshape(4, -1)
-    np.testing.assert_allclose(u, expected.real, atol=4)  # 1/16 texel
-    np.testing.assert_allclose(v, expected.imag, atol=4)
-    assert max(abs(u).max(), abs(v).max()) < 2**15 - 64 * shapes10.TABLE // 2
-
-
-def test_masks_are_the_pixels_that_the_object_covers_at_least_half(monkeypatch):
-    """Held against the same pictures without the object, and with one that fills the picture."""
-    images, labels, masks = make_shapes10(seed=3, num_images=200)
-    parts = []
-    for weight in (0, shapes10.FULL):
-        table = np.full((10, shapes10.TABLE, shapes10.TABLE), weight, "int16")
-        monkeypatch.setattr(shapes10, "_shapes", lambda table=table: table)
-        background, same_labels, all_or_none = make_shapes10(seed=3, num_images=200)
-        np.testing.assert_array_equal(same_labels, labels)
-        assert (all_or_none == (weight > 0)).all()
-        parts.append(background.astype(int))
-    without, filled = parts
-
-    # In the channel where the two differ most: how much of the pixel is the object's?
-    channel = abs(filled - without).argmax(axis=-1)[..., None]
-    pixel, none, full = (
-        np.take_along_axis(a, channel, axis=-1)[..., 0] for a in (images, without, filled)
-    )
-    clear = (abs(full - none) >= 40) & (np.minimum(none, full) > 0) & (np.maximum(none, full) < 255)
-    share = (pixel - none)[clear] / (full - none)[clear]
-    assert clear.mean() > 0.5
-    np.testing.assert_array_equal(masks[clear][share > 0.53], 1)
-    np.testing.assert_array_equal(masks[clear][share < 0.47], 0)
-    edge = (share > 0.03) & (share < 0.97)
-    assert 0.02 < edge.mean() < 0.2  # edges are smooth, and the rest is all object or none of it
-
-    # Three pixels away from the object, the background knows nothing of it.
-    padded = np.pad(masks, ((0, 0), (3, 3), (3, 3)))
-    near = np.max([padded[:, i : i + 32, j : j + 32] for i in range(7) for j in range(7)], axis=0)
-    np.testing.assert_array_equal(images[near == 0], without[near == 0])
-    assert (near == 0).mean() > 0.4
-
-
 def test_objects_are_whole_and_stand_out(sample):
     images, _, masks = sample
     shapes = shapes10._shapes() >= shapes10.FULL // 2
@@ -134,40 +83,3 @@ def test_every_shape_is_its_own_mirror_image():
     for name, table in zip(SHAPES10_CLASSES, shapes10._shapes() / shapes10.FULL, strict=True):
         mirrored = min(abs(table - table[::-1]).sum(), abs(table - table[:, ::-1]).sum())
         assert mirrored < 0.03 * table.sum(), name
-
-
-def ridge_accuracy(features, labels, penalty):
-    """Return the share of the last third that ridge regression on the others gets right."""
-    features = features.reshape(len(labels), -1).astype("float64")
-    features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
-    split = 2 * len(labels) // 3
-    train, test = features[:split], features[split:]
-    gram = train.T @ train + penalty * np.eye(train.shape[1])
-    weights = np.linalg.solve(gram, train.T @ (np.eye(10)[labels[:split]] - 0.1))
-    return np.mean((test @ weights).argmax(axis=1) == labels[split:])
-
-
-def test_no_linear_classifier_on_pixels_tells_the_class(sample):
-    images, labels, _ = sample
-    halved = images.reshape(-1, 16, 2, 16, 2, 3).mean(axis=(2, 4))  # smoother, so easier to learn
-    assert ridge_accuracy(halved, labels, penalty=1e3) < 0.2
-
-
-def test_neither_place_nor_area_nor_colour_tells_the_class(sample):
-    """1,000 test images: chance is 10 %, give or take 0.9 points."""
-    images, labels, masks = sample
-    area = masks.sum(axis=(1, 2))
-    rows, columns = (masks.sum(axis=axis) @ (np.arange(32) - 15.5) / area for axis in (2, 1))
-    place = [area, rows, columns, area**2, rows**2, columns**2, rows * columns, area * rows**2]
-    assert ridge_accuracy(np.stack(place, axis=1), labels, penalty=1) < 0.13
-    picture = np.arange(len(labels))[:, None, None, None]
-    bins = (2 * picture + masks[..., None]) * 8 + images // 32  # values on the object, and off it
-    histograms = np.bincount(bins.ravel(), minlength=16 * len(labels)).reshape(-1, 16)
-    assert ridge_accuracy(histograms, labels, penalty=1) < 0.13
-
-
-def test_the_helper_finds_a_class_that_is_there_to_find(sample):
-    """What the two tests above say is worth something only if this classifier can learn."""
-    labels = sample[1]
-    tinted = sample[0] + np.eye(10)[labels, :3][:, None, None] * 20
-    assert ridge_accuracy(tinted.mean(axis=(1, 2)), labels, penalty=1) > 0.15

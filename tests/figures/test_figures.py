@@ -1,12 +1,10 @@
 import io
 
-import matplotlib
 import numpy as np
 import pytest
 from IPython.display import Markdown
 from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
-from matplotlib.figure import Figure
 from PIL import Image
 
 from tlvit_utils import figures
@@ -46,15 +44,6 @@ def decode(png):
 # output
 
 
-def test_png_holds_the_figure():
-    figure = Figure(figsize=(2, 1), facecolor="#123456")
-    figure.add_axes((0.5, 0, 0.5, 1), facecolor="#D55E00").set(xticks=[], yticks=[])
-    pixels = decode(figures.to_png(figure))
-    assert pixels.shape == (100, 200, 3)
-    np.testing.assert_array_equal(pixels[50, 50], (255, 255, 255))  # readable on any page
-    np.testing.assert_array_equal(pixels[50, 150], (0xD5, 0x5E, 0x00))
-
-
 def test_the_caption_is_the_text_alternative(monkeypatch):
     displayed = []
     monkeypatch.setattr(
@@ -70,13 +59,6 @@ def test_the_caption_is_the_text_alternative(monkeypatch):
 
 
 # figures
-
-
-def test_figures_are_independent_of_pyplot(monkeypatch):
-    monkeypatch.setitem(matplotlib.rcParams, "image.cmap", "jet")
-    figure = figures.image_grid([PICTURE])
-    assert isinstance(figure, Figure)
-    assert getattr(figure, "number", None) is None  # pyplot numbers the figures it keeps
 
 
 def test_image_grid():
@@ -168,14 +150,6 @@ def test_token_maps_lie_over_the_picture():
         np.testing.assert_array_equal(shown(ax), render(PICTURE, each))
 
 
-def test_limits_are_those_of_the_colour_bar():
-    own, shared = (figures.token_maps_figure(PICTURE, MAPS, limits=each) for each in (None, (0, 2)))
-    labels = [text.get_text() for text in own.axes[-1].get_xticklabels()]
-    assert labels == ["each map's lowest", "highest"]
-    assert shared.axes[-1].get_xlim() == (0, 2)
-    np.testing.assert_array_equal(shown(panels(shared)[2]), render(PICTURE, MAPS[1], limits=(0, 2)))
-
-
 def test_head_attention_is_the_row_of_the_patch(rng):
     scores = rng.random((2, 16, 16))
     figure = figures.head_attention_figure(PICTURE, scores, 1, 2, "block 0")
@@ -256,77 +230,10 @@ def test_the_walk_shows_accuracy_with_its_error_and_cost_in_order():
     assert np.allclose(segment[:, 0], [8, 12])  # points, to both sides
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda: figures.similarity_figure(MAPS[0, :4], 2),
-        lambda: figures.matrix_figure(MAPS[0], range(8), range(8), "m"),
-        lambda: figures.token_maps_figure(PICTURE, MAPS),
-    ],
-    ids=["similarity", "matrix", "maps"],
-)
-def test_heat_survives_colour_blindness(draw):
-    images = [image for ax in draw().axes for image in (*ax.images, *ax.collections)]
-    colour_maps = {image.cmap.name for image in images if np.ndim(image.get_array()) != 3}
-    assert colour_maps and colour_maps <= {"viridis", "cividis"}
-
-
 def test_token_colours_differ_and_repeat():
     colours = [figures.token_colour(i) for i in range(8)]
     assert len(set(colours)) == 8
     assert figures.token_colour(8) == colours[0]
-
-
-# Machado, Oliveira and Fernandes 2009, doi 10.1109/TVCG.2009.113: full severity, on linear RGB
-SEEN_WITH = {
-    "normal": np.eye(3),
-    "protanopia": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "tritanopia": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
-}
-
-
-def cielab(linear):
-    """Return linear RGB `(..., 3)` in CIELAB, where a distance of 2.3 can just be seen."""
-    to_xyz = np.array(
-        [[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]]
-    )
-    x, y, z = np.moveaxis(np.cbrt(np.clip(linear, 0, 1) @ (to_xyz.T / to_xyz.sum(axis=1))), -1, 0)
-    return np.stack([116 * y, 500 * (x - y), 200 * (y - z)], axis=-1)
-
-
-@pytest.mark.parametrize("eyes", SEEN_WITH)
-def test_tokens_can_be_told_apart_by_all_eyes(eyes):
-    srgb = np.array([to_rgb(figures.token_colour(i)) for i in range(8)])
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    seen = cielab(linear @ np.transpose(SEEN_WITH[eyes]))
-    distances = np.linalg.norm(seen[:, None] - seen, axis=-1)
-    assert distances[np.triu_indices(8, k=1)].min() > 15
-
-
-def test_ink_can_be_read_on_every_token():
-    for colour in map(figures.token_colour, range(8)):
-        assert contrast(to_rgb(figures.ink_on(colour)), to_rgb(colour)) >= 4.5
-
-
-@pytest.mark.parametrize(
-    "name, token", [("token 3", 2), ("trained, token 11", 10), ("tokens 3", None), ("head 3", None)]
-)
-def test_a_name_tells_its_token(name, token):
-    colour = None if token is None else figures.token_colour(token)
-    assert figures.colour_of(name) == colour
 
 
 def test_a_token_has_its_colour_in_every_figure():
@@ -338,8 +245,3 @@ def test_a_token_has_its_colour_in_every_figure():
     assert [to_rgb(line.get_color()) for line in lines.lines[:2]] == expected
     maps = panels(figures.heat_panels(PICTURE, MAPS[:2], names))[1:]
     assert [ax.title.get_bbox_patch().get_facecolor()[:3] for ax in maps] == expected
-
-
-def test_what_is_no_token_has_no_token_colour():
-    heads = panels(figures.heat_panels(PICTURE, MAPS[:2], ["head 1", "head 2"]))
-    assert [ax.title.get_bbox_patch() for ax in heads] == [None] * 3

@@ -1,15 +1,11 @@
-import io
-
 import numpy as np
 import pytest
 from matplotlib import colormaps
-from PIL import Image
 
 from tlvit_utils.figures.overlay import (
     as_uint8,
     captioned,
     draw_outline,
-    encode_png,
     enlarge,
     render,
     tile,
@@ -99,15 +95,6 @@ def test_tiles_stand_in_rows_with_their_titles():
         assert each.min() == 0 and each.max() > 200  # white on black
         assert (each[24:] == 128).all()
     assert (sheet[:, 40:44] == 255).all() and (sheet[44:, 44:] == 255).all()
-
-
-def test_png_keeps_every_pixel():
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encode_png(IMAGE)))), IMAGE)
-
-
-def test_as_uint8_rounds_and_clips():
-    np.testing.assert_array_equal(as_uint8([-1, 0, 0.5, 1, 2]), [0, 0, 128, 255, 255])
-    assert as_uint8(IMAGE) is IMAGE
 
 
 def test_pictures_of_any_shape_stand_side_by_side_with_their_words_below():

@@ -104,14 +104,6 @@ def test_each_map_sums_to_1_and_is_the_one_that_pools(layer):
     np.testing.assert_array_equal(tokens, convert_to_numpy(layer(x)))
 
 
-def test_a_constant_grid_gives_even_maps_and_its_cell(layer):
-    x = np.tile(random_array(8), (1, 4, 6, 1))
-    tokens, maps = with_maps(layer, x)
-    np.testing.assert_allclose(maps, 1 / 24, rtol=1e-5)
-    cell = values_of(layer, x)[:, 0, 0]
-    np.testing.assert_allclose(tokens, np.repeat(cell[:, None], 3, axis=1), atol=1e-5)
-
-
 def test_permuted_cells_give_the_same_tokens_and_permuted_maps(layer):
     x = random_array(*SHAPE)
     order = np.random.default_rng(0).permutation(24)
@@ -144,11 +136,6 @@ def test_v11_drops_only_in_training(seeded):
 def test_sizes_below_1_are_refused(name, make, size):
     with pytest.raises(ValueError, match=f"{name} is {size!r}.* at least 1"):
         make(size)
-
-
-def test_a_wrong_dropout_rate_is_refused():
-    with pytest.raises(ValueError, match="dropout_rate is 1"):
-        TokenLearnerV11(4, dropout_rate=1)
 
 
 def test_groups_that_do_not_divide_the_width_are_refused():

@@ -43,14 +43,6 @@ def test_copies_run_what_the_originals_run_and_keep_all_else(notebooks, copies):
         assert copies[name].metadata == original.metadata
 
 
-def test_more_is_left_out_on_demand(committed, tmp_path):
-    left_out = {"hints": True, "answers": True, "outputs": True}
-    for path in make_handout(committed / "notebooks", tmp_path / "handout", **left_out):
-        copy = read_notebook(path)
-        assert path.stem == "glossary" or "<details" not in markdown(copy)
-        assert not [cell for cell in code_cells(copy) if cell.outputs]
-
-
 def folded(title, text):
     return f"<details><summary>{title}</summary>\n\n{text}\n</details>\n"
 

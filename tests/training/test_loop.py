@@ -88,19 +88,6 @@ def test_training_leaves_the_best_epoch_in_the_model_and_the_file(model, shapes,
         assert top1 == pytest.approx(max(history["val_accuracy"]))
 
 
-def test_fewer_images_than_one_batch_are_refused(tiny_model, shapes, tmp_path):
-    with pytest.raises(ValueError, match=r"256 training images.*one batch of 300"):
-        train(tiny_model, shapes, Recipe(batch_size=300), tmp_path / "best.weights.h5")
-
-
-def test_without_callbacks_a_line_says_what_happens(model, shapes, tmp_path, capsys):
-    recipe = Recipe(epochs=1, batch_size=128)
-    train(model, shapes, recipe, tmp_path / "best.weights.h5")
-    first, second = capsys.readouterr().out.splitlines()
-    assert "compiling" in first
-    assert "epoch 1 of 1" in second
-
-
 def test_interrupting_keeps_the_best_epoch(model, shapes, tmp_path, capsys):
     recipe = Recipe(epochs=5, batch_size=128)
     checkpoint = tmp_path / "best.weights.h5"
@@ -122,15 +109,6 @@ def test_interrupting_the_first_epoch_interrupts(model, shapes, tmp_path):
             [At(0, 1, interrupt)],
         )
     assert (tmp_path / "best.weights.h5").read_bytes() == b"from another training"
-
-
-def test_interrupting_the_first_checkpoint_interrupts(model, shapes, tmp_path, monkeypatch):
-    checkpoint = tmp_path / "best.weights.h5"
-    checkpoint.write_bytes(b"from another training")
-    monkeypatch.setattr(model, "save_weights", lambda path: interrupt())
-    with pytest.raises(KeyboardInterrupt):
-        train(model, shapes, Recipe(batch_size=128), checkpoint, [])
-    assert checkpoint.read_bytes() == b"from another training"
 
 
 def test_without_validation_images_no_epoch_is_begun(tiny_model, shapes, tmp_path):
@@ -159,26 +137,6 @@ def test_labels_that_are_no_classes_are_refused_before_the_first_step(
     with pytest.raises(ValueError, match=message):
         train(tiny_model, wrong, Recipe(batch_size=128), tmp_path / "best.weights.h5")
     assert not list(tmp_path.iterdir())
-
-
-def test_labels_in_a_column_are_those_in_a_row(tmp_path):
-    noise = random_dataset()
-    column = replace(
-        noise,
-        **{
-            name: Split(part.images, part.labels[:, None].astype("float64"))
-            for name, part in (("train", noise.train), ("validation", noise.validation))
-        },
-    )
-    histories = []
-    for dataset in (noise, column):
-        keras.utils.set_random_seed(0)
-        model, recipe = build_model(), Recipe(epochs=1, batch_size=64)
-        histories.append(train(model, dataset, recipe, tmp_path / "best.weights.h5", []))
-        del histories[-1]["seconds"]
-    assert histories[0] == histories[1]
-    results = [evaluate(model, *dataset.validation) for dataset in (noise, column)]
-    assert results[0]["top1"] == results[1]["top1"]
 
 
 def test_images_of_another_size_are_trained_on(shapes, tmp_path):
@@ -335,21 +293,6 @@ def test_tensorboard_is_there_on_request(folder, model, tmp_path, monkeypatch):
     assert made == ([folder, logged] if folder else [])
 
 
-def test_tensorboard_that_is_not_installed_is_missed_before_the_training(
-    model, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(training, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match="pip install tensorboard"):
-        train(
-            model,
-            random_dataset(),
-            Recipe(batch_size=64),
-            tmp_path / "b.weights.h5",
-            tensorboard="x",
-        )
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_top_k_accuracy_equals_numpy(k):
     rng = np.random.default_rng(0)
@@ -360,12 +303,6 @@ def test_top_k_accuracy_equals_numpy(k):
     assert top_k_accuracy(probabilities, labels[:, None], k) == pytest.approx(expected)
     with pytest.raises(ValueError, match="one label per image"):
         top_k_accuracy(probabilities, labels[:1], k)
-
-
-def test_of_equal_probabilities_the_first_counts():
-    probabilities = np.full((10, 10), 0.1, "float32")
-    assert top_k_accuracy(probabilities, np.arange(10), 1) == 0.1
-    assert top_k_accuracy(probabilities, np.arange(10), 5) == 0.5
 
 
 def test_evaluate_counts_every_image_once(tiny_model, shapes):

@@ -5,7 +5,6 @@ import IPython.display
 import pytest
 from matplotlib.figure import Figure
 
-from tlvit_utils._text import format_seconds
 from tlvit_utils.training import progress
 from tlvit_utils.training.progress import LiveCurves, ProgressLine
 
@@ -89,17 +88,6 @@ def test_speed_and_time_left(terminal, line, clock, capsys):
     )
 
 
-def test_time_left_counts_the_validation_of_each_epoch(terminal, line, clock, capsys):
-    run_epoch(line, clock, 0)
-    clock.now += 2
-    line.on_epoch_end(0, LOGS | {"val_accuracy": 0.333})
-    assert line.images_per_second == 10
-    assert last_shown(capsys) == (
-        "tiny: epoch 1 of 3 ████████████ 10 images/s · 24 s left · "
-        "loss 1.500 · accuracy 25.0% · validation accuracy 33.3%"
-    )
-
-
 def test_a_terminal_keeps_one_line_per_epoch(terminal, line, clock, capsys):
     for epoch in range(3):
         run_epoch(line, clock, epoch)
@@ -114,20 +102,6 @@ def test_a_terminal_keeps_one_line_per_epoch(terminal, line, clock, capsys):
     assert " · 0 s left · " in kept[2]
 
 
-def test_a_narrow_terminal_replaces_the_part_of_the_line_that_it_shows(
-    terminal, line, clock, capsys, monkeypatch
-):
-    monkeypatch.setattr(
-        progress.shutil, "get_terminal_size", lambda **_: os.terminal_size((40, 24))
-    )
-    run_epoch(line, clock, 0)
-    shown = capsys.readouterr().out.split("\r")
-    assert {len(text) for text in shown[1:]} == {39}
-    assert "\n" not in "".join(shown)
-    line.on_epoch_end(0, LOGS)
-    assert capsys.readouterr().out.rstrip().endswith("accuracy 25.0%")
-
-
 def test_a_file_holds_whole_lines_only(line, clock, capsys):
     line.on_train_begin()
     for epoch in range(2):
@@ -138,12 +112,6 @@ def test_a_file_holds_whole_lines_only(line, clock, capsys):
     compiling, *epochs = written.splitlines()
     assert compiling == "tiny: compiling the training step …"
     assert [text[:19] for text in epochs] == ["tiny: epoch 1 of 3 ", "tiny: epoch 2 of 3 "]
-
-
-def test_while_an_epoch_has_one_batch_no_speed_is_said(line, clock, capsys):
-    run_epoch(line, clock, 0, batches=1)
-    line.on_epoch_end(0, LOGS)
-    assert "████ loss 1.500" in last_shown(capsys)
 
 
 def test_a_notebook_shows_one_line_in_place(notebook, line, clock, capsys):

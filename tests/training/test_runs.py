@@ -1,8 +1,6 @@
 import hashlib
 import json
 import shlex
-import subprocess
-import sys
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,13 +27,6 @@ from tlvit_utils.training.runs import (
     run_card,
     shown_command,
 )
-
-
-def test_the_command_explains_itself():
-    command = [sys.executable, "-m", "tlvit_utils", "--help"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "usage: python -m tlvit_utils" in printed
-    assert "--num-tokens" in printed
 
 
 def asked(*arguments):
@@ -110,13 +101,6 @@ def test_the_published_command_names_no_folder(out):
 
 
 # the file of an experiment
-
-
-def test_the_scenes_network_with_another_pooling():
-    config, recipe, _ = asked("--config", "scenes", "--num-tokens", "4")
-    assert (config, recipe) == (ViTConfig.scenes(4), Recipe.scenes(20))
-    config, *_ = asked("--config", "scenes", "--num-tokens", "4", "--pooling", "sum")
-    assert config == ViTConfig.scenes(4).replace(pooling="sum")
 
 
 @pytest.fixture

@@ -3,13 +3,10 @@ import pytest
 
 from tlvit_utils import session
 from tlvit_utils.session import (
-    PROFILES,
     Gpu,
     Profile,
     choose_compute,
     current_profile,
-    describe_session,
-    find_gpus,
     session_fields,
 )
 
@@ -34,17 +31,6 @@ def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "backend, jit_compile", [("tensorflow", False), ("jax", "auto"), ("torch", "auto")]
-)
-def test_tensorflow_on_a_cpu_is_not_compiled(backend, jit_compile, monkeypatch):
-    monkeypatch.setattr(session, "find_gpus", list)
-    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    compute = choose_compute()
-    assert compute.jit_compile == jit_compile
-    assert ("not compiled" in str(compute)) == (not jit_compile)
-
-
-@pytest.mark.parametrize(
     "flags, policies",
     [
         ("flags : fpu avx512f avx512_bf16 sse", ["mixed_bfloat16", "float32"]),
@@ -63,12 +49,6 @@ def test_a_cpu_with_units_for_bfloat16_uses_them_on_tensorflow(
     for backend, policy in zip(("tensorflow", "jax"), policies, strict=True):
         monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
         assert choose_compute().dtype_policy == policy
-
-
-def test_gpus_have_names_and_capabilities():
-    for gpu in find_gpus():
-        assert gpu.name
-        assert gpu.capability is None or gpu.capability > 1
 
 
 @pytest.mark.parametrize(
@@ -105,11 +85,3 @@ def test_an_unknown_profile_is_refused(monkeypatch):
     monkeypatch.setenv("TLVIT_PROFILE", "fast")
     with pytest.raises(ValueError, match=r"TLVIT_PROFILE is 'fast'.*smoke, quick, full"):
         current_profile()
-
-
-def test_the_session_is_described_in_one_line(monkeypatch):
-    monkeypatch.setenv("TLVIT_PROFILE", "smoke")
-    line = describe_session()
-    assert "\n" not in line
-    assert f"Keras {keras.version()} on {keras.backend.backend()}" in line
-    assert f"profile smoke: {PROFILES['smoke']}" in line

@@ -10,7 +10,6 @@ from tlvit_utils.analysis.scores import localisation
 from tlvit_utils.data.datasets import load_scenes10
 from tlvit_utils.figures import watch
 from tlvit_utils.training import Recipe, WatchMaps, train
-from tlvit_utils.training import watch as watch_maps
 from tlvit_utils.vit import build_vit
 
 
@@ -57,21 +56,6 @@ def test_the_share_is_that_of_the_mean_map(tiny_model, shapes, drawn):
     scores = localisation(maps, mask_shares(tiny_model, shapes.validation.masks))
     assert found == {3: scores["own"].mean_map_hit}
     assert chance == scores["chance"].mean_map_hit
-
-
-def test_in_a_notebook_one_output_is_replaced(tiny_model, shapes, drawn, monkeypatch, capsys):
-    shown = []
-    monkeypatch.setattr(watch_maps, "_in_notebook", lambda: True)
-    callback = WatchMaps(shapes)
-    monkeypatch.setattr(callback.output, "show", lambda *bundle: shown.append(bundle))
-    callback.set_model(tiny_model)
-    callback.set_params({"epochs": 1})
-    callback.on_train_begin()
-    callback.on_epoch_begin(0)
-    callback.on_epoch_end(0, {"loss": 1.0})
-    captions = [metadata["image/png"]["alt"] for _, metadata in shown]
-    assert [caption[:13] for caption in captions] == ["After epoch 0", "After epoch 1"]
-    assert capsys.readouterr().out == ""
 
 
 def test_a_data_set_without_masks_is_refused(shapes):
