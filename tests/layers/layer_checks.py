@@ -33,14 +33,3 @@ def with_maps(layer, x):
     """Return the layer's tokens and maps as NumPy arrays."""
     tokens, maps = layer(x, return_attention_maps=True)
     return convert_to_numpy(tokens), convert_to_numpy(maps)
-
-
-def check_equals_loops(layer, x, randomise, reference, *options):
-    """Hold tokens and maps to `reference(grid, weights, *options)`, which is plain loops."""
-    layer.build(x.shape)
-    weights = randomise(layer).get_weights()
-    tokens, maps = with_maps(layer, x)
-    expected = [reference(grid, weights, *options) for grid in x]
-    for result, each in zip((tokens, maps), zip(*expected, strict=True), strict=True):
-        assert result.shape == np.shape(each)
-        np.testing.assert_allclose(result, each, atol=1e-5)

@@ -3,56 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
-from layer_checks import few_examples, random_array, with_maps
-from numpy_reference import patch_merger, strided_convolution, window_means
+from layer_checks import random_array, with_maps
 
 from tlvit_utils import AveragePooling, PatchMerger, StridedConvolution, TopKTokens
 from tlvit_utils.reductions import window_grid
 
 SHAPE = (2, 4, 6, 8)
 LAYERS = [PatchMerger(3), TopKTokens(3), AveragePooling(6), StridedConvolution(6)]
-
-small = st.integers(1, 3)
-
-
-@pytest.fixture(scope="module", params=LAYERS[:2], ids=["patch_merger", "top_k"])
-def layer(request, randomise):
-    request.param.build(SHAPE)
-    return randomise(request.param)
-
-
-@few_examples
-@given(height=small, width=small, dim=st.integers(2, 6), num_tokens=st.integers(1, 4))
-def test_patch_merger_equals_plain_loops(randomise, height, width, dim, num_tokens):
-    x = random_array(2, height, width, dim)
-    layer = PatchMerger(num_tokens)
-    layer.build(x.shape)
-    weights = randomise(layer).get_weights()
-    tokens, maps = with_maps(layer, x)
-    assert tokens.shape == (2, num_tokens, dim)
-    for b in range(2):
-        expected, expected_maps = patch_merger(x[b], weights)
-        np.testing.assert_allclose(tokens[b], expected, atol=1e-5)
-        np.testing.assert_allclose(maps[b], expected_maps, atol=1e-5)
-
-
-@few_examples
-@given(rows=small, columns=small, height=small, width=small)
-def test_windows_equal_plain_loops(randomise, rows, columns, height, width):
-    """Of a grid of rows × columns windows, each of height × width cells."""
-    x = random_array(2, rows * height, columns * width, 5)
-    rows, columns = window_grid(*x.shape[1:3], rows * columns)
-    average, strided = AveragePooling(rows * columns), StridedConvolution(rows * columns)
-    strided.build(x.shape)
-    kernel, bias = randomise(strided).get_weights()
-    means, tokens = convert_to_numpy(average(x)), convert_to_numpy(strided(x))
-    for b in range(2):
-        np.testing.assert_allclose(means[b], window_means(x[b], rows, columns), atol=1e-5)
-        expected = strided_convolution(x[b], kernel, bias)
-        np.testing.assert_allclose(tokens[b], expected, atol=1e-5)
 
 
 def test_top_k_keeps_the_longest_vectors_in_order():
@@ -106,25 +64,6 @@ def test_more_tokens_than_cells_are_refused():
 def test_a_wrong_number_of_tokens_is_refused(cls):
     with pytest.raises(ValueError, match=r"num_tokens is 0.* at least 1"):
         cls(0)
-
-
-def test_each_map_sums_to_1_and_is_the_one_that_pools(layer):
-    x = random_array(*SHAPE)
-    tokens, maps = with_maps(layer, x)
-    np.testing.assert_allclose(maps.sum((2, 3)), 1, atol=1e-5)
-    values = convert_to_numpy(layer.norm(x)) if isinstance(layer, PatchMerger) else x
-    np.testing.assert_allclose(tokens, np.einsum("bshw,bhwc->bsc", maps, values), atol=1e-5)
-    np.testing.assert_array_equal(tokens, convert_to_numpy(layer(x)))
-
-
-def test_permuted_cells_give_the_same_tokens_and_permuted_maps(layer):
-    x = random_array(*SHAPE)
-    order = np.random.default_rng(0).permutation(24)
-    tokens, maps = with_maps(layer, x)
-    permuted_tokens, permuted_maps = with_maps(layer, x.reshape(2, 24, 8)[:, order].reshape(SHAPE))
-    np.testing.assert_allclose(permuted_tokens, tokens, atol=1e-5)
-    expected = maps.reshape(2, 3, 24)[..., order].reshape(maps.shape)
-    np.testing.assert_allclose(permuted_maps, expected, atol=1e-6)
 
 
 def test_a_kept_cell_passes_the_gradient_on_and_a_dropped_one_none():

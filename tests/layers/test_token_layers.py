@@ -9,7 +9,16 @@ import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
-from layer_checks import random_array
+from layer_checks import random_array, with_maps
+from numpy_reference import (
+    grouped_token_learner,
+    patch_merger,
+    strided_convolution,
+    token_fuser,
+    token_learner,
+    token_learner_v11,
+    window_means,
+)
 
 from tlvit_utils import (
     AveragePooling,
@@ -40,6 +49,8 @@ ARGUMENTS = [
     (TokenFuser, {"bottleneck_dim": 7, "use_normalization": False, "dropout_rate": 0.2}),
 ]
 SAVED = [*ARGUMENTS, (TokenLearner, {"num_tokens": 3, "dtype": "mixed_bfloat16"})]
+
+DROPPING = [(TokenLearnerV11, {"num_tokens": 3}), (TokenFuser, {})]
 
 every_layer = pytest.mark.parametrize(("cls", "arguments"), ARGUMENTS)
 every_learner = pytest.mark.parametrize("cls", LEARNERS)
@@ -82,6 +93,67 @@ def idle_weights(layer):
     if isinstance(layer, TokenFuser) and layer.use_normalization:
         return [3]
     return {TokenLearnerV11: [5], GroupedTokenLearner: [1]}.get(type(layer), [])
+
+
+LOOPS = {  # layer, input of one image, weights: its tokens, and its maps if it has any
+    TokenLearner: lambda layer, grid, w: token_learner(
+        grid, w, layer.pooling, layer.approximate_gelu
+    ),
+    TokenLearnerV11: lambda layer, grid, w: token_learner_v11(grid, w),
+    GroupedTokenLearner: lambda layer, grid, w: grouped_token_learner(grid, w, layer.num_groups),
+    PatchMerger: lambda layer, grid, w: patch_merger(grid, w),
+    AveragePooling: lambda layer, grid, w: window_means(grid, *layer.windows),
+    StridedConvolution: lambda layer, grid, w: strided_convolution(grid, *w),
+    TokenFuser: lambda layer, tokens, grid, w: token_fuser(
+        tokens, grid, w, layer.use_normalization
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [(4, 5), (1, 10), (5, 2)])
+@pytest.mark.parametrize(("cls", "arguments"), [a for a in ARGUMENTS if a[0] in LOOPS])
+def test_equals_plain_loops(cls, arguments, size, randomise):
+    layer = cls(**arguments)
+    inputs = inputs_of(cls, *size)
+    layer.build(*(x.shape for x in inputs))
+    weights = randomise(layer).get_weights()
+    if cls in WITHOUT_MAPS:
+        outputs = (convert_to_numpy(layer(*inputs)),)
+    else:
+        outputs = with_maps(layer, *inputs)
+    for i in range(2):
+        expected = LOOPS[cls](layer, *(x[i] for x in inputs), weights)
+        expected = (expected,) if cls in WITHOUT_MAPS else expected
+        for output, each in zip(outputs, expected, strict=True):
+            assert output[i].shape == np.shape(each)
+            np.testing.assert_allclose(output[i], each, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [TokenLearnerV11, GroupedTokenLearner, PatchMerger, TopKTokens])
+def test_permuted_cells_give_the_same_tokens_and_permuted_maps(cls, randomise):
+    layer = make_learner(cls)
+    (x,) = inputs_of(cls)
+    layer.build(x.shape)
+    randomise(layer)
+    order = np.random.default_rng(0).permutation(20)
+    permuted = x.reshape(2, 20, 8)[:, order].reshape(x.shape)
+    tokens, maps = with_maps(layer, x)
+    permuted_tokens, permuted_maps = with_maps(layer, permuted)
+    np.testing.assert_allclose(permuted_tokens, tokens, atol=1e-5)
+    expected = maps.reshape(2, 3, 20)[..., order].reshape(maps.shape)
+    np.testing.assert_allclose(permuted_maps, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer", [TokenLearnerV11(3, dropout_rate=0.5), TokenFuser(dropout_rate=0.5)]
+)
+def test_dropout_acts_in_training_only(layer, randomise, seeded):
+    inputs = inputs_of(type(layer))
+    layer.build(*(x.shape for x in inputs))
+    randomise(layer)
+    still = convert_to_numpy(layer(*inputs))
+    np.testing.assert_array_equal(convert_to_numpy(layer(*inputs, training=False)), still)
+    assert np.abs(convert_to_numpy(layer(*inputs, training=True)) - still).max() > 1e-3
 
 
 @pytest.mark.parametrize("layer", [AveragePooling(8), StridedConvolution(8)])
