@@ -1,10 +1,10 @@
 """TokenLearner beside other ways to make a network cheaper: accuracy against true multiply-adds.
 
-    python benchmarks/study.py scenes10 --runs DIR    # or cifar10, or cifar10_short
-    python benchmarks/study.py scenes10 --runs DIR --methods "v1 sum" "one block"
+    python benchmarks/study.py scenes10 --runs DIR --write    # or cifar10, or cifar10_short
+    python benchmarks/study.py scenes10 --runs DIR --out FILE.json --methods "v1 sum" "one block"
 
-It writes assets/results/study_scenes10.json, one row per training as it ends, and each training's
-weights into DIR. A training that has its row is not repeated; one that was broken off goes on after
+It writes one row per training as it ends, with --write into assets/results/study_scenes10.json, and
+each training's weights into DIR. A training that has its row is not repeated; one that was broken off goes on after
 its last finished epoch. All methods are trained from seed 0 first, then all from seed 1, and so on.
 
 The plan, written before the first training:
@@ -213,8 +213,11 @@ def main():
         choices=tuple(METHODS),
         default=[method for method in METHODS if method not in OPTIONAL],
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="instead of the package's")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="file for the rows")
+    parser.add_argument("--write", action="store_true", help="keep the rows in the package")
     options = parser.parse_args()
+    if bool(options.out) == options.write:
+        parser.error("give either --out FILE.json or, to change the package's results, --write.")
     path = options.out or result_path(f"study_{options.study}")
     done = {_key(row) for row in load_rows(path)}
     to_do = [(m, s) for s in options.seeds for m in options.methods if (m, s) not in done]

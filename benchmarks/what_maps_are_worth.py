@@ -1,6 +1,6 @@
 """What a network's maps are worth: the accuracy with others in their place, and where they lie.
 
-    python benchmarks/what_maps_are_worth.py scenes10 --runs DIR    # or another source
+    python benchmarks/what_maps_are_worth.py scenes10 --runs DIR --write    # or another
 
 The source says which networks: with `scenes10` or `cifar10` those whose weights
 `benchmarks/study.py` left in DIR; with `published` those that `benchmarks/on_gpu.py --config
@@ -15,7 +15,7 @@ published --weights --out DIR` left; with `shipped` those of the package. On all
 - of the maps of the first 500 images, each token's mean, how much it varies over the cells, and how
   much of that is the same in every image (`fixed_share`).
 
-What a training gave is kept in DIR. The table goes to assets/results/what_maps_are_worth.json, with
+What a training gave is kept in DIR. The table goes, with --write, to assets/results/what_maps_are_worth.json, with
 the paired differences and their 95 % intervals for other images and other seeds. (The rows of the
 published network were measured before answers were kept image by image; they have no intervals.)
 """
@@ -168,8 +168,12 @@ def main():
     parser.add_argument("source", choices=(*STUDIES, "published", "shipped"))
     parser.add_argument("--runs", type=Path, required=True, metavar="DIR")
     parser.add_argument("--rows", type=Path, metavar="FILE.json", help="study.py's --out")
-    parser.add_argument("--out", type=Path, default=RESULT, metavar="FILE.json")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="file for the table")
+    parser.add_argument("--write", action="store_true", help="keep the table in the package")
     options = parser.parse_args()
+    if bool(options.out) == options.write:
+        parser.error("give either --out FILE.json or, to change the package's table, --write.")
+    out = options.out or RESULT
     tests, found = {}, {}
     for each in find_trainings(options.source, options.runs, options.rows):
         kept = options.runs / f"{each.weights.stem}.worth.json"
@@ -189,11 +193,11 @@ def main():
     rows = [table_row(options.source, method, runs) for method, runs in found.items()]
     for row in rows:
         print_row(row)
-    if options.out.exists():
-        before = json.loads(options.out.read_text(encoding="utf-8"))["rows"]
+    if out.exists():
+        before = json.loads(out.read_text(encoding="utf-8"))["rows"]
         rows = [row for row in before if row["source"] != options.source] + rows
     command = "python benchmarks/what_maps_are_worth.py SOURCE --runs DIR"
-    save_result(options.out, command=command, rows=rows)
+    save_result(out, command=command, rows=rows)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Run it whenever a file in `tlvit_utils/assets/results` has changed. `docs/result
 when each file was published and the commit that stood then: a changed file gets today's date.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -430,6 +431,7 @@ def up_to_date(dates: dict) -> dict:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     dates = up_to_date(json.loads(DATES.read_text("utf-8")) if DATES.exists() else {})
     write_text(DATES, json.dumps(dates, indent=1) + "\n")
     write_text(PAGE, make_page(dates))

@@ -10,7 +10,6 @@ from tlvit_utils.analysis.interventions import (
     NetworkParts,
     accuracy_with_maps,
     randomised,
-    shuffle_cells,
     token_effects,
 )
 from tlvit_utils.analysis.maps import find_token_learner, predict_with_maps
@@ -185,20 +184,6 @@ def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_mode
         token_effects(parts, images[0])
     with pytest.raises(ValueError, match=r"\(1, 7, 64\); expected \(any, 8, 64\)"):
         parts.predict(np.ones((1, 7, 64)))
-
-
-def test_the_only_token_cannot_be_left_out(tiny_config, images):
-    parts = NetworkParts(build_vit(tiny_config.replace(num_tokens=1)))
-    with pytest.raises(ValueError, match="only one token"):
-        token_effects(parts, images[0])
-
-
-def test_shuffled_cells_are_the_same_values_elsewhere():
-    maps = np.arange(2 * 3 * 16.0).reshape(2, 3, 4, 4)
-    shuffled = shuffle_cells(maps, np.random.default_rng(0))
-    np.testing.assert_array_equal(np.sort(shuffled.reshape(6, 16)), maps.reshape(6, 16))
-    orders = shuffled.reshape(6, 16) - 16 * np.arange(6)[:, None]
-    assert len(np.unique(orders, axis=0)) == 6  # each map in an order of its own
 
 
 def test_accuracy_with_maps_by_hand(monkeypatch):

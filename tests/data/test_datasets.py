@@ -1,13 +1,11 @@
 import os
-import pickle
 import re
-import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_cifar10 import COUNT, expected_images, make_batch, make_folder
+from small_cifar10 import COUNT, expected_images, make_folder
 
 from tlvit_utils.data import cifar10, datasets, shapes10
 from tlvit_utils.data.datasets import load_cifar10, load_course_data, load_shapes10
@@ -178,53 +176,7 @@ def test_the_banner_in_a_notebook(monkeypatch, capsys):
 # all of them
 
 
-def test_take_keeps_the_first_images_of_each_split_without_copying(shapes):
-    few = shapes.take(5, 4, 0)
-    assert (few.name, sizes(few)) == (shapes.name, [5, 4, 0])
-    np.testing.assert_array_equal(few.train.images, shapes.train.images[:5])
-    np.testing.assert_array_equal(few.validation.masks, shapes.validation.masks[:4])
-    assert np.shares_memory(few.train.images, shapes.train.images)
-
-
 def test_a_split_is_unpacked_and_indexed_as_images_and_labels(shapes):
     images, labels = shapes.test
     assert images is shapes.test.images is shapes.test[0]
     assert labels is shapes.test.labels is shapes.test[1]
-
-
-PEAK = """
-import sys
-from pathlib import Path
-import keras, numpy as np
-if keras.backend.backend() == "tensorflow":
-    import tensorflow
-from tlvit_utils.data.datasets import load_cifar10
-from tlvit_utils.data.batches import make_pipeline
-
-def kibibytes(name):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith(name)]
-    return int(line.split()[1])
-
-imported = kibibytes("VmRSS")
-dataset = load_cifar10(sys.argv[1])
-for images, labels in make_pipeline(*dataset.train, 128, shuffle_seed=0):
-    images = np.asarray(images)
-print(kibibytes("VmHWM") - imported)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux")
-def test_loading_and_an_epoch_take_less_than_a_gibibyte(tmp_path):
-    folder = make_folder(tmp_path / "full")
-    pixels = np.random.default_rng(0).integers(0, 256, (10_000, 3072), dtype="uint8")
-    batch = make_batch() | {b"data": pixels, b"labels": [0] * 10_000}
-    (folder / "test_batch").write_bytes(pickle.dumps(batch))
-    for name in cifar10.FILES[:-1]:
-        (folder / name).unlink()
-        (folder / name).symlink_to(folder / "test_batch")
-    command = [sys.executable, "-c", PEAK, str(folder)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    all_images = 60_000 * 3072 / 2**10
-    assert all_images < int(printed.splitlines()[-1]) < 2**20

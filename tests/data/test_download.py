@@ -95,26 +95,11 @@ def test_without_any_mirror_each_is_named_with_its_reason(fetch, server):
     )
 
 
-@pytest.mark.parametrize("address", ["no address", "ftp:/", "http://"])
-def test_what_is_no_address_is_a_fault_like_others(address, server, tmp_path):
-    mirrors = (address, server.url("fine"))
-    download(replace(FILE, mirrors=mirrors), tmp_path / "file", IMPATIENT)
-    assert (tmp_path / "file").read_bytes() == CONTENT
-
-
 @pytest.mark.parametrize("fault", ["busy_then_fine", "cut_off_once"])
 def test_a_mirror_that_recovers_is_tried_again(fault, fetch):
     content, requests = fetch(fault)
     assert content == CONTENT
     assert len(requests) == 2
-
-
-def test_a_mirror_that_cannot_recover_is_not_tried_again(fetch):
-    assert fetch("missing", "busy", "fine")[1] == [
-        ("missing", None),
-        ("busy", None),
-        ("fine", None),
-    ]
 
 
 def test_another_mirror_continues_where_one_broke_off(fetch):
@@ -139,10 +124,6 @@ def test_a_slow_mirror_will_do_when_no_other_is_better(other, fetch):
     assert content == CONTENT
     assert [behaviour for behaviour, _ in requests] == ["slow", other, "slow"]
     assert requests[-1][1] is not None  # and it continues
-
-
-def test_a_single_slow_mirror_is_used(fetch):
-    assert fetch("slow") == (CONTENT, [("slow", None)])
 
 
 def test_an_interrupted_download_continues(fetch):

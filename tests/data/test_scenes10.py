@@ -3,10 +3,10 @@ import hashlib
 import numpy as np
 import pytest
 
-from tlvit_utils.data import load_scenes10, load_shapes10
+from tlvit_utils.data import load_scenes10, load_shapes10, scenes10
 from tlvit_utils.data.batches import Batches
 from tlvit_utils.data.datasets import Dataset, Split
-from tlvit_utils.data.scenes10 import SceneLayout, make_scenes10
+from tlvit_utils.data.scenes10 import make_scenes10
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype="uint8")
 LABELS = np.arange(10, dtype="uint8")
@@ -19,7 +19,7 @@ def same(one, other):
 def test_a_seed_gives_the_same_bytes_everywhere():
     images, labels = load_shapes10(sizes=(20, 0, 0)).train
     digest = hashlib.sha256()
-    for array in make_scenes10(images, labels, 30, SceneLayout(), seed=3, stream=1, epoch=2):
+    for array in make_scenes10(images, labels, 30, seed=3, stream=1, epoch=2):
         assert array.dtype == np.uint8
         digest.update(array)
     assert digest.hexdigest()[:16] == "43a23e09d4ced41b"
@@ -27,7 +27,7 @@ def test_a_seed_gives_the_same_bytes_everywhere():
 
 def test_each_seed_stream_and_epoch_has_scenes_of_its_own():
     def make(**which):
-        return make_scenes10(IMAGES, LABELS, 10, SceneLayout(), **which)
+        return make_scenes10(IMAGES, LABELS, 10, **which)
 
     scenes = make()
     assert same(scenes, make(seed=0, stream=0, epoch=0))
@@ -36,7 +36,7 @@ def test_each_seed_stream_and_epoch_has_scenes_of_its_own():
 
 
 def test_the_mask_lies_on_the_image_that_has_the_label():
-    scenes, labels, masks = make_scenes10(IMAGES, LABELS, 25, SceneLayout())
+    scenes, labels, masks = make_scenes10(IMAGES, LABELS, 25)
     assert scenes.shape == (25, 64, 64, 3) and masks.shape == (25, 64, 64)
     np.testing.assert_array_equal(labels, np.arange(25) % 10)
     for scene, label, mask in zip(scenes, labels, masks, strict=True):
@@ -47,16 +47,18 @@ def test_the_mask_lies_on_the_image_that_has_the_label():
 
 
 def test_an_epoch_goes_on_where_the_one_before_ended():
-    _, labels, _ = make_scenes10(IMAGES, LABELS, 7, SceneLayout(), epoch=1)
+    _, labels, _ = make_scenes10(IMAGES, LABELS, 7, epoch=1)
     np.testing.assert_array_equal(labels, [7, 8, 9, 0, 1, 2, 3])
 
 
-@pytest.mark.parametrize(("smallest", "largest"), [(3, 3), (4, 8)])
-def test_fragments_are_squares_of_other_images(smallest, largest):
+@pytest.mark.parametrize("sizes", [(3, 3), (4, 8)])
+def test_fragments_are_squares_of_other_images(sizes, monkeypatch):
     """Each image has one colour of its own, so the sizes and sources of fragments show."""
     images = np.zeros((250, 8, 8, 3), "uint8") + np.arange(250, dtype="uint8")[:, None, None, None]
-    layout = SceneLayout(40, 1, (smallest, largest))
-    scenes, _, masks = make_scenes10(images, np.arange(250, dtype="uint8"), 200, layout)
+    small = {"CANVAS_SIZE": 40, "NUM_FRAGMENTS": 1, "SMALLEST": sizes[0], "LARGEST": sizes[1]}
+    for name, value in small.items():
+        monkeypatch.setattr(scenes10, name, value)
+    scenes, _, masks = make_scenes10(images, np.arange(250, dtype="uint8"), 200)
     sides = set()
     for scene, mask in zip(scenes[..., 0], masks, strict=True):
         colours, counts = np.unique(scene[mask == 0], return_counts=True)
@@ -64,28 +66,16 @@ def test_fragments_are_squares_of_other_images(smallest, largest):
         rows, columns = fragment.any(axis=1).sum(), fragment.any(axis=0).sum()
         if len(colours) == 2 and fragment.sum() == rows * columns == rows**2:  # in full view
             sides.add(int(rows))
-    assert sides == set(range(smallest, largest + 1))
-
-
-@pytest.mark.parametrize(
-    ("layout", "message"),
-    [
-        (SceneLayout(canvas_size=31), "canvas_size is 31, but it must be at least 32"),
-        (SceneLayout(num_fragments=-1), "num_fragments is -1"),
-        (SceneLayout(fragment_sizes=(9, 8)), r"fragment_sizes is \(9, 8\)"),
-        (SceneLayout(fragment_sizes=(8, 33)), r"fragment_sizes is \(8, 33\)"),
-    ],
-)
-def test_layouts_that_the_images_do_not_fit(layout, message):
-    with pytest.raises(ValueError, match=message):
-        make_scenes10(IMAGES, LABELS, 5, layout)
+    assert sides == set(range(sizes[0], sizes[1] + 1))
 
 
 def test_no_images_and_negative_numbers_are_refused():
     with pytest.raises(ValueError, match="There are 0 images"):
-        make_scenes10(IMAGES[:0], LABELS[:0], 5, SceneLayout())
+        make_scenes10(IMAGES[:0], LABELS[:0], 5)
+    with pytest.raises(ValueError, match="8 pixels wide"):
+        make_scenes10(IMAGES[:, :8, :8], LABELS, 5)
     with pytest.raises(ValueError, match="epoch is -1"):
-        make_scenes10(IMAGES, LABELS, 5, SceneLayout(), epoch=-1)
+        make_scenes10(IMAGES, LABELS, 5, epoch=-1)
 
 
 # the data set

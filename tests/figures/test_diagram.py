@@ -1,6 +1,4 @@
-import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyBboxPatch
 
 from tlvit_utils import figures
@@ -56,14 +54,6 @@ def texts(ax):
     return {t.get_text().replace("\n", " "): t.get_window_extent() for t in ax.texts}
 
 
-def contrast(one, other):
-    """Return the contrast of two colours as WCAG 2 defines it, from 1 to 21."""
-    values = np.array([to_rgb(one), to_rgb(other)])
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
-    return (high + 0.05) / (low + 0.05)
-
-
 def test_there_is_a_place_for_each_notebook():
     assert set(PLACES) == set(FRAMED)
 
@@ -86,13 +76,6 @@ def test_the_frames_hold_the_place_and_nothing_else(place, ax):
 def test_the_fuser_is_drawn_where_it_is_the_place(place, ax):
     drawn = "and here: TokenFuser, back to 64" in texts(ax)
     assert drawn == (place == "token_learner_v11_and_fuser")
-
-
-def test_the_caption_says_what_is_seen_and_where_the_reader_is(place):
-    said = caption(place)
-    for part in ("patches", "positions", "64 tokens", "8 maps", "10 classes", "loss"):
-        assert part in said.replace("N = 64", "64").replace("S = 8", "8").lower()
-    assert said.endswith(f"You are here: {PLACES[place][1]}.")
 
 
 def test_show_displays_the_picture_with_its_caption(place, monkeypatch):

@@ -71,14 +71,6 @@ def test_samples_of_a_batch_do_not_mix(composition):
     assert np.abs(outputs[0] - outputs[1]).max() > 0.1
 
 
-@pytest.mark.slow
-def test_a_saved_composition_loads(composition, tmp_path):
-    model, inputs, _ = composition
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(convert_to_numpy(loaded(inputs)), convert_to_numpy(model(inputs)))
-
-
 @pytest.mark.parametrize("make", OUTPUT_SHAPES)
 def test_one_step_moves_every_weight_but_the_idle(make, randomise):
     model = randomise(make())

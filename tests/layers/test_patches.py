@@ -36,13 +36,6 @@ def test_sizes_below_one_are_refused(sizes):
         PatchEncoder(*sizes)
 
 
-def test_the_config_is_complete():
-    facts = {"num_patches": 6, "projection_dim": 4}
-    config = PatchEncoder(**facts).get_config()
-    assert config.items() >= facts.items()
-    assert PatchEncoder.from_config(config).get_config() == config
-
-
 def test_convolutions_overlap_and_stay_centred_on_their_cells():
     """A cell of 4 pixels reads as far beyond its own pixels on each side."""
     images = keras.Input((32, 32, 3))

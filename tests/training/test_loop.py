@@ -139,18 +139,6 @@ def test_labels_that_are_no_classes_are_refused_before_the_first_step(
     assert not list(tmp_path.iterdir())
 
 
-def test_images_of_another_size_are_trained_on(shapes, tmp_path):
-    def enlarged(split):
-        return Split(split.images.repeat(2, 1).repeat(2, 2), split.labels)
-
-    large = replace(shapes, train=enlarged(shapes.train), validation=enlarged(shapes.validation))
-    model = build_model(size=64)
-    recipe = Recipe(epochs=1, batch_size=128)
-    history = train(model, large, recipe, tmp_path / "best.weights.h5", [])
-    top1 = evaluate(model, *large.validation)["top1"]
-    assert top1 == pytest.approx(history["val_accuracy"][0])
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no such products on a CPU")
 def test_a_training_in_float16_goes_on_where_it_stopped(shapes, tmp_path):

@@ -136,9 +136,6 @@ def load_scenes10(
     sizes: tuple[int, int, int] = SCENES_SIZES,
     *,
     base: Dataset | None = None,
-    canvas_size: int = 64,
-    num_fragments: int = 12,
-    fragment_sizes: tuple[int, int] = (8, 16),
 ) -> Dataset:
     """Make scenes10: each image of another data set hidden in a larger scene, with its mask.
 
@@ -149,15 +146,12 @@ def load_scenes10(
         sizes: number of scenes to train (in each epoch), validate and test.
         base: the data set whose images are hidden; by default CIFAR-10 where it is at hand, else
             shapes10, after a banner that says so. The scenes' name says which it is.
-        canvas_size, num_fragments, fragment_sizes: as in `scenes10.SceneLayout`.
     """
     if base is None:
         base = load_cifar10(may_download=False)
-    layout = scenes10.SceneLayout(canvas_size, num_fragments, fragment_sizes)
 
     def make(stream, split, epoch, count):
-        scenes = scenes10.make_scenes10(*split, count, layout, seed, stream=stream, epoch=epoch)
-        return Split(*scenes)
+        return Split(*scenes10.make_scenes10(*split, count, seed, stream=stream, epoch=epoch))
 
     def draw(epoch, count):
         return make(0, base.train, epoch, count)

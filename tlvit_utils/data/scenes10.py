@@ -7,41 +7,17 @@ The random numbers are raw output of PCG64, which NumPy promises to keep, and th
 so a seed gives the same bytes on every platform.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-
-@dataclass(frozen=True)
-class SceneLayout:
-    """How a scene looks: sides in pixels, the smallest and the largest of the fragments'."""
-
-    canvas_size: int = 64
-    num_fragments: int = 12
-    fragment_sizes: tuple[int, int] = (8, 16)
-
-    def check(self, image_size: int) -> None:
-        """Raise a `ValueError` if images of this size do not fit the scenes."""
-        smallest, largest = self.fragment_sizes
-        if self.canvas_size < image_size:
-            raise ValueError(
-                f"canvas_size is {self.canvas_size}, but it must be at least {image_size}, the "
-                "side of the images."
-            )
-        if self.num_fragments < 0:
-            raise ValueError(f"num_fragments is {self.num_fragments}, but it must be at least 0.")
-        if not 1 <= smallest <= largest <= image_size:
-            raise ValueError(
-                f"fragment_sizes is {self.fragment_sizes}, but it must rise from at least 1 to at "
-                f"most {image_size}, the side of the images."
-            )
+CANVAS_SIZE = 64  # side of a scene, in pixels
+NUM_FRAGMENTS = 12
+SMALLEST, LARGEST = 8, 16  # side of a fragment, in pixels
 
 
 def make_scenes10(
     images: np.ndarray,
     labels: np.ndarray,
     count: int,
-    layout: SceneLayout,
     seed: int = 0,
     *,
     stream: int = 0,
@@ -59,24 +35,22 @@ def make_scenes10(
         epoch: each epoch of a stream has scenes of its own.
 
     Returns:
-        Scenes `(count, canvas_size, canvas_size, 3)`; labels `(count,)`; and masks `(count,
-        canvas_size, canvas_size)`, 1 on the image and 0 elsewhere. All uint8.
+        Scenes `(count, 64, 64, 3)`; labels `(count,)`; and masks `(count, 64, 64)`, 1 on the
+        image and 0 elsewhere. All uint8.
     """
-    side, size = images.shape[1], layout.canvas_size
-    layout.check(side)
+    side, size = images.shape[1], CANVAS_SIZE
+    if not LARGEST <= side <= size:
+        raise ValueError(f"The images are {side} pixels wide; expected {LARGEST} to {size}.")
     if min(count, seed, stream, epoch) < 0 or (count and not len(images)):
         raise ValueError(
             f"There are {len(images)} images, count is {count}, seed is {seed}, stream is {stream} "
             f"and epoch is {epoch}; give at least one image, and no negative numbers."
         )
-    draw = _Draws((count, 3 + 6 * layout.num_fragments), seed, (stream, epoch))
+    draw = _Draws((count, 3 + 6 * NUM_FRAGMENTS), seed, (stream, epoch))
     hidden = (epoch * count + np.arange(count)) % len(images)
     colours = images[draw(len(images))].sum((1, 2), dtype="uint32") // side**2  # (count, 3)
     places = np.stack([draw(size - side + 1), draw(size - side + 1)], axis=1).tolist()
-    fragments = [
-        _draw_fragments(draw, len(images), side, layout).tolist()
-        for _ in range(layout.num_fragments)
-    ]
+    fragments = [_draw_fragments(draw, len(images), side).tolist() for _ in range(NUM_FRAGMENTS)]
 
     scenes = np.empty((count, size, size, 3), "uint8")
     masks = np.zeros((count, size, size), "uint8")
@@ -92,11 +66,10 @@ def make_scenes10(
     return scenes, labels[hidden], masks
 
 
-def _draw_fragments(draw, num_images, side, layout):
+def _draw_fragments(draw, num_images, side):
     """Return one fragment for each scene: source, length, from y and x, to y and x; (count, 6)."""
-    smallest, largest = layout.fragment_sizes
-    source, length = draw(num_images), smallest + draw(largest - smallest + 1)
-    inside, room = side - length + 1, layout.canvas_size - length + 1
+    source, length = draw(num_images), SMALLEST + draw(LARGEST - SMALLEST + 1)
+    inside, room = side - length + 1, CANVAS_SIZE - length + 1
     places = draw(inside), draw(inside), draw(room), draw(room)
     return np.stack([source, length, *places], axis=1)
 
