@@ -4,8 +4,8 @@
     python benchmarks/study.py scenes10 --runs DIR --out FILE.json --methods "v1 sum" "one block"
 
 It writes one row per training as it ends, with --write into assets/results/study_scenes10.json, and
-each training's weights into DIR. A training that has its row is not repeated; one that was broken off goes on after
-its last finished epoch. All methods are trained from seed 0 first, then all from seed 1, and so on.
+each training's weights into DIR. A training that has its row is not repeated; one that was broken
+off goes on after its last finished epoch. All methods are trained from seed 0 first, and so on.
 
 The plan, written before the first training:
 

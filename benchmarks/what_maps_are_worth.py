@@ -15,9 +15,9 @@ published --weights --out DIR` left; with `shipped` those of the package. On all
 - of the maps of the first 500 images, each token's mean, how much it varies over the cells, and how
   much of that is the same in every image (`fixed_share`).
 
-What a training gave is kept in DIR. The table goes, with --write, to assets/results/what_maps_are_worth.json, with
-the paired differences and their 95 % intervals for other images and other seeds. (The rows of the
-published network were measured before answers were kept image by image; they have no intervals.)
+What a training gave is kept in DIR. The table has paired differences and their 95 % intervals for
+other images and other seeds; `--write` puts it into assets/results/what_maps_are_worth.json. (The
+rows of the published network have no intervals: its answers were not kept image by image.)
 """
 
 import argparse
