@@ -38,29 +38,25 @@ class Compute:
 
 def find_gpus() -> list[Gpu]:
     """Return the GPUs that the backend of this session sees."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
 
-        details = [
-            tf.config.experimental.get_device_details(gpu)
-            for gpu in tf.config.list_physical_devices("GPU")
-        ]
-        found = [(each.get("device_name"), each.get("compute_capability")) for each in details]
-    elif backend == "jax":
-        import jax
+            gpus = tf.config.list_physical_devices("GPU")
+            details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+            found = [(each.get("device_name"), each.get("compute_capability")) for each in details]
+        case "jax":
+            import jax
 
-        gpus = [device for device in jax.devices() if device.platform == "gpu"]
-        found = [(gpu.device_kind, getattr(gpu, "compute_capability", None)) for gpu in gpus]
-    elif backend == "torch":
-        import torch
+            gpus = [device for device in jax.devices() if device.platform == "gpu"]
+            found = [(gpu.device_kind, getattr(gpu, "compute_capability", None)) for gpu in gpus]
+        case "torch":
+            from torch import cuda
 
-        found = [
-            (torch.cuda.get_device_name(i), torch.cuda.get_device_capability(i))
-            for i in range(torch.cuda.device_count())
-        ]
-    else:
-        found = []
+            numbers = range(cuda.device_count())
+            found = [(cuda.get_device_name(i), cuda.get_device_capability(i)) for i in numbers]
+        case _:
+            found = []
     return [Gpu(name or "GPU", cuda_capability(capability)) for name, capability in found]
 
 

@@ -86,7 +86,6 @@ def test_published_models(num_tokens, num_layers, million_macs, gflops):
     cost = model_cost(published(num_tokens, num_layers))
     assert f"{cost.macs / 1e6:.2f}" == million_macs
     assert f"{cost.published_gflops:.4f}" == gflops
-    assert cost.flops == 2 * cost.macs
 
 
 @pytest.mark.parametrize(("num_groups", "gflops"), [(4, "0.0149"), (8, "0.0146")])

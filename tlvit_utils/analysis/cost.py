@@ -95,11 +95,6 @@ class ModelCost:
         return sum(layer.macs for layer in self.layers)
 
     @property
-    def flops(self) -> int:
-        """Floating-point operations: two, a product and a sum, per multiply-add."""
-        return 2 * self.macs
-
-    @property
     def published_gflops(self) -> float:
         """The GFLOPs that the published Keras example's table has for this model.
 
@@ -113,14 +108,8 @@ class ModelCost:
     def __str__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if column > 1 else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
-        return "\n".join(lines)
+        form = "  ".join(f"{{:{'>' if i > 1 else '<'}{width}}}" for i, width in enumerate(widths))
+        return "\n".join(form.format(*row) for row in rows)
 
     def _repr_html_(self) -> str:
         head, *body = ([escape(cell) for cell in row] for row in self._rows())
@@ -303,32 +292,28 @@ def _(layer, shape):
 
 @work_of.register(TokenLearnerV11)
 def _(layer, shape):
-    shape = (None, *grid_shape(shape))
-    return (
-        work_of(layer.norm, shape)
-        + work_of(layer.mlp, shape)
-        + _softmax_pooling(layer.num_tokens, shape)
-    )
+    return _softmax_pooling(layer, shape, layer.norm, layer.mlp)
 
 
 @work_of.register(GroupedTokenLearner)
 def _(layer, shape):
-    shape = (None, *grid_shape(shape))
-    convs = (layer.mixing, layer.to_logits, layer.to_values)  # mixing keeps the shape
-    return sum(
-        (work_of(conv, shape) for conv in convs),
-        work_of(layer.norm, shape) + _softmax_pooling(layer.num_tokens, shape),
+    return _softmax_pooling(
+        layer, shape, layer.norm, layer.mixing, layer.to_logits, layer.to_values
     )
 
 
 @work_of.register(PatchMerger)
 def _(layer, shape):
+    return _softmax_pooling(layer, shape, layer.norm, layer.queries)
+
+
+def _softmax_pooling(layer, shape, *parts):
+    """Return the work of parts that read the grid, and of pooling; the published one's einsum."""
     shape = (None, *grid_shape(shape))
-    return (
-        work_of(layer.norm, shape)
-        + work_of(layer.queries, shape)
-        + _softmax_pooling(layer.num_tokens, shape)
-    )
+    _, height, width, dim = shape
+    weights = layer.num_tokens * height * width
+    pooling = Work(einsums=weights * dim, elementwise=ELEMENTWISE["softmax"] * weights)
+    return sum((work_of(part, shape) for part in parts), pooling)
 
 
 @work_of.register(StridedConvolution)
@@ -336,22 +321,11 @@ def _(layer, shape):
     return work_of(layer.conv, (None, *grid_shape(shape)))
 
 
-def _softmax_pooling(num_tokens, shape):
-    """Return the work of `softmax_pooling`; the published one is an einsum."""
-    _, height, width, dim = shape
-    weights = num_tokens * height * width
-    return Work(einsums=weights * dim, elementwise=ELEMENTWISE["softmax"] * weights)
-
-
 @work_of.register(TokenFuser)
 def _(layer, tokens, grid):
     _, num_tokens, dim = tokens
-    norms = work_of(layer.grid_norm, grid)
+    work = Work(einsums=prod(grid[1:]) * num_tokens)  # every cell's mixture of the tokens
+    work += work_of(layer.grid_norm, grid) + work_of(layer.mask_mlp, grid)
     if layer.use_normalization:
-        norms += work_of(layer.tokens_norm1, tokens) * 2
-    return (
-        norms
-        + work_of(layer.token_mixing, (None, dim, num_tokens))
-        + work_of(layer.mask_mlp, grid)
-        + Work(einsums=prod(grid[1:]) * num_tokens)  # every pixel's mixture of the tokens
-    )
+        work += work_of(layer.tokens_norm1, tokens) * 2
+    return work + work_of(layer.token_mixing, (None, dim, num_tokens))

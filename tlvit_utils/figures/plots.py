@@ -19,14 +19,8 @@ from tlvit_utils.figures.overlay import as_uint8, render
 # Okabe and Ito's colours with a violet in place of their yellow, which is too pale for lines on
 # white; they stay apart under the common colour blindnesses. Numbers or dashes say the same.
 TOKEN_COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#6611CC",
-    "#000000",
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7"),
+    *("#56B4E9", "#D55E00", "#6611CC", "#000000"),
 )
 FONT_SIZE = 11
 DPI = 100
@@ -85,6 +79,14 @@ def show(figure: Figure, caption: str) -> None:
     display(Markdown(f"*{caption}*"))
 
 
+def _label(ax, x_label, y_label=None, title=None):
+    """Name the axes of a chart and take away the frame's upper and right line."""
+    ax.set_xlabel(x_label, fontsize=FONT_SIZE)
+    ax.set_ylabel(y_label, fontsize=FONT_SIZE)
+    ax.set_title(title or "", fontsize=FONT_SIZE + 1)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
 def _picture(ax, picture, title=None):
     """Draw a picture over the unit square, without ticks."""
     ax.imshow(as_uint8(picture), extent=(0, 1, 1, 0), interpolation="nearest")
@@ -111,22 +113,18 @@ def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure
     picture = as_uint8(picture)
     size = len(picture)
     grid = size // patch_size
-    step = patch_size + max(1, patch_size // 3)
-    cells = picture.reshape(grid, patch_size, grid, patch_size, 3)
+    gap = max(1, patch_size // 3)
+    step = patch_size + gap
     apart = np.full((grid, step, grid, step, 3), 255, "uint8")
-    apart[:, :patch_size, :, :patch_size] = cells
-    gap = step - patch_size
+    apart[:, :patch_size, :, :patch_size] = picture.reshape(grid, patch_size, grid, patch_size, 3)
     apart = apart.reshape(grid * step, grid * step, 3)[:-gap, :-gap]
     figure, axes = new_figure(9, 4.4, 1, 2, title)
     _picture(axes[0, 0], picture, f"{size} × {size} pixels, {grid} × {grid} patches")
     for line in range(1, grid):
         axes[0, 0].axhline(line / grid, color="white", linewidth=1)
         axes[0, 0].axvline(line / grid, color="white", linewidth=1)
-    _picture(
-        axes[0, 1],
-        apart,
-        f"{grid**2} patches of {patch_size} × {patch_size} × 3 = {3 * patch_size**2} numbers",
-    )
+    numbers = f"{patch_size} × {patch_size} × 3 = {3 * patch_size**2} numbers"
+    _picture(axes[0, 1], apart, f"{grid**2} patches of {numbers}")
     return figure
 
 
@@ -225,10 +223,7 @@ def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=
     ax.bar_label(bars, [f"{v:{value_format}}" for v in values.values()], padding=4)
     ax.invert_yaxis()
     ax.margins(x=0.12)
-    ax.set_xlabel(label, fontsize=FONT_SIZE)
-    ax.spines[["top", "right"]].set_visible(False)
-    if title:
-        ax.set_title(title, fontsize=FONT_SIZE + 1)
+    _label(ax, label, title=title)
     return figure
 
 
@@ -240,12 +235,8 @@ def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, ti
         colour = colour_of(name) or token_colour(i)
         ax.plot(x, y, ("-", "--", ":", "-.")[i % 4], color=colour, label=name, lw=2)
     ax.axhline(0, color="0.7", lw=0.8)
-    ax.set_xlabel(x_label, fontsize=FONT_SIZE)
-    ax.set_ylabel(y_label, fontsize=FONT_SIZE)
     ax.legend(fontsize=FONT_SIZE - 1)
-    ax.spines[["top", "right"]].set_visible(False)
-    if title:
-        ax.set_title(title, fontsize=FONT_SIZE + 1)
+    _label(ax, x_label, y_label, title)
     return figure
 
 
@@ -290,10 +281,8 @@ def curves_figure(
     returns, or a `LiveCurves.history`.
     """
     figure, axes = new_figure(9, 4.0, 1, 2, title)
-    for ax, quantity, label in zip(
-        axes.flat, ("loss", "accuracy"), ("loss", "accuracy, %"), strict=True
-    ):
-        factor = 100 if quantity == "accuracy" else 1
+    panels = (("loss", "loss", 1), ("accuracy", "accuracy, %", 100))
+    for ax, (quantity, label, factor) in zip(axes.flat, panels, strict=True):
         for i, (name, history) in enumerate(histories.items()):
             for key, dash, split in ((quantity, "--", "train"), (f"val_{quantity}", "-", "valid.")):
                 values = factor * np.array(history.get(key, []))
@@ -314,14 +303,8 @@ def curves_figure(
         ax.set_xlabel("epoch", fontsize=FONT_SIZE)
         ax.set_ylabel(label, fontsize=FONT_SIZE)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower left",
-        ncols=len(histories),
-        fontsize=FONT_SIZE - 2,
-    )
+    place = {"loc": "outside lower left", "ncols": len(histories), "fontsize": FONT_SIZE - 2}
+    figure.legend(handles, labels, **place)
     return figure
