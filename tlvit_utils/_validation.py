@@ -5,6 +5,7 @@ Each returns the value as plain Python or raises a ValueError: what it is and wh
 
 import math
 from collections.abc import Iterator
+from dataclasses import fields
 from numbers import Integral, Real
 
 import numpy as np
@@ -65,10 +66,12 @@ def check_choice(name, choice, choices) -> str:
     return choice
 
 
-def check_fields(config, checks) -> None:
-    """Check a frozen dataclass's fields by functions of name and value; keep what they return."""
-    for name, check in checks.items():
-        object.__setattr__(config, name, check(name, getattr(config, name)))
+def check_fields(config, **special) -> None:
+    """Check a frozen dataclass's fields by their types, or by functions of name and value."""
+    by_type = {int: check_count, float: check_number, bool: check_flag}
+    for field in fields(config):
+        check = special.get(field.name) or by_type[field.type]
+        object.__setattr__(config, field.name, check(field.name, getattr(config, field.name)))
 
 
 def check_num_tokens(num_tokens) -> int:

@@ -15,6 +15,17 @@ from tlvit_utils.blocks import LAYER_NORM_EPSILON
 from tlvit_utils.token_learner import GridToTokens, grid_shape, softmax_pooling, to_grid
 
 
+class Reduction(layers.Layer):
+    """What the layers here share: the number of tokens, at least 1."""
+
+    def __init__(self, num_tokens, **kwargs):
+        super().__init__(**kwargs)
+        self.num_tokens = check_num_tokens(num_tokens)
+
+    def get_config(self):
+        return {**super().get_config(), "num_tokens": self.num_tokens}
+
+
 class GroupedPointwiseConv2D(layers.Conv2D):
     """`Conv2D(filters, 1, groups=..., use_bias=False)` as one matrix product per group.
 
@@ -45,8 +56,7 @@ class GroupedTokenLearner(GridToTokens):
     """
 
     def __init__(self, num_tokens, num_groups, **kwargs):
-        super().__init__(**kwargs)
-        self.num_tokens = check_num_tokens(num_tokens)
+        super().__init__(num_tokens, **kwargs)
         self.num_groups = check_count("num_groups", num_groups)
 
     def build(self, input_shape):
@@ -59,11 +69,7 @@ class GroupedTokenLearner(GridToTokens):
             )
         self.input_spec = layers.InputSpec(axes={-1: dim})
         # Made here, where the width is known; Keras lists weights in the order of assignment.
-        options = {
-            "use_bias": False,
-            "data_format": "channels_last",
-            "dtype": self.dtype_policy,
-        }
+        options = {"use_bias": False, "data_format": "channels_last", "dtype": self.dtype_policy}
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype_policy)
         self.mixing = GroupedPointwiseConv2D(dim, 1, groups=self.num_groups, **options)
         self.to_logits = layers.Conv2D(self.num_tokens, 1, **options)
@@ -79,11 +85,7 @@ class GroupedTokenLearner(GridToTokens):
         return (tokens, maps) if return_attention_maps else tokens
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_tokens": self.num_tokens,
-            "num_groups": self.num_groups,
-        }
+        return {**super().get_config(), "num_groups": self.num_groups}
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
@@ -98,8 +100,7 @@ class PatchMerger(GridToTokens):
     """
 
     def __init__(self, num_tokens, **kwargs):
-        super().__init__(**kwargs)
-        self.num_tokens = check_num_tokens(num_tokens)
+        super().__init__(num_tokens, **kwargs)
         policy = self.dtype_policy
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.queries = layers.Dense(
@@ -122,9 +123,6 @@ class PatchMerger(GridToTokens):
         tokens, maps = softmax_pooling(logits, grid)
         return (tokens, maps) if return_attention_maps else tokens
 
-    def get_config(self):
-        return {**super().get_config(), "num_tokens": self.num_tokens}
-
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class TopKTokens(GridToTokens):
@@ -133,10 +131,6 @@ class TopKTokens(GridToTokens):
     There are no weights, and no gradient says which cells to keep; the network in front learns to
     make some vectors longer. A token's map is 1 at its own cell and 0 elsewhere.
     """
-
-    def __init__(self, num_tokens, **kwargs):
-        super().__init__(**kwargs)
-        self.num_tokens = check_num_tokens(num_tokens)
 
     def build(self, input_shape):
         height, width, _ = grid_shape(input_shape)
@@ -158,9 +152,6 @@ class TopKTokens(GridToTokens):
             return tokens, ops.reshape(maps, (-1, self.num_tokens, height, width))
         return tokens
 
-    def get_config(self):
-        return {**super().get_config(), "num_tokens": self.num_tokens}
-
 
 def window_grid(height, width, num_tokens):
     """Return `(rows, columns)` of the squarest equal windows that cut a grid into `num_tokens`."""
@@ -181,10 +172,6 @@ def window_grid(height, width, num_tokens):
 class AveragePooling(GridToTokens):
     """The grid cut into equal windows, row by row; each token is the mean of one."""
 
-    def __init__(self, num_tokens, **kwargs):
-        super().__init__(**kwargs)
-        self.num_tokens = check_num_tokens(num_tokens)
-
     def build(self, input_shape):
         height, width, _ = grid_shape(input_shape)
         self.windows = window_grid(height, width, self.num_tokens)
@@ -197,17 +184,10 @@ class AveragePooling(GridToTokens):
         cells = ops.reshape(grid, (-1, rows, height // rows, columns, width // columns, dim))
         return ops.reshape(ops.mean(cells, axis=(2, 4)), (-1, self.num_tokens, dim))
 
-    def get_config(self):
-        return {**super().get_config(), "num_tokens": self.num_tokens}
-
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class StridedConvolution(GridToTokens):
     """A convolution whose kernel and stride are one window of `AveragePooling`."""
-
-    def __init__(self, num_tokens, **kwargs):
-        super().__init__(**kwargs)
-        self.num_tokens = check_num_tokens(num_tokens)
 
     def build(self, input_shape):
         height, width, dim = grid_shape(input_shape)
@@ -222,6 +202,3 @@ class StridedConvolution(GridToTokens):
     def call(self, x):
         tokens = self.conv(to_grid(x))  # (batch, rows, columns, dim)
         return ops.reshape(tokens, (-1, self.num_tokens, tokens.shape[-1]))
-
-    def get_config(self):
-        return {**super().get_config(), "num_tokens": self.num_tokens}

@@ -9,14 +9,14 @@ import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 
 CPU_INFO = Path("/proc/cpuinfo")  # on Linux
 
 
-@dataclass(frozen=True)
-class Gpu:
+class Gpu(NamedTuple):
     """A GPU that the backend uses: its name, and CUDA's compute capability or None."""
 
     name: str
@@ -102,14 +102,9 @@ def session_fields() -> dict:
     gpus = [gpu.name for gpu in find_gpus()]
     machine = [f"{os.cpu_count()} cores", platform.machine(), platform.system(), *gpus]
     backend = keras.backend.backend()
-    return {
-        "machine": ", ".join(machine),
-        "versions": {
-            "python": platform.python_version(),
-            "keras": keras.version(),
-            backend: sys.modules[backend].__version__,
-        },
-    }
+    versions = {"python": platform.python_version(), "keras": keras.version()}
+    versions[backend] = sys.modules[backend].__version__
+    return {"machine": ", ".join(machine), "versions": versions}
 
 
 PROFILES = {

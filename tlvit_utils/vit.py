@@ -13,7 +13,6 @@ from tlvit_utils._validation import (
     check_count,
     check_counts,
     check_fields,
-    check_flag,
     check_num_tokens,
     check_number,
     check_pairs,
@@ -45,29 +44,6 @@ VARIANTS = {
     "strided": lambda config: StridedConvolution(config.num_tokens, name="strided_convolution"),
 }
 WINDOWS = ("average", "strided")  # the variants that cut the grid into windows and have no maps
-
-CHECKS = {  # of the fields of a ViTConfig, each for itself
-    "image_size": check_count,
-    "standardize": check_flag,
-    "resized_size": check_count,
-    "padding": partial(check_count, low=0),
-    "crop_size": check_count,
-    "patch_size": check_count,
-    "convolutions": check_pairs,
-    "projection_dim": check_count,
-    "num_layers": check_count,
-    "num_heads": check_count,
-    "key_dim": check_count,
-    "mlp_units": check_counts,
-    "activate_last": check_flag,
-    "dropout_rate": partial(check_number, below=1),
-    "num_tokens": lambda name, count: None if count is None else check_num_tokens(count),
-    "variant": partial(check_choice, choices=VARIANTS),
-    "pooling": partial(check_choice, choices=POOLINGS),
-    "num_groups": check_count,
-    "token_learner_after": partial(check_count, low=0),
-    "num_classes": check_count,
-}
 
 
 @dataclass(frozen=True)
@@ -121,7 +97,17 @@ class ViTConfig:
     num_classes: int = 10
 
     def __post_init__(self):
-        check_fields(self, CHECKS)
+        check_fields(
+            self,
+            padding=partial(check_count, low=0),
+            convolutions=check_pairs,
+            mlp_units=check_counts,
+            dropout_rate=partial(check_number, below=1),
+            num_tokens=lambda name, n: None if n is None else check_num_tokens(n),
+            variant=partial(check_choice, choices=VARIANTS),
+            pooling=partial(check_choice, choices=POOLINGS),
+            token_learner_after=partial(check_count, low=0),
+        )
         if self.crop_size > self.resized_size + 2 * self.padding:
             raise ValueError(
                 f"crop_size is {self.crop_size}, but the padded image has only "
@@ -276,32 +262,22 @@ def build_vit(config: ViTConfig) -> keras.Model:
     size = config.image_size
     images = keras.Input((size, size, 3), dtype="float32", name="images")
     x = _rescaling(config.standardize)(images)
-    x = RandomCropFlip(config.resized_size, config.crop_size, config.padding, name="augmentation")(
-        x
-    )
+    view = (config.resized_size, config.crop_size, config.padding)
+    x = RandomCropFlip(*view, name="augmentation")(x)
+    dim, patch = config.projection_dim, config.patch_size
     if config.convolutions:
         x = convolutional_tokenizer(x, config.convolutions)
     else:
-        x = layers.Conv2D(
-            config.projection_dim,
-            config.patch_size,
-            config.patch_size,
-            data_format="channels_last",
-            name="patch_projection",
-        )(x)
+        options = {"data_format": "channels_last", "name": "patch_projection"}
+        x = layers.Conv2D(dim, patch, patch, **options)(x)
     # (batch, grid_size, grid_size, dim)
-    x = layers.Reshape((config.num_patches, config.projection_dim), name="to_sequence")(x)
-    x = PatchEncoder(config.num_patches, config.projection_dim, name="patch_encoder")(x)
+    x = layers.Reshape((config.num_patches, dim), name="to_sequence")(x)
+    x = PatchEncoder(config.num_patches, dim, name="patch_encoder")(x)
     x = layers.Dropout(config.dropout_rate, name="dropout")(x)
+    block = (config.num_heads, config.key_dim, config.mlp_units)
+    block += (config.dropout_rate, config.activate_last)
     for i in range(config.num_layers):
-        x = TransformerBlock(
-            config.num_heads,
-            config.key_dim,
-            config.mlp_units,
-            config.dropout_rate,
-            config.activate_last,
-            name=f"block_{i}",
-        )(x)  # (batch, tokens, dim)
+        x = TransformerBlock(*block, name=f"block_{i}")(x)  # (batch, tokens, dim)
         if config.num_tokens is not None and i == config.token_learner_after:
             reduction = VARIANTS[config.variant](config)
             if config.variant in WINDOWS:

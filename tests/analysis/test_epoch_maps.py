@@ -38,16 +38,9 @@ def test_unknown_epoch_maps_are_refused(epoch_maps, tmp_path, monkeypatch):
         load_epoch_maps("big")
 
 
-@pytest.mark.parametrize(
-    "shape, message",
-    [
-        ((3, 4, 8, 8), r"shape \(3, 4, 8, 8\), but it must be \(epochs, images, tokens,"),
-        ((4, 2, 4, 8, 8), "of 4 epochs and 2 images, but there are 3 accuracies and 2 image"),
-        ((3, 1, 4, 8, 8), "of 3 epochs and 1 images, but there are 3 accuracies and 2 image"),
-    ],
-)
-def test_epoch_maps_that_do_not_fit_are_refused(shape, message):
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("shape", [(3, 4, 8, 8), (4, 2, 4, 8, 8), (3, 1, 4, 8, 8)])
+def test_epoch_maps_that_do_not_fit_are_refused(shape):
+    with pytest.raises(ValueError, match=r"must be \(3 epochs, 2 images, tokens, height, width\)"):
         EpochMaps("cifar10", "validation", [5, 9], np.zeros(shape), [0.25, 0.75, 0.5])
 
 

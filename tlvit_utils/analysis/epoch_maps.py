@@ -40,16 +40,11 @@ class EpochMaps:
         dtypes = {"image_indices": "int64", "maps": "float16", "val_accuracy": "float32"}
         for name, dtype in dtypes.items():
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
-        if self.maps.ndim != 5:
-            raise ValueError(
-                f"The maps have shape {self.maps.shape}, but it must be (epochs, images, tokens, "
-                "height, width)."
-            )
         expected = (len(self.val_accuracy), len(self.image_indices))
-        if self.maps.shape[:2] != expected:
+        if self.maps.ndim != 5 or self.maps.shape[:2] != expected:
             raise ValueError(
-                f"The maps are of {self.maps.shape[0]} epochs and {self.maps.shape[1]} images, but "
-                f"there are {expected[0]} accuracies and {expected[1]} image indices."
+                f"The maps have shape {self.maps.shape}, but it must be ({expected[0]} epochs, "
+                f"{expected[1]} images, tokens, height, width)."
             )
 
 

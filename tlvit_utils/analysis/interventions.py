@@ -194,21 +194,14 @@ def token_effects(parts: NetworkParts, image, label: int | None = None) -> Token
     after = parts.predict(np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))]))
     effects = before[label] - after[:, label]
     mass = maps[0].sum((1, 2)) / maps.sum()
-    return TokenEffects(
-        label, float(before[label]), after, effects, ranks(np.abs(effects)), mass, ranks(mass)
-    )
+    sizes = ranks(np.abs(effects))
+    return TokenEffects(label, float(before[label]), after, effects, sizes, mass, ranks(mass))
 
 
 def ranks(values) -> np.ndarray:
     """Return the rank of each value, 1 for the largest; equal values share the better rank."""
     values = np.asarray(values)
     return 1 + (values > values[:, None] + TIE).sum(axis=1)
-
-
-def shuffle_cells(maps, rng: np.random.Generator) -> np.ndarray:
-    """Return maps `(..., height, width)` with the cells of each in an order of its own."""
-    cells = np.reshape(maps, (-1, maps.shape[-2] * maps.shape[-1]))
-    return rng.permuted(cells, axis=1).reshape(maps.shape)
 
 
 def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, float]:
@@ -239,12 +232,13 @@ def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dic
     # Grids are large, so each batch's is made twice and never kept.
     batches = [slice(i, i + BATCH_SIZE) for i in range(0, len(images), BATCH_SIZE)]
     learned = np.concatenate([parts.maps(parts.grid(images[batch])) for batch in batches])
+    cells = learned.reshape(*learned.shape[:2], -1)
     maps = {
         "learned": learned,
         "other image": np.roll(learned, -1, axis=0),
         "mean": np.broadcast_to(learned.mean(axis=0), learned.shape),
         "uniform": np.broadcast_to(learned.mean((2, 3), keepdims=True), learned.shape),
-        "shuffled": shuffle_cells(learned, np.random.default_rng(seed)),
+        "shuffled": np.random.default_rng(seed).permuted(cells, axis=2).reshape(learned.shape),
     }
     right = {name: np.zeros(len(images), bool) for name in maps}
     for batch in batches:

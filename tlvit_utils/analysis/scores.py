@@ -73,10 +73,8 @@ def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[st
         hits = np.einsum("nshw,nhw->ns", peaks, inside[images])
         mass = np.einsum("nshw,nhw->ns", weights, shares[images]).mean(axis=0)
         any_hit = 1 - np.prod(1 - hits[:, :-1], axis=1)
-        hits = hits.mean(axis=0)
-        return Localisation(
-            hits[:-1], float(any_hit.mean()), float(hits[-1]), mass[:-1], float(mass[-1])
-        )
+        hits, any_hit = hits.mean(axis=0), float(any_hit.mean())
+        return Localisation(hits[:-1], any_hit, float(hits[-1]), mass[:-1], float(mass[-1]))
 
     others = [vars(score(images)) for images in _other_images(count, num_shuffles, seed)]
     hit, mass = inside.mean((1, 2)), float(shares.mean())
@@ -193,9 +191,8 @@ def removal_accuracy(
         removed = np.zeros(order.shape, bool)
         np.put_along_axis(removed, order[:, :count], True, axis=1)
         removed = removed.reshape(-1, rows, 1, columns, 1, 1)
-        pictures = np.where(
-            removed, means[:, :, None, :, None], cells_of_views(views, rows, columns)
-        )
+        cells = cells_of_views(views, rows, columns)
+        pictures = np.where(removed, means[:, :, None, :, None], cells)
         (probabilities,) = in_batches(after, pictures.reshape(views.shape))
         return np.mean(probabilities.argmax(axis=1) == labels)
 

@@ -41,14 +41,8 @@ def watch_figure(
         for key, dash, label in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
             values = factor * np.array(history.get(key, []))
             ax.plot(1 + np.arange(len(values)), values, dash, marker="o", ms=4, label=label)
-    on_object.plot(
-        found.keys(),
-        100 * np.array([*found.values()]),
-        "-o",
-        ms=4,
-        color=token_colour(2),
-        clip_on=False,
-    )
+    shares = 100 * np.array([*found.values()])
+    on_object.plot(found.keys(), shares, "-o", ms=4, color=token_colour(2), clip_on=False)
     on_object.axhline(100 * chance, ls=":", color="0.4", label="chance")
     on_object.set_ylim(0, 103)
     labels = "loss", "accuracy, %", "mean map on the object, %"

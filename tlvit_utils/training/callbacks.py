@@ -41,11 +41,9 @@ class StopAtNaN(keras.callbacks.Callback):
             return
         step = self.epoch * self.steps_per_epoch + batch
         rate = self.schedule(step) if callable(self.schedule) else self.schedule
-        kept = (
-            "The checkpoint and the model have the weights of the best epoch."
-            if self.epoch
-            else "No epoch was completed, so no weights were kept."
-        )
+        kept = "No epoch was completed, so no weights were kept."
+        if self.epoch:
+            kept = "The checkpoint and the model have the weights of the best epoch."
         raise DivergedError(
             f"The {name} is {value} at step {batch + 1} of epoch {self.epoch + 1}, with a learning "
             f"rate of {float(rate):.3g}. Train again from fresh weights with a lower learning_rate "

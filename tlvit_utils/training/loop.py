@@ -66,12 +66,8 @@ def train(
     compile_model(model, recipe, steps_per_epoch, jit_compile)
     history = {}
     best = BestCheckpoint(checkpoint)
-    run = {
-        "recipe": asdict(recipe),
-        "model": describe_layers(model),
-        "dataset": dataset.name,
-        "train_images": len(labels),
-    }
+    run = {"recipe": asdict(recipe), "model": describe_layers(model)}
+    run |= {"dataset": dataset.name, "train_images": len(labels)}
     name = best.path.name.removesuffix(".weights.h5")
     resume_file = ResumeFile(best.path.with_name(f"{name}.resume.npz"), run, history)
     if resume and resume_file.path.exists() and best.path.exists():

@@ -6,19 +6,7 @@ from functools import partial
 import keras
 from keras import ops
 
-from tlvit_utils._validation import check_count, check_fields, check_flag, check_number
-
-CHECKS = {  # of the fields of a Recipe, each for itself
-    "epochs": check_count,
-    "batch_size": check_count,
-    "learning_rate": partial(check_number, above=0),
-    "weight_decay": check_number,
-    "warmup_epochs": check_number,
-    "cosine_decay": check_flag,
-    "label_smoothing": partial(check_number, below=1),
-    "decay_biases_and_norms": check_flag,
-    "seed": partial(check_count, low=0),
-}
+from tlvit_utils._validation import check_count, check_fields, check_number
 
 
 @dataclass(frozen=True)
@@ -50,7 +38,12 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        check_fields(self, CHECKS)
+        check_fields(
+            self,
+            learning_rate=partial(check_number, above=0),
+            label_smoothing=partial(check_number, below=1),
+            seed=partial(check_count, low=0),
+        )
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs is {self.warmup_epochs:g}, but it must be below epochs = "

@@ -42,9 +42,8 @@ DATASETS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the options that say which network is trained on what, and for how long."""
-    parser.add_argument(
-        "--config", choices=("modern", "light", "published", "scenes"), default="modern"
-    )
+    configs = ("modern", "light", "published", "scenes")
+    parser.add_argument("--config", choices=configs, default=configs[0])
     parser.add_argument("--num-tokens", type=int, help="without it, no TokenLearner")
     parser.add_argument("--variant", choices=tuple(VARIANTS), help="which TokenLearner; v1")
     parser.add_argument("--pooling", choices=POOLINGS, help="another than the network's, for v1")
@@ -55,9 +54,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weight-decay", type=float, help="another than the recipe's")
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="cifar10")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder for all that it writes"
-    )
+    folder = {"type": Path, "required": True, "metavar": "DIR"}
+    parser.add_argument("--out", **folder, help="folder for all that it writes")
 
 
 def configure(
@@ -219,15 +217,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tlvit_utils", description=main.__doc__)
     add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--maps", action="store_true", help="keep the maps of 24 test images at every epoch"
-    )
-    parser.add_argument(
-        "--watch",
-        action="store_true",
-        help="after every epoch say how often the maps find the object, and draw four pictures' "
-        "maps into NAME_seed_N_epochs",
-    )
+    maps = "keep the maps of 24 test images at every epoch"
+    parser.add_argument("--maps", action="store_true", help=maps)
+    watch = "at every epoch draw curves and four pictures' maps into NAME_seed_N_epochs"
+    parser.add_argument("--watch", action="store_true", help=watch)
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for its logs")
     options = parser.parse_args(arguments)
     if options.seed < 0:
@@ -263,29 +256,12 @@ def _train_run(path, config, recipe, options, command):
         callbacks.append(RecordMaps(run_path(path, recipe.seed, ".maps.npz"), dataset))
     if options.watch:
         callbacks.append(WatchMaps(dataset, run_path(path, recipe.seed, "_epochs")))
-    history = train(
-        model,
-        dataset,
-        recipe,
-        checkpoint,
-        callbacks,
-        compute.jit_compile,
-        resume=True,
-        tensorboard=options.tensorboard,
-    )
+    how = {"jit_compile": compute.jit_compile, "tensorboard": options.tensorboard}
+    history = train(model, dataset, recipe, checkpoint, callbacks, resume=True, **how)
     if len(history["loss"]) < recipe.epochs:
         sys.exit("The same command continues it.")
-    save_run(
-        path,
-        model,
-        build_in_float32(config),
-        config,
-        recipe,
-        dataset,
-        history,
-        images_per_second=line.images_per_second,
-        compute=compute,
-        command=command,
-    )
+    exact, speed = build_in_float32(config), line.images_per_second
+    fields = {"images_per_second": speed, "compute": compute, "command": command}
+    save_run(path, model, exact, config, recipe, dataset, history, **fields)
     checkpoint.unlink()
     run_path(path, recipe.seed, ".resume.npz").unlink()

@@ -24,10 +24,6 @@ TRAIN_IMAGES = 10_000
 VALIDATION_IMAGES = 5_000
 
 
-def _unchanged(model):
-    return model
-
-
 @dataclass(frozen=True)
 class Step:
     """A network and a recipe; `adapt` changes the built model where `ViTConfig` cannot."""
@@ -35,11 +31,12 @@ class Step:
     change: str
     config: ViTConfig
     recipe: Recipe
-    adapt: Callable[[keras.Model], keras.Model] = _unchanged
+    adapt: Callable[[keras.Model], keras.Model] | None = None
 
     def build(self) -> keras.Model:
         """Return the network with fresh weights, those of `keras.utils.set_random_seed`."""
-        return self.adapt(build_vit(self.config))
+        model = build_vit(self.config)
+        return self.adapt(model) if self.adapt else model
 
 
 class _Nothing(layers.Layer):
@@ -115,9 +112,8 @@ def _walk() -> tuple[Step, ...]:
     steps = [Step("the published network and recipe", ViTConfig.published(8), Recipe(EPOCHS))]
     for change, in_config, in_recipe in changes:
         last = steps[-1]
-        steps.append(
-            Step(change, last.config.replace(**in_config), replace(last.recipe, **in_recipe))
-        )
+        config, recipe = last.config.replace(**in_config), replace(last.recipe, **in_recipe)
+        steps.append(Step(change, config, recipe))
     last = steps[-1]
     steps[-1] = replace(last, adapt=without_batch_norm)
     return (*steps, replace(last, change="batch normalisation after each convolution"))
@@ -127,10 +123,9 @@ def _alternatives() -> tuple[Step, ...]:
     modern, recipe = ViTConfig.modern(8), Recipe.modern(EPOCHS)
     deeper = ((24, 1), (48, 2), (48, 1), (96, 2), (96, 1), (96, 1))
 
-    def other(change, adapt=_unchanged, in_recipe=None, **in_config):
-        return Step(
-            change, modern.replace(**in_config), replace(recipe, **(in_recipe or {})), adapt
-        )
+    def other(change, adapt=None, in_recipe=None, **in_config):
+        changed = replace(recipe, **(in_recipe or {}))
+        return Step(change, modern.replace(**in_config), changed, adapt)
 
     return (
         other("no TokenLearner", num_tokens=None),
@@ -177,11 +172,7 @@ def run_step(
     model = step.build()
     cost = model_cost(build_vit(step.config))
     recipe = replace(step.recipe, epochs=epochs, seed=seed)
-    subset = replace(
-        dataset,
-        train=dataset.train.take(train_images),
-        validation=dataset.validation.take(validation_images),
-    )
+    subset = dataset.take(train_images, validation_images, len(dataset.test.labels))
     with tempfile.TemporaryDirectory() as folder:
         history = train(model, subset, recipe, Path(folder) / "best.weights.h5", callbacks)
     images, labels = dataset.test
