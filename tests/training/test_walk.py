@@ -62,7 +62,7 @@ def positions_of(model):
 
 
 def test_sin_cos_positions_tell_row_and_column_apart_and_stay():
-    model = walk.sin_cos_positions(build_vit(ViTConfig.light()))
+    model = screening.sin_cos_positions(build_vit(ViTConfig.light()))
     grid = positions_of(model).reshape(8, 8, 4, 32)
     assert (grid[:, :1, :2] == grid[:, :, :2]).all()  # sine and cosine of the row
     assert (grid[:1, :, 2:] == grid[:, :, 2:]).all()  # and of the column
