@@ -10,20 +10,9 @@ from math import sqrt
 import keras
 from keras import layers, ops
 
-from tlvit_utils._validation import check_count, check_num_tokens
+from tlvit_utils._validation import check_count
 from tlvit_utils.blocks import LAYER_NORM_EPSILON
 from tlvit_utils.token_learner import GridToTokens, grid_shape, softmax_pooling, to_grid
-
-
-class Reduction(layers.Layer):
-    """What the layers here share: the number of tokens, at least 1."""
-
-    def __init__(self, num_tokens, **kwargs):
-        super().__init__(**kwargs)
-        self.num_tokens = check_num_tokens(num_tokens)
-
-    def get_config(self):
-        return {**super().get_config(), "num_tokens": self.num_tokens}
 
 
 class GroupedPointwiseConv2D(layers.Conv2D):

@@ -58,7 +58,11 @@ def softmax_pooling(logits, values):
 
 
 class GridToTokens(layers.Layer):
-    """Base of the layers that make `num_tokens` tokens of a grid: the shapes that come out."""
+    """Base of the layers that make `num_tokens` tokens, at least 1, of a grid."""
+
+    def __init__(self, num_tokens, **kwargs):
+        super().__init__(**kwargs)
+        self.num_tokens = check_num_tokens(num_tokens)
 
     def compute_output_shape(self, input_shape, return_attention_maps=False):
         height, width, dim = grid_shape(input_shape)
@@ -71,6 +75,9 @@ class GridToTokens(layers.Layer):
         if not return_attention_maps:
             return keras.KerasTensor(shapes, dtype=self.compute_dtype)
         return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+
+    def get_config(self):
+        return {**super().get_config(), "num_tokens": self.num_tokens}
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
@@ -97,9 +104,8 @@ class TokenLearner(GridToTokens):
     """
 
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(num_tokens, **kwargs)
         check_pooling(pooling)
-        self.num_tokens = check_num_tokens(num_tokens)
         self.pooling = pooling
         self.approximate_gelu = approximate_gelu
         gelu = partial(ops.gelu, approximate=approximate_gelu)
@@ -149,7 +155,6 @@ class TokenLearner(GridToTokens):
     def get_config(self):
         return {
             **super().get_config(),
-            "num_tokens": self.num_tokens,
             "pooling": self.pooling,
             "approximate_gelu": self.approximate_gelu,
         }
@@ -171,9 +176,8 @@ class TokenLearnerV11(GridToTokens):
     """
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(num_tokens, **kwargs)
         check_rate(dropout_rate)
-        self.num_tokens = check_num_tokens(num_tokens)
         self.bottleneck_dim = check_count("bottleneck_dim", bottleneck_dim)
         self.dropout_rate = dropout_rate
         policy = self.dtype_policy
@@ -198,7 +202,6 @@ class TokenLearnerV11(GridToTokens):
     def get_config(self):
         return {
             **super().get_config(),
-            "num_tokens": self.num_tokens,
             "bottleneck_dim": self.bottleneck_dim,
             "dropout_rate": self.dropout_rate,
         }

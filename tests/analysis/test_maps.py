@@ -10,7 +10,6 @@ from tlvit_utils.analysis.maps import (
     attention_maps,
     describe_map,
     find_view,
-    in_batches,
     mask_shares,
     predict_with_maps,
     seen_images,

@@ -3,7 +3,6 @@ import pytest
 from matplotlib import colormaps
 
 from tlvit_utils.figures.overlay import (
-    as_uint8,
     captioned,
     draw_outline,
     enlarge,

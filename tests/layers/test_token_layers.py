@@ -144,11 +144,9 @@ def test_permuted_cells_give_the_same_tokens_and_permuted_maps(cls, randomise):
     np.testing.assert_allclose(permuted_maps, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "layer", [TokenLearnerV11(3, dropout_rate=0.5), TokenFuser(dropout_rate=0.5)]
-)
-def test_dropout_acts_in_training_only(layer, randomise, seeded):
-    inputs = inputs_of(type(layer))
+@pytest.mark.parametrize(("cls", "arguments"), DROPPING)
+def test_dropout_acts_in_training_only(cls, arguments, randomise, seeded):
+    layer, inputs = cls(**arguments, dropout_rate=0.5), inputs_of(cls)
     layer.build(*(x.shape for x in inputs))
     randomise(layer)
     still = convert_to_numpy(layer(*inputs))

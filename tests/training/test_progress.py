@@ -1,3 +1,4 @@
+import math
 import os
 
 import IPython.display
@@ -123,14 +124,6 @@ def test_a_notebook_shows_one_line_in_place(notebook, line, clock, capsys):
 
 def test_pytest_is_no_notebook():
     assert not progress._in_notebook()
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (3600, "60 min 0 s")],
-)
-def test_format_seconds(seconds, text):
-    assert format_seconds(seconds) == text
 
 
 def draw_two_epochs(epochs=(0, 1)):
