@@ -267,8 +267,7 @@ def walk_figure(rows: list[dict], reaches, title: str | None = None) -> Figure:
     cost.set_yticks([])
     for ax, label in ((gain, "gain over the line above, points"), (cost, "million multiply-adds")):
         ax.set_ylim(len(rows) - 0.4, -0.6)
-        ax.set_xlabel(label, fontsize=FONT_SIZE)
-        ax.spines[["top", "right"]].set_visible(False)
+        _label(ax, label)
     return figure
 
 
@@ -300,8 +299,7 @@ def curves_figure(
                 )
         if epochs is not None:
             ax.set_xlim(0, 1.02 * epochs)
-        ax.set_xlabel("epoch", fontsize=FONT_SIZE)
-        ax.set_ylabel(label, fontsize=FONT_SIZE)
+        _label(ax, "epoch", label)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
     handles, labels = axes[0, 0].get_legend_handles_labels()
