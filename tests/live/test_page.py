@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tlvit_utils import live
 from tlvit_utils.analysis.epoch_maps import EpochMaps
@@ -157,8 +158,8 @@ def test_pictures_are_chosen_by_class_by_wrong_answer_and_by_arrow_keys(
     assert f"picture={wrong[0]}" in hash_of(page)
     page.get_by_label("Class").select_option("dog")
     visible = page.locator("#thumbs button:visible")
-    labels = [button.get_attribute("aria-label") for button in visible.all()]
-    assert len(labels) == 4 and all("dog" in label for label in labels)
+    expect(visible).to_have_count(4)
+    assert all("dog" in button.get_attribute("aria-label") for button in visible.all())
     visible.first.focus()
     page.keyboard.press("ArrowRight")
     chosen = page.locator("#thumbs [aria-current=true]")

@@ -3,6 +3,7 @@ import json
 import shlex
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -156,13 +157,19 @@ def test_the_results_of_another_experiment_are_not_mixed_in(shared, tiny_config,
 # the command
 
 
-@pytest.fixture(scope="module")
-def small(tiny_config, shapes):
+@contextmanager
+def small_models(tiny_config, shapes):
     """Let the command train tiny models on few pictures."""
     with pytest.MonkeyPatch.context() as patch:
         config = tiny_config.replace(num_layers=1)
         patch.setattr(ViTConfig, "light", lambda tokens: config.replace(num_tokens=tokens))
         patch.setitem(runs.DATASETS, "cifar10", lambda: shapes)
+        yield
+
+
+@pytest.fixture
+def small(tiny_config, shapes):
+    with small_models(tiny_config, shapes):
         yield
 
 
@@ -176,14 +183,15 @@ def files(folder):
 
 
 @pytest.fixture(scope="module")
-def trained(small, tmp_path_factory):
+def trained(tiny_config, shapes, tmp_path_factory):
     """The folder that the command wrote."""
     folder = tmp_path_factory.mktemp("runs")
-    main([*COMMAND, str(folder)])
+    with small_models(tiny_config, shapes):
+        main([*COMMAND, str(folder)])
     return folder
 
 
-def test_the_command_writes_weights_results_and_maps(trained, tiny_config, shapes, capsys):
+def test_the_command_writes_weights_results_and_maps(small, trained, tiny_config, shapes, capsys):
     written = files(trained)
     assert set(written) == {f"{NAME}.json", f"{RUN}.npz", f"{RUN}.maps.npz"}
 
