@@ -95,8 +95,11 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
 
 
 def minutes(measured: dict | None) -> str:
-    """Return the minutes of one run, or a dash where there was none."""
-    return f"{measured['seconds'] / 60:.1f}" if measured else "–"
+    """Return the minutes of one run, from 10 on without decimals; a dash where there was none."""
+    if not measured:
+        return "–"
+    taken = measured["seconds"] / 60
+    return f"{taken:.1f}" if taken < 9.95 else f"{taken:.0f}"
 
 
 def with_measurements(readme: str, results: dict) -> str:
