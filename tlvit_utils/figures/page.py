@@ -36,8 +36,12 @@ class HtmlPage:
             r'<link rel="stylesheet" href="([\w./]+\.css)">|<script src="([\w./]+\.js)"></script>'
             r'|(?<=<script type="application/json" id="data">)(?=</script>)',
             self._fill,
-            self.template.read_text(encoding="utf-8"),
+            self._source(),
         )
+
+    def _source(self) -> str:
+        """Return the HTML file, with references to style sheets and scripts."""
+        return self.template.read_text(encoding="utf-8")
 
     def _fill(self, tag) -> str:
         """Return what stands in the page in place of a reference to a file."""

@@ -1,7 +1,7 @@
 """Moving drawings of the mechanisms, each a page of plain JavaScript that knows a few numbers.
 
 The last expression of a notebook's cell shows one; it needs no kernel afterwards. Beside it stand a
-still picture and words. `moving.js` and `moving.css` are what the drawings share.
+still picture and words. `moving.html`, `moving.css` and `moving.js` are what the drawings share.
 """
 
 from itertools import product
@@ -21,6 +21,15 @@ from tlvit_utils.figures.plots import (
 
 FOLDER = Path(__file__).parent
 POOLINGS = ("mean", "sum", "weighted_mean")
+
+
+class Drawing(HtmlPage):
+    """One drawing; its template is what differs from `moving.html`, the page that all share."""
+
+    def _source(self) -> str:
+        page = (FOLDER / "moving.html").read_text(encoding="utf-8")
+        page = page.replace("drawing.js", f"{self.template.stem}.js")
+        return page.replace("<!-- the drawing -->\n", super()._source())
 
 
 def attention(queries, keys, values, names=None) -> HtmlPage:
@@ -240,7 +249,7 @@ def _numbers(name, values, shape, sizes, low=-np.inf, high=np.inf) -> np.ndarray
 def _page(name, title, data, figure, words) -> HtmlPage:
     """Return the drawing `name` of these data."""
     data = {"title": title, "colours": TOKEN_COLOURS, **_plain(data)}
-    return HtmlPage(FOLDER / f"{name}.html", data, to_png(figure), words)
+    return Drawing(FOLDER / f"{name}.html", data, to_png(figure), words)
 
 
 def _plain(value):
