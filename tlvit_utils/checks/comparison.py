@@ -6,6 +6,7 @@ import linecache
 import re
 import textwrap
 import traceback
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 
@@ -82,7 +83,8 @@ def check(answer):
         if blanks := count_blanks(answer):
             raise NotDoneError(f"{blanks} blank{'s' * (blanks > 1)} left")
         guarded = answer if isinstance(answer, type) else partial(_call, answer)
-        checked = _guarded(run, answer, guarded)
+        with _errors_of(answer):
+            checked = run(guarded)
     except NotDoneError as left:
         words = f"{name}: not done yet" + f" ({left})" * bool(str(left))
         print(words if ours is None else f"{words}. The notebook goes on with the package's own.")
@@ -96,8 +98,13 @@ def check(answer):
 
 def count_blanks(answer):
     """Return how often `...` stands for something to be written in a function or class."""
-    methods = vars(answer).values() if isinstance(answer, type) else [answer]
-    return sum(_blanks(each) for each in methods if inspect.isfunction(each))
+    return sum(map(_blanks, _functions(answer)))
+
+
+def _functions(answer):
+    """Return the functions that an answer is made of: itself, or the methods of a class."""
+    members = vars(answer).values() if isinstance(answer, type) else [answer]
+    return [each for each in members if inspect.isfunction(each)]
 
 
 def _blanks(function):
@@ -122,19 +129,25 @@ def blanks_in(tree):
     )
 
 
-def _guarded(function, answer, *arguments):
-    """Call; an error that comes from the answer's own code becomes a CheckError with its line."""
+@contextmanager
+def _errors_of(answer, arguments=None):
+    """Turn an error into a CheckError with the answer's line.
+
+    With arguments, only the answer runs inside, so every error is its own. Without, an error from
+    elsewhere passes as it is.
+    """
     try:
-        return function(*arguments)
+        yield
     except (CheckError, NotDoneError):
         raise
     except NotImplementedError as error:
         raise NotDoneError from error
     except Exception as error:
         place = _line_of(answer, error)
-        if place is None:
+        if arguments is None and place is None:
             raise
-        raise CheckError(_raised(error), place) from error
+        details = {} if arguments is None else {"called with": _described(arguments, answer)}
+        raise CheckError(_raised(error), details | (place or {})) from error
 
 
 def _raised(error):
@@ -147,8 +160,7 @@ def _raised(error):
 
 def _line_of(answer, error):
     """Return the answer's line that raised an error, or None where that was elsewhere."""
-    methods = vars(answer).values() if isinstance(answer, type) else [answer]
-    files = {each.__code__.co_filename for each in methods if inspect.isfunction(each)}
+    files = {each.__code__.co_filename for each in _functions(answer)}
     frames = traceback.extract_tb(error.__traceback__)
     numbers = [frame.lineno for frame in frames if frame.filename in files]
     if not numbers:
@@ -159,16 +171,8 @@ def _line_of(answer, error):
 
 def _call(answer, *arguments):
     """Return the answer to these arguments; raise NotDoneError where there is none yet."""
-    try:
+    with _errors_of(answer, arguments):
         result = answer(*arguments)
-    except (CheckError, NotDoneError):
-        raise
-    except NotImplementedError as error:
-        raise NotDoneError from error
-    except Exception as error:
-        details = {"called with": _described(arguments, answer)}
-        details |= _line_of(answer, error) or {}
-        raise CheckError(_raised(error), details) from error
     if result is None or result is ...:
         raise NotDoneError
     return result
@@ -246,6 +250,19 @@ def compare(answer, right, wrong, draw, small=None):
         raise error from error.__cause__
 
 
+def telling(draw, right, wrong):
+    """Return `draw`, repeated until the right answer and all mistakes have different results."""
+
+    def draw_again(rng):
+        while True:
+            arguments = draw(rng)
+            results = [right(*arguments), *wrong(*arguments).values()]
+            if len({result.tobytes() for result in results}) == len(results):
+                return arguments
+
+    return draw_again
+
+
 def _mistake(answer, right, wrong, arguments):
     """Return what is wrong with an answer to these arguments as a CheckError, or None."""
     given = deepcopy(arguments)
@@ -296,6 +313,10 @@ def sizes(rng, count, low=2, high=8):
 
 def random(rng, *shape):
     return rng.normal(size=shape).astype("float32")
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
 
 
 def softmax(x, axis):

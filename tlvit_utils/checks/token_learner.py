@@ -8,6 +8,7 @@ from tlvit_utils.checks.comparison import (
     compare,
     exercise,
     random,
+    sigmoid,
     sizes,
     softmax,
     to_numpy,
@@ -180,10 +181,10 @@ def check_softmax_maps(answer):
         maps = right(logits)
         return {
             "The sigmoid came before the softmax: the softmax takes the logits as they are.": (
-                right(1 / (1 + np.exp(-logits)))
+                right(sigmoid(logits))
             ),
             "These are sigmoids divided by their sum; take the exponentials of the logits.": (
-                _divided(1 / (1 + np.exp(-logits)))
+                _divided(sigmoid(logits))
             ),
             "The maps are not divided by their sums.": np.exp(logits).transpose(0, 3, 1, 2),
             "Softmax over the wrong axis: you let the maps of a cell compete; the cells of a map "
@@ -230,7 +231,7 @@ def check_tokens_of_video(answer):
                     f"token_learner was given an array {grids.shape}, but it takes (any, {height}, "
                     f"{width}, {dim}): fold the frames into the first axis"
                 )
-            maps = 1 / (1 + np.exp(-grids @ filters))
+            maps = sigmoid(grids @ filters)
             return _pool(grids, maps.transpose(0, 3, 1, 2)) / (height * width)
 
         return random(rng, batch, frames, height, width, dim), token_learner

@@ -12,6 +12,7 @@ from tlvit_utils.checks.comparison import (
     numbers,
     random,
     shown,
+    sigmoid,
     sizes,
     softmax,
     to_numpy,
@@ -31,10 +32,6 @@ def _read(maps, grid):
     return np.einsum("bhws,bhwc->bsc", maps, grid)
 
 
-def _sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
 def _wrong_pooling(logits, values):
     """Return the tokens of typical mistakes in `softmax_pooling`, each by its sentence."""
     batch, *grid, count = logits.shape
@@ -48,7 +45,7 @@ def _wrong_pooling(logits, values):
         ),
         "The softmax is missing: the logits themselves weight the cells.": flat @ cells,
         "That is v1's sigmoid: in v1.1 the cells of a map compete in a softmax.": (
-            _sigmoid(flat) @ cells
+            sigmoid(flat) @ cells
         ),
         "You took the mean over the cells; the maps sum to 1 already, so take the sum.": (
             softmax(flat, 2) @ cells / size
@@ -241,11 +238,11 @@ def _wrong_fused(layer, tokens, grid, use):
         return np.einsum("bhws,bsc->bhwc", masks, tokens)
 
     logits = to_numpy(layer.mask_mlp(layer.grid_norm(grid)))
-    right, masks = mixed(tokens), _sigmoid(logits)
+    right, masks = mixed(tokens), sigmoid(logits)
     fused = write(masks, right)
     wrong = {
         "The sigmoid's sign is the other way round: it is 1 / (1 + exp(-x)).": (
-            write(_sigmoid(-logits), right)
+            write(sigmoid(-logits), right)
         ),
         "The sigmoid is missing: the masks lie between 0 and 1.": write(logits, right),
         "Softmax over the tokens makes each cell a mean of them; each mask is a sigmoid, alone.": (
@@ -255,7 +252,7 @@ def _wrong_fused(layer, tokens, grid, use):
             write(softmax(logits, (1, 2)), right)
         ),
         "The masks come from the raw grid; they must come from the normalised one.": (
-            write(_sigmoid(to_numpy(layer.mask_mlp(grid))), right)
+            write(sigmoid(to_numpy(layer.mask_mlp(grid))), right)
         ),
         "You added the grid; the fuser returns what is written, and the caller adds the grid.": (
             grid + fused
