@@ -1,5 +1,7 @@
 """The MLP and the pre-norm Transformer block (notebook 02)."""
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
@@ -126,9 +128,8 @@ class TransformerBlock(layers.Layer):
 
     def compute_output_spec(self, x, return_attention_scores=False, training=None):
         shapes = self.compute_output_shape(tuple(x.shape), return_attention_scores)
-        if not return_attention_scores:
-            return keras.KerasTensor(shapes, dtype=self.compute_dtype)
-        return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        tensor = partial(keras.KerasTensor, dtype=self.compute_dtype)
+        return keras.tree.map_shape_structure(tensor, shapes)
 
     def get_config(self):
         return {

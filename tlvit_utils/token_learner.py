@@ -72,9 +72,8 @@ class GridToTokens(layers.Layer):
 
     def compute_output_spec(self, x, return_attention_maps=False, training=None):
         shapes = self.compute_output_shape(x.shape, return_attention_maps)
-        if not return_attention_maps:
-            return keras.KerasTensor(shapes, dtype=self.compute_dtype)
-        return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        tensor = partial(keras.KerasTensor, dtype=self.compute_dtype)
+        return keras.tree.map_shape_structure(tensor, shapes)
 
     def get_config(self):
         return {**super().get_config(), "num_tokens": self.num_tokens}
