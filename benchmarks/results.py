@@ -25,6 +25,20 @@ def result_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def table_parser(description: str) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark that keeps its rows in a file, or ships them."""
+    parser = result_parser(description)
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="keep them in this file")
+    return parser
+
+
+def table_path(parser: argparse.ArgumentParser, options, name: str) -> Path:
+    """Return where the rows go; neither or both of the two options end the program."""
+    if bool(options.out) == options.write:
+        parser.error("give either --out FILE.json or, to change the package's results, --write.")
+    return options.out or result_path(name)
+
+
 def result_path(name: str) -> Path:
     """Return where the numbers of `benchmarks/NAME.py` lie: `assets/results/NAME.json`."""
     return Path(tlvit_utils.__file__).parent / "assets" / "results" / f"{name}.json"

@@ -37,7 +37,6 @@ The plan, written before the first training:
   40 % of its cost. What comes out against TokenLearner is published just as plainly.
 """
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -47,7 +46,7 @@ import division  # noqa: F401 (adds the variants of the optional methods)
 import keras
 import numpy as np
 from filelock import FileLock
-from results import result_path, training_images_fields
+from results import table_parser, table_path, training_images_fields
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result
@@ -203,7 +202,7 @@ def print_table(rows: list[dict]) -> None:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = table_parser(__doc__)
     parser.add_argument("study", choices=tuple(STUDIES))
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder for the weights")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
@@ -213,12 +212,8 @@ def main():
         choices=tuple(METHODS),
         default=[method for method in METHODS if method not in OPTIONAL],
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="file for the rows")
-    parser.add_argument("--write", action="store_true", help="keep the rows in the package")
     options = parser.parse_args()
-    if bool(options.out) == options.write:
-        parser.error("give either --out FILE.json or, to change the package's results, --write.")
-    path = options.out or result_path(f"study_{options.study}")
+    path = table_path(parser, options, f"study_{options.study}")
     done = {_key(row) for row in load_rows(path)}
     to_do = [(m, s) for s in options.seeds for m in options.methods if (m, s) not in done]
     if to_do and options.runs is None:

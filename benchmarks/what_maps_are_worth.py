@@ -20,7 +20,6 @@ other images and other seeds; `--write` puts it into assets/results/what_maps_ar
 rows of the published network have no intervals: its answers were not kept image by image.)
 """
 
-import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from results import result_path
+from results import result_path, table_parser, table_path
 from study import STUDIES, experiment_path, load_rows
 
 from tlvit_utils import ViTConfig, build_vit
@@ -55,7 +54,6 @@ DATASETS = {
 WITH_MAPS = ("v1 mean", "v1 sum", "v1 weighted mean", "v1.1", "PatchMerger")
 OTHERS = ("other image", "mean", "uniform")  # maps that take the place of the network's own
 SOME = 500  # images whose maps are described
-RESULT = result_path("what_maps_are_worth")
 
 
 @dataclass(frozen=True)
@@ -164,16 +162,12 @@ def print_row(row: dict) -> None:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = table_parser(__doc__)
     parser.add_argument("source", choices=(*STUDIES, "published", "shipped"))
     parser.add_argument("--runs", type=Path, required=True, metavar="DIR")
     parser.add_argument("--rows", type=Path, metavar="FILE.json", help="study.py's --out")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="file for the table")
-    parser.add_argument("--write", action="store_true", help="keep the table in the package")
     options = parser.parse_args()
-    if bool(options.out) == options.write:
-        parser.error("give either --out FILE.json or, to change the package's table, --write.")
-    out = options.out or RESULT
+    out = table_path(parser, options, "what_maps_are_worth")
     tests, found = {}, {}
     for each in find_trainings(options.source, options.runs, options.rows):
         kept = options.runs / f"{each.weights.stem}.worth.json"
