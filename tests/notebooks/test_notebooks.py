@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_text import SOLUTION, code_cells, markdown, tags, without_magics
+from notebook_text import SOLUTION, code_cells, markdown, without_magics
 
 import tlvit_utils
 from bootstrap_cell import METADATA, SOURCE, TAG, bootstrap_source
@@ -48,9 +48,8 @@ def syntax(source):
 
 
 def component_classes(notebook):
-    """Yield the components that a notebook builds: classes in cells tagged so, and in solutions."""
-    sources = [cell.source for cell in code_cells(notebook) if "component" in tags(cell)]
-    for source in sources + SOLUTION.findall(markdown(notebook)):
+    """Yield the components that a notebook builds: the classes of its solutions."""
+    for source in SOLUTION.findall(markdown(notebook)):
         for node in syntax(source).body:
             if isinstance(node, ast.ClassDef) and node.name in BUILT_IN_NOTEBOOKS:
                 yield node
