@@ -20,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 
-from bootstrap_cell import TAG
+from bootstrap_cell import TAG, bootstrap_source
 from run_notebooks import all_notebooks, read_notebook, write_notebook, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,10 +56,7 @@ def with_address(notebook: nbformat.NotebookNode, repository: str) -> nbformat.N
     """Fill the repository's address into the notebook's bootstrap cell."""
     for cell in notebook.cells:
         if TAG in cell.metadata.get("tags", []):
-            filled = f'REPOSITORY = "https://github.com/{repository}"'
-            cell.source, count = re.subn(r'^REPOSITORY = ".*"', filled, cell.source, flags=re.M)
-            if count != 1:
-                raise ValueError(f"The {TAG} cell has {count} lines REPOSITORY = …; expected 1.")
+            cell.source = bootstrap_source(f"https://github.com/{repository}")
     return notebook
 
 

@@ -88,7 +88,7 @@ def test_every_page_fits_a_phone_and_nothing_fails(pages, new_page):
 
 @pytest.mark.parametrize(
     ("name", "scheme"),
-    [("index", "light"), ("teaching", "dark"), ("notebooks/03_token_learner", "light")],
+    [("index", "light"), ("TEACHING", "dark"), ("notebooks/03_token_learner", "light")],
 )
 def test_axe_finds_nothing_serious(site, new_page, name, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not here")
