@@ -34,9 +34,7 @@ def test_good_images_pass_unchanged(images):
         (np.where(GOOD == 200, np.nan, 0), ValueError, "nan"),
         (GOOD[0], ValueError, r"shape \(32, 32, 3\).*image\[None\]"),
         (GOOD[:, :28], ValueError, r"shape \(2, 28, 32, 3\); expected \(N, 32, 32, 3\)"),
-        (GOOD[..., :1], ValueError, r"shape \(2, 32, 32, 1\)"),
         (GOOD.reshape(2, -1), ValueError, r"shape \(2, 3072\)"),
-        (GOOD.astype(str), TypeError, "type <U"),
         ("cat.png", TypeError, "type <U"),
         (None, TypeError, "type object"),
         (GOOD == 200, TypeError, "type bool"),
@@ -102,20 +100,14 @@ def test_without_a_seed_all_images_come_in_order(make):
     assert len(in_order) == 4
     for _ in range(2):
         assert read(in_order) == ([30, 30, 30, 10], LABELS.tolist())
-    assert read(make(IMAGES, LABELS, 50))[0] == [50, 50]
 
 
-def test_each_pass_is_an_epoch_with_its_own_order(make):
-    shuffled = make(IMAGES, LABELS, 30, shuffle_seed=5)
+@pytest.mark.parametrize("first_epoch", [0, 2])
+def test_each_pass_is_an_epoch_with_its_own_order(first_epoch, make):
+    shuffled = make(IMAGES, LABELS, 30, shuffle_seed=5, first_epoch=first_epoch)
     assert len(shuffled) == 3
-    for epoch in range(3):
-        expected = shuffled_order(100, 5, epoch)[:90].tolist()
-        assert read(shuffled) == ([30, 30, 30], expected)
-
-
-def test_a_pipeline_can_begin_with_any_epoch(make):
-    later = make(IMAGES, LABELS, 30, shuffle_seed=5, first_epoch=2)
-    assert read(later)[1] == shuffled_order(100, 5, 2)[:90].tolist()
+    for epoch in range(first_epoch, first_epoch + 3):
+        assert read(shuffled) == ([30] * 3, shuffled_order(100, 5, epoch)[:90].tolist())
 
 
 def test_looking_at_the_first_batch_starts_no_new_epoch(make):

@@ -1,13 +1,12 @@
 import contextlib
 import hashlib
+import io
 import os
 import pickle
 import pickletools
 import re
 import struct
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,41 +20,6 @@ from tlvit_utils.data.download import RemoteFile
 LABELS = make_batch()[b"labels"]
 
 
-@pytest.fixture(autouse=True)
-def nothing_at_hand(monkeypatch, tmp_path):
-    """No folder named in the environment, empty caches, no TensorFlow Datasets, no mirrors."""
-    for name in ("TLVIT_CIFAR10_DIR", "TLVIT_CIFAR10_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("TLVIT_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    monkeypatch.setattr(cifar10, "ARCHIVE", RemoteFile((), 0, ""))
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Let files of COUNT images pass for CIFAR-10's."""
-    monkeypatch.setattr(cifar10, "BATCH_IMAGES", COUNT)
-
-
-class Python2Pickler(pickle._Pickler):
-    """Writes text and bytes alike as Python 2 wrote its `str`."""
-
-    def save_string(self, obj):
-        obj = obj.encode() if isinstance(obj, str) else obj
-        self.write(pickle.BINSTRING + struct.pack("<i", len(obj)) + obj)
-
-    dispatch = pickle._Pickler.dispatch | {bytes: save_string, str: save_string}
-
-
-def python2_pickle(batch, path):
-    """Write `batch` as the original files are: by Python 2 and a NumPy before 2."""
-    with path.open("wb") as file:
-        Python2Pickler(file, protocol=2).dump(batch)
-    path.write_bytes(path.read_bytes().replace(b"numpy._core", b"numpy.core"))
-
-
 def assert_complete(arrays):
     images, labels = expected_images()
     np.testing.assert_array_equal(arrays["images"], images)
@@ -66,16 +30,12 @@ def assert_complete(arrays):
 # folders
 
 
-def test_a_folder_is_read_in_the_order_of_its_files(small, tmp_path, capsys):
-    assert_complete(load(make_folder(tmp_path / "here")))
-    assert capsys.readouterr().out == "Reading CIFAR-10 from the given folder.\n"
+def test_a_folder_can_be_read_and_copied_to_the_cache(tmp_path, monkeypatch, capsys):
+    make_folder(tmp_path / "here")
+    assert_complete(load(tmp_path / "here"))
     assert not (tmp_path / "cache").exists()
-
-
-def test_a_folder_can_be_copied_to_the_cache(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TLVIT_CIFAR10_DIR", "~/here")
-    make_folder(tmp_path / "here")
     cifar10.copy_to_cache()
     monkeypatch.delenv("TLVIT_CIFAR10_DIR")
     assert_complete(load(may_download=False))
@@ -110,58 +70,43 @@ def test_a_named_folder_that_lacks_a_file_is_refused(tmp_path, monkeypatch):
 # what is in a file
 
 
-@pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_every_pickle_protocol_is_read(protocol, small, tmp_path):
-    path = tmp_path / "batch"
-    path.write_bytes(pickle.dumps(make_batch(), protocol=protocol))
-    images, labels = read_batch(path)
-    np.testing.assert_array_equal(
-        images[..., 1].reshape(COUNT, -1), make_batch()[b"data"][:, 1024:2048]
-    )
-    np.testing.assert_array_equal(labels, LABELS)
+class Python2Pickler(pickle._Pickler):
+    """Writes text and bytes alike as Python 2 wrote its `str`."""
+
+    def save_string(self, obj):
+        obj = obj.encode() if isinstance(obj, str) else obj
+        self.write(pickle.BINSTRING + struct.pack("<i", len(obj)) + obj)
+
+    dispatch = pickle._Pickler.dispatch | {bytes: save_string, str: save_string}
 
 
-def test_a_file_as_python_2_wrote_it_is_read(small, tmp_path):
-    python2_pickle(make_batch(), tmp_path / "batch")
+def written(batch, protocol, core="numpy._core", pickler=pickle.Pickler):
+    """Return `batch` as a NumPy wrote it that gave this name to its core (before 2, numpy.core)."""
+    path = io.BytesIO()
+    pickler(path, protocol).dump(batch)
+    content = pickletools.optimize(path.getvalue())
+    return re.sub(rb"numpy\._?core", core.encode(), content) if protocol < 4 else content
+
+
+WITH_TEXT = {"data": np.asfortranarray(make_batch()[b"data"])}
+INTEGERS = {"labels": list(np.array(LABELS))}
+FORMS = {
+    **{f"protocol {protocol}": written(make_batch(), protocol) for protocol in (2, 4, 5)},
+    "Python 2": written(make_batch(), 2, "numpy.core", Python2Pickler),
+    "array of labels": written(WITH_TEXT | {"labels": np.array(LABELS)}, 5),
+    "other byte order": written(WITH_TEXT | {"labels": np.array(LABELS, ">i4")}, 4),
+    "NumPy 1's integers": written(WITH_TEXT | INTEGERS, 2, "numpy.core"),
+    "NumPy 2's integers": written(WITH_TEXT | INTEGERS, 2),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_file_is_read(form, tmp_path):
+    (tmp_path / "batch").write_bytes(FORMS[form])
     images, labels = read_batch(tmp_path / "batch")
-    np.testing.assert_array_equal(images[:, 0, 0, 0], make_batch()[b"data"][:, 0])
+    green = make_batch()[b"data"][:, 1024:2048]
+    np.testing.assert_array_equal(images[..., 1].reshape(COUNT, -1), green)
     np.testing.assert_array_equal(labels, LABELS)
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [np.array(LABELS), np.array(LABELS, ">i4"), list(np.array(LABELS))],
-    ids=["array", "other byte order", "NumPy integers"],
-)
-@pytest.mark.parametrize("protocol", [2, 4, 5])
-@pytest.mark.parametrize("core", ["numpy.core", "numpy._core"])  # NumPy 1 and 2 name it so
-def test_text_keys_and_arrays_of_labels_are_read(core, protocol, labels, small, tmp_path):
-    batch = {"data": np.asfortranarray(make_batch()[b"data"]), "labels": labels}
-    written = pickletools.optimize(pickle.dumps(batch, protocol))
-    if protocol < 4:  # later ones write the length of a name before it
-        written = re.sub(rb"numpy\._?core", core.encode(), written)
-    (tmp_path / "batch").write_bytes(written)
-    images, read = read_batch(tmp_path / "batch")
-    np.testing.assert_array_equal(read, LABELS)
-    np.testing.assert_array_equal(images[:, 0, 0, 0], make_batch()[b"data"][:, 0])
-
-
-class Hostile:
-    """Creates a folder when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def test_nothing_in_a_file_can_run(small, tmp_path):
-    path = tmp_path / "batch"
-    path.write_bytes(pickle.dumps(make_batch() | {b"extra": Hostile(tmp_path / "ran")}))
-    with pytest.raises(ValueError, match=r"batch cannot be read \(it asks to load \w+\.mkdir\)"):
-        read_batch(path)
-    assert not (tmp_path / "ran").exists()
 
 
 class Calls:
@@ -172,6 +117,15 @@ class Calls:
 
     def __reduce__(self):
         return self.reduced
+
+
+def test_nothing_in_a_file_can_run(tmp_path):
+    path = tmp_path / "batch"
+    hostile = Calls(os.mkdir, str(tmp_path / "ran"))
+    path.write_bytes(pickle.dumps(make_batch() | {b"extra": hostile}))
+    with pytest.raises(ValueError, match=r"batch cannot be read \(it asks to load \w+\.mkdir\)"):
+        read_batch(path)
+    assert not (tmp_path / "ran").exists()
 
 
 U1 = np.dtype("u1")
@@ -187,10 +141,10 @@ GADGETS = {  # with NumPy's own functions the first three crash Python, the last
 
 @pytest.mark.parametrize("key", [b"data", b"labels"])
 @pytest.mark.parametrize("gadget", GADGETS)
-def test_arrays_that_crash_numpy_are_refused(gadget, key, small, tmp_path):
+def test_arrays_that_crash_numpy_are_refused(gadget, key, tmp_path):
     path = tmp_path / "batch"
     path.write_bytes(pickle.dumps(make_batch() | {key: GADGETS[gadget]}))
-    with pytest.raises(ValueError, match=r"batch (cannot be read|has '(data|labels)')"):
+    with pytest.raises(ValueError, match="batch cannot be read"):
         read_batch(path)
     assert np.dtype("u1") == np.uint8
     assert np.dtype("u1").names is None
@@ -199,68 +153,53 @@ def test_arrays_that_crash_numpy_are_refused(gadget, key, small, tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (pickle.dumps(make_batch())[:-100], "cannot be read"),
-        (b"<!DOCTYPE html><p>Not found</p>", "cannot be read"),
-        (b"", "cannot be read"),
+        (pickle.dumps(make_batch())[:-100], "truncated"),
+        (b"<!DOCTYPE html><p>Not found</p>", "invalid load key"),
+        (b"", "Ran out of input"),
         ([1, 2, 3], "lacks the keys 'data' and 'labels'"),
         ({b"data": make_batch()[b"data"]}, "lacks the keys"),
-        (make_batch() | {b"data": np.zeros((COUNT, 3071), "uint8")}, r"not uint8 \(20, 3072\)"),
-        (make_batch() | {b"data": np.zeros((COUNT - 1, 3072), "uint8")}, "not uint8"),
+        (make_batch() | {b"data": np.zeros((COUNT - 1, 3072), "uint8")}, r"not uint8 \(20, 3072\)"),
         (make_batch() | {b"data": np.zeros((COUNT, 3072), "float32")}, "'f4', not of integers"),
         (make_batch() | {b"data": np.zeros((COUNT, 3072), "int64")}, "not uint8"),
         (make_batch() | {b"data": [0] * COUNT}, "not uint8"),
-        (make_batch() | {b"labels": LABELS[:-1]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": [*LABELS[:-1], 10]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": [*LABELS[:-1], -1]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": [*LABELS[:-1], "cat"]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": [*LABELS[:-1], True]}, "not 20 numbers 0..9"),
-        (make_batch() | {b"labels": 3}, "not 20 numbers 0..9"),
+        *(
+            (make_batch() | {b"labels": labels}, "not 20 numbers 0..9")
+            for labels in (LABELS[:-1], 3, *([*LABELS[:-1], x] for x in (10, -1, "cat", True)))
+        ),
     ],
 )
-def test_a_damaged_file_is_named(content, message, small, tmp_path):
+def test_a_damaged_file_is_named(content, message, tmp_path):
     path = tmp_path / "data_batch_1"
     path.write_bytes(content if isinstance(content, bytes) else pickle.dumps(content))
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} cannot be read .*{message}") as e:
         read_batch(path)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(e.value)
 
 
 # the archive
 
 
-@pytest.fixture
-def archive(tmp_path, small):
-    """Write an archive of these bytes and return its path."""
-
-    def archive(content):
-        (tmp_path / "archive").write_bytes(content)
-        return tmp_path / "archive"
-
-    return archive
-
-
-def test_an_archive_is_read_like_a_folder(archive, tmp_path):
-    assert_complete(read_archive(archive(make_archive())))
+def test_an_archive_is_read_like_a_folder(tmp_path):
+    (tmp_path / "archive").write_bytes(make_archive())
+    assert_complete(read_archive(tmp_path / "archive"))
     assert list(tmp_path.iterdir()) == [tmp_path / "archive"]  # nothing is unpacked
 
 
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"<!DOCTYPE html><p>Not found</p>", r"cannot be read \(not a gzip file\)"),
-        (b"", "cannot be read"),
-        (make_archive()[:-2000], "cannot be read"),
-        (make_archive(data_batch_3=None), "lacks data_batch_3"),
-        (make_archive(test_batch=[1]), "holds a test_batch that lacks the keys"),
+        (b"<!DOCTYPE html><p>Not found</p>", "not a gzip file"),
+        (make_archive()[:-2000], ""),
+        (make_archive(data_batch_3=None), "it lacks data_batch_3"),
+        (make_archive(test_batch=[1]), "test_batch: it lacks the keys"),
     ],
 )
-def test_a_damaged_archive_is_named(content, message, archive):
-    path = archive(content)
-    with pytest.raises(ValueError, match=message) as error:
+def test_a_damaged_archive_is_named(content, message, tmp_path):
+    path = tmp_path / "archive"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{message}.*or set TLVIT_CIFAR10_DIR to") as error:
         read_archive(path)
-    assert str(error.value).startswith(f"The archive {path} ")
-    assert "or set TLVIT_CIFAR10_DIR to" in str(error.value)
+    assert str(error.value).startswith(f"The archive {path} cannot be read (")
     assert "\n" not in str(error.value)
 
 
@@ -268,7 +207,7 @@ def test_a_damaged_archive_is_named(content, message, archive):
 
 
 @pytest.fixture
-def serve(small, monkeypatch):
+def serve(monkeypatch):
     """Serve an archive, as long as the test runs, and let the known mirrors behave as named."""
     with contextlib.ExitStack() as stack:
 
@@ -286,11 +225,7 @@ def serve(small, monkeypatch):
 @pytest.fixture
 def cache(tmp_path):
     """The names of the files in the cache, but for the lock."""
-
-    def cache():
-        return {path.name for path in (tmp_path / "cache").glob("*")} - {"cifar10.lock"}
-
-    return cache
+    return lambda: {path.name for path in (tmp_path / "cache").glob("*")} - {"cifar10.lock"}
 
 
 def test_what_was_downloaded_is_kept_in_one_file(serve, cache, capsys):
@@ -320,7 +255,7 @@ def test_without_a_network_the_ways_out_are_told(serve, cache, monkeypatch):
     assert_complete(load())
 
 
-def test_nothing_is_downloaded_without_leave(serve, cache):
+def test_nothing_is_downloaded_without_leave(serve):
     server = serve("fine")
     with pytest.raises(ConnectionError, match="may not be downloaded here"):
         load(may_download=False)
@@ -329,12 +264,10 @@ def test_nothing_is_downloaded_without_leave(serve, cache):
     assert_complete(load(may_download=False))  # what is there may be used
 
 
-def test_a_hostile_archive_does_not_run_and_is_not_kept(serve, cache, tmp_path):
-    hostile = make_batch() | {b"extra": Hostile(tmp_path / "ran")}
-    serve("fine", content=make_archive(data_batch_2=hostile))
-    with pytest.raises(ValueError, match="it asks to load"):
+def test_an_archive_that_cannot_be_read_is_not_kept(serve, cache):
+    serve("fine", content=make_archive(data_batch_2=Calls(os.getcwd)))
+    with pytest.raises(ValueError, match="data_batch_2: it asks to load"):
         load()
-    assert not (tmp_path / "ran").exists()
     assert cache() == set()
 
 
@@ -344,10 +277,9 @@ def test_a_disk_that_fills_up_with_the_download_is_named(serve, cache, tmp_path)
     archive = tmp_path / "cache" / "cifar-10-python.tar.gz"
     archive.parent.mkdir()
     archive.symlink_to("/dev/full")
-    with pytest.raises(OSError) as error:
+    with pytest.raises(OSError, match="No space left on device") as error:
         load()
-    assert f"could not be downloaded to {archive} (No space left on device)" in str(error.value)
-    assert "set TLVIT_CACHE_DIR to" in str(error.value)
+    assert all(part in str(error.value) for part in (str(archive), "set TLVIT_CACHE_DIR to"))
     assert "cifar10.npy" not in cache()
 
 
@@ -360,45 +292,3 @@ def test_two_at_once_download_once(serve, cache, capsys):
     assert "Another process is at the same work" in capsys.readouterr().out
     assert len(server.requests) == 1
     assert cache() == {"cifar10.npy"}
-
-
-# TensorFlow Datasets
-
-
-@pytest.fixture
-def fake_datasets(small, monkeypatch):
-    """TensorFlow Datasets, as far as it is used, with the images in an order of its own."""
-    images, labels = expected_images()
-    asked = []
-
-    def load(name, *, split, batch_size, try_gcs, download):
-        assert (name, split, batch_size) == ("cifar10", ["train", "test"], -1)
-        assert try_gcs and not download
-        asked.append(name)
-        return [part(name, where) for name, where in zip(split, fake.parts, strict=True)]
-
-    def part(name, where):
-        order = np.random.default_rng(0).permutation(len(labels[where]))
-        ids = np.array([f"{name}_{i:05}".encode() for i in order], dtype=object)
-        return {"id": ids, "image": images[where][order], "label": labels[where][order]}
-
-    fake = SimpleNamespace(load=load, as_numpy=lambda splits: splits, asked=asked)
-    fake.parts = [slice(0, 5 * COUNT), slice(5 * COUNT, None)]
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", fake)
-    return fake
-
-
-def test_tensorflow_datasets_gives_the_images_in_the_original_order(fake_datasets, serve, cache):
-    server = serve("fine")
-    for _ in range(2):
-        assert_complete(load())
-    assert cache() == {"cifar10.npy"}
-    assert (fake_datasets.asked, server.requests) == (["cifar10"], [])
-
-
-def test_where_tensorflow_datasets_cannot_the_mirrors_can(fake_datasets, serve, capsys):
-    server = serve("fine")
-    fake_datasets.parts = [slice(0, 5 * COUNT), slice(5 * COUNT, -1)]  # one image is missing
-    assert_complete(load())
-    assert "TensorFlow Datasets cannot give it (ValueError)." in capsys.readouterr().out
-    assert len(server.requests) == 1

@@ -25,14 +25,11 @@ def test_a_seed_gives_the_same_bytes_everywhere():
     assert digest.hexdigest()[:16] == "43a23e09d4ced41b"
 
 
-def test_each_seed_stream_and_epoch_has_scenes_of_its_own():
-    def make(**which):
-        return make_scenes10(IMAGES, LABELS, 10, **which)
-
-    scenes = make()
-    assert same(scenes, make(seed=0, stream=0, epoch=0))
-    for which in ({"seed": 1}, {"stream": 1}, {"epoch": 1}):
-        assert not np.array_equal(scenes[0], make(**which)[0])
+@pytest.mark.parametrize("which", ["seed", "stream", "epoch"])
+def test_each_seed_stream_and_epoch_has_scenes_of_its_own(which):
+    scenes = make_scenes10(IMAGES, LABELS, 10)
+    assert same(scenes, make_scenes10(IMAGES, LABELS, 10, **{which: 0}))
+    assert not np.array_equal(scenes[0], make_scenes10(IMAGES, LABELS, 10, **{which: 1})[0])
 
 
 def test_the_mask_lies_on_the_image_that_has_the_label():
@@ -69,13 +66,17 @@ def test_fragments_are_squares_of_other_images(sizes, monkeypatch):
     assert sides == set(range(sizes[0], sizes[1] + 1))
 
 
-def test_no_images_and_negative_numbers_are_refused():
-    with pytest.raises(ValueError, match="There are 0 images"):
-        make_scenes10(IMAGES[:0], LABELS[:0], 5)
-    with pytest.raises(ValueError, match="8 pixels wide"):
-        make_scenes10(IMAGES[:, :8, :8], LABELS, 5)
-    with pytest.raises(ValueError, match="epoch is -1"):
-        make_scenes10(IMAGES, LABELS, 5, epoch=-1)
+@pytest.mark.parametrize(
+    "images, epoch, message",
+    [
+        (IMAGES[:0], 0, "There are 0 images"),
+        (IMAGES[:, :8, :8], 0, "8 pixels wide"),
+        (IMAGES, -1, "epoch is -1"),
+    ],
+)
+def test_no_images_and_negative_numbers_are_refused(images, epoch, message):
+    with pytest.raises(ValueError, match=message):
+        make_scenes10(images, LABELS, 5, epoch=epoch)
 
 
 # the data set

@@ -1,13 +1,6 @@
 """The data sets, as uint8 arrays in three splits, and how they become batches."""
 
-from tlvit_utils.data.batches import (
-    SHUFFLE_BUFFER,
-    Batches,
-    check_images,
-    check_labels,
-    make_pipeline,
-    shuffled_order,
-)
+from tlvit_utils.data.batches import check_images, check_labels, make_pipeline, shuffled_order
 from tlvit_utils.data.datasets import (
     CIFAR10_CLASSES,
     Dataset,
@@ -17,4 +10,3 @@ from tlvit_utils.data.datasets import (
     load_scenes10,
     load_shapes10,
 )
-from tlvit_utils.data.mosaics import Mosaics, mosaics

@@ -4,6 +4,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,19 +38,17 @@ def load(
 
     They come from the first of these places that has them:
 
-    1. A folder: `data_dir`, the one that `TLVIT_CIFAR10_DIR` names, or Keras's cache. It is judged
-       by its structure, not by hashes: copies with re-encoded pixels are welcome.
+    1. A folder: `data_dir`, the one that `TLVIT_CIFAR10_DIR` names, or Keras's cache. Its hashes
+       are not checked: copies with re-encoded pixels are welcome.
     2. The course's cache, which keeps what comes from the network.
-    3. The network: the archive at `TLVIT_CIFAR10_URL`, then at the known mirrors; but without such
-       an address first TensorFlow Datasets, where it is installed. An archive is judged by its
-       hash.
+    3. The network: the archive at `TLVIT_CIFAR10_URL`, then at the known mirrors.
 
     Returns:
         `{"images": (60000, 32, 32, 3), "labels": (60000,)}`, both uint8.
 
     Raises:
         FileNotFoundError: a folder that was named lacks a file, or is not there.
-        ValueError: a file is damaged or holds something else; the message names it.
+        ValueError: a file is damaged or holds something else.
         ConnectionError: it is not at hand and cannot, or may not, be downloaded.
         OSError: the download cannot be written.
     """
@@ -76,10 +75,9 @@ def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] |
     if named := os.environ.get("TLVIT_CIFAR10_DIR"):
         folder = _check_folder(named, "TLVIT_CIFAR10_DIR")
         return folder, "the folder that TLVIT_CIFAR10_DIR names"
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    old = home / "datasets" / "cifar-10-batches-py"
-    since_3_6 = home / "datasets" / "cifar-10-batches-py-target" / "cifar-10-batches-py"
-    for folder in (since_3_6, old):
+    keras_cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets")
+    for inner in ("cifar-10-batches-py-target", "."):  # since Keras 3.6, and before
+        folder = keras_cache / inner / "cifar-10-batches-py"
         if not _missing_files(folder):
             return folder, "Keras's cache"
     return None
@@ -90,6 +88,7 @@ def _missing_files(folder: Path) -> list[str]:
 
 
 def _check_folder(folder: str | os.PathLike, named_by: str) -> Path:
+    """Return the folder, or the one of the archive's name in it; refuse one that lacks a file."""
     folder = Path(folder).expanduser()
     inner = folder / "cifar-10-batches-py"
     folder = inner if inner.is_dir() else folder
@@ -111,13 +110,11 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
             f"profile; load it once where it may, or set {FOLDER}."
         )
     own_mirror = os.environ.get("TLVIT_CIFAR10_URL")
-    if not own_mirror and (arrays := _from_tensorflow_datasets()):
-        return arrays
-    mirrors = (*([own_mirror] if own_mirror else []), *ARCHIVE.mirrors)
+    remote = replace(ARCHIVE, mirrors=(*filter(None, [own_mirror]), *ARCHIVE.mirrors))
     path = cache_dir() / "cifar-10-python.tar.gz"
     print(f"CIFAR-10 is not on this machine: downloading {ARCHIVE.size / 1e6:,.0f} MB, once.")
     try:
-        download(RemoteFile(mirrors, ARCHIVE.size, ARCHIVE.sha256), path)
+        download(remote, path)
     except ConnectionError as error:
         raise ConnectionError(f"CIFAR-10 could not be downloaded ({error}); {WAYS_OUT}.") from error
     except OSError as error:
@@ -135,43 +132,16 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _from_tensorflow_datasets() -> dict[str, np.ndarray] | None:
-    """Return the arrays that TensorFlow Datasets keeps prepared, in the original order, or None."""
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError:
-        return None
-    print("Loading CIFAR-10 from TensorFlow Datasets.")
-    try:
-        splits = tfds.load(  # download=False: else it would go to the slow original host itself
-            "cifar10", split=["train", "test"], batch_size=-1, try_gcs=True, download=False
-        )
-        images, labels = [], []
-        for name, split in zip(("train", "test"), tfds.as_numpy(splits), strict=True):
-            order = np.argsort(split["id"])
-            count = BATCH_IMAGES * (len(FILES) - 1 if name == "train" else 1)
-            if [*split["id"][order]] != [f"{name}_{i:05}".encode() for i in range(count)]:
-                raise ValueError("not the images that are expected")
-            images.append(split["image"][order])
-            labels.append(split["label"][order])
-    except Exception as error:  # whatever goes wrong there, the mirrors remain
-        print(f"TensorFlow Datasets cannot give it ({type(error).__name__}).")
-        return None
-    return {"images": np.concatenate(images), "labels": np.concatenate(labels).astype("uint8")}
-
-
 def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Return what `load` does from `cifar-10-python.tar.gz`; nothing in it can run code."""
     try:
         with tarfile.open(path, "r:gz") as archive:
             return _collect(_batches(archive))
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        reason = f"cannot be read ({error})"
-    except ValueError as error:
-        reason = str(error)
-    raise ValueError(
-        f"The archive {path} {reason}; run this again to download it anew, or set {FOLDER}."
-    )
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise ValueError(
+            f"The archive {path} cannot be read ({error}); run this again to download it anew, or "
+            f"set {FOLDER}."
+        ) from error
 
 
 def _batches(archive: tarfile.TarFile) -> Iterable[tuple[str, tuple]]:
@@ -181,7 +151,7 @@ def _batches(archive: tarfile.TarFile) -> Iterable[tuple[str, tuple]]:
             try:
                 yield name, _parse_batch(archive.extractfile(member))
             except ValueError as error:
-                raise ValueError(f"holds a {name} that {error}") from error
+                raise ValueError(f"{name}: {error}") from error
 
 
 def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
@@ -191,42 +161,40 @@ def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
             return _parse_batch(file)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"The CIFAR-10 file {path} {error}; replace it, or delete its folder and load again to "
-            "download a fresh copy."
+            f"The CIFAR-10 file {path} cannot be read ({error}); replace it, or delete its folder "
+            "and load again to download a fresh copy."
         ) from error
 
 
 def _collect(batches: Iterable[tuple[str, tuple]]) -> dict[str, np.ndarray]:
     """Put the batches, which come with their names, into the order of `FILES`."""
-    images = np.empty((len(FILES) * BATCH_IMAGES, 32, 32, 3), dtype="uint8")
-    labels = np.empty(len(images), dtype="uint8")
+    images = np.empty((len(FILES), BATCH_IMAGES, 32, 32, 3), dtype="uint8")
+    labels = np.empty((len(FILES), BATCH_IMAGES), dtype="uint8")
     missing = set(FILES)
     for name, batch in batches:
-        start = FILES.index(name) * BATCH_IMAGES
-        rows = slice(start, start + BATCH_IMAGES)
-        images[rows], labels[rows] = batch
+        i = FILES.index(name)
+        images[i], labels[i] = batch
         missing.discard(name)
     if missing:
-        raise ValueError(f"lacks {', '.join(sorted(missing))}")
-    return {"images": images, "labels": labels}
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    return {"images": images.reshape(-1, 32, 32, 3), "labels": labels.reshape(-1)}
 
 
 def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
-    """Return a binary file's images and labels; a ValueError ends a sentence about the file."""
+    """Return a binary file's images and labels; a ValueError says what is wrong with it."""
     try:
         batch = read_pickle(file)
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise ValueError(f"cannot be read ({error})") from error
+        raise ValueError(error) from error
     if isinstance(batch, dict):  # Python 2 wrote the keys as bytes, a copy may have text
         batch = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in batch.items()}
     if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
-        raise ValueError("lacks the keys 'data' and 'labels'")
+        raise ValueError("it lacks the keys 'data' and 'labels'")
     data = batch["data"]
     if getattr(data, "shape", None) != (BATCH_IMAGES, 3072) or data.dtype != np.uint8:
-        raise ValueError(f"has 'data' that are not uint8 ({BATCH_IMAGES}, 3072)")
+        raise ValueError(f"its 'data' are not uint8 ({BATCH_IMAGES}, 3072)")
     labels = np.asarray(batch["labels"], dtype=object)
-    if labels.shape != (BATCH_IMAGES,) or not all(
-        type(label) is int and 0 <= label < 10 for label in labels
-    ):
-        raise ValueError(f"has 'labels' that are not {BATCH_IMAGES} numbers 0..9")
+    whole = all(type(label) is int and 0 <= label < 10 for label in labels.flat)
+    if labels.shape != (BATCH_IMAGES,) or not whole:
+        raise ValueError(f"its 'labels' are not {BATCH_IMAGES} numbers 0..9")
     return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels.astype("uint8")

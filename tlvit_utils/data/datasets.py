@@ -1,9 +1,7 @@
 """The data sets: CIFAR-10, shapes10 and scenes10, as uint8 arrays in three splits."""
 
-import html
 import itertools
 import os
-import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,14 +21,14 @@ NOT_CIFAR10 = "shapes10, not CIFAR-10"  # the banner's title
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images with their labels; unpacked and indexed as the pair `(images, labels)`.
+    """Images with their labels, which can be unpacked: `images, labels = split`.
 
     Attributes:
         images: `(N, side, side, 3)`, uint8; `check_images` says who takes what.
         labels: `(N,)`, uint8.
         masks: `(N, side, side)`, uint8, 1 on the pixels of the object; None if they are unknown.
-        draw: function of the epoch and a number of images that draws them, where each epoch of
-            training shows new ones. `images` are those of epoch 0.
+        draw: function of the epoch and a number of images that draws them, where each epoch shows
+            new ones. `images` are those of epoch 0.
     """
 
     images: np.ndarray
@@ -40,9 +38,6 @@ class Split:
 
     def __iter__(self):
         return iter((self.images, self.labels))
-
-    def __getitem__(self, index):
-        return (self.images, self.labels)[index]
 
     def take(self, count: int) -> "Split":
         """Return the first `count` images, not copied; all where there are fewer."""
@@ -67,18 +62,12 @@ class Dataset:
 
     def take(self, train: int, validation: int, test: int) -> "Dataset":
         """Return a dataset with only the first images of each split, not copied."""
-        return replace(
-            self,
-            train=self.train.take(train),
-            validation=self.validation.take(validation),
-            test=self.test.take(test),
-        )
+        splits = (self.train.take(train), self.validation.take(validation), self.test.take(test))
+        return Dataset(self.name, self.class_names, *splits)
 
     def __repr__(self):
-        sizes = " / ".join(
-            f"{len(split.labels):,}" for split in (self.train, self.validation, self.test)
-        )
-        return f"{self.name}: {sizes} images to train, validate and test"
+        sizes = [f"{len(each.labels):,}" for each in (self.train, self.validation, self.test)]
+        return f"{self.name}: {' / '.join(sizes)} images to train, validate and test"
 
 
 def load_cifar10(
@@ -87,8 +76,8 @@ def load_cifar10(
     """Load CIFAR-10 (Krizhevsky 2009), 40,000 / 10,000 / 10,000 images.
 
     `cifar10.load` says where it comes from and what it raises. The validation images are the last
-    10,000 of the 50,000 training images, as in the published example. With `source="auto"`, where
-    there is no CIFAR-10, this is `load_shapes10()`, after a banner that says so.
+    10,000 of the 50,000 training images, as in the published example. Where there is no CIFAR-10,
+    this is `load_shapes10()`, after a banner that says so, unless `source` is "cifar10".
     """
     check_choice("source", source, ("auto", "cifar10"))
     return _load(source, SPLIT_SIZES, data_dir, may_download)
@@ -132,15 +121,12 @@ def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> D
 
 
 def load_scenes10(
-    seed: int = 0,
-    sizes: tuple[int, int, int] = SCENES_SIZES,
-    *,
-    base: Dataset | None = None,
+    seed: int = 0, sizes: tuple[int, int, int] = SCENES_SIZES, *, base: Dataset | None = None
 ) -> Dataset:
     """Make scenes10: each image of another data set hidden in a larger scene, with its mask.
 
-    Each split is made of the same split of the other data set alone. Every epoch of training shows
-    new scenes; those to validate and to test are fixed, and scene i hides image i.
+    Each split is made of the same split of the other data set. Every epoch of training shows new
+    scenes; those to validate and to test are fixed, and scene i hides image i.
 
     Args:
         sizes: number of scenes to train (in each epoch), validate and test.
@@ -182,10 +168,10 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
     The `smoke` profile never downloads. Errors are those of `cifar10.load`.
 
     Args:
-        source: "auto" (`load_cifar10`'s), "cifar10" (that or an error), "shapes10" or "scenes10";
-            by default what `TLVIT_DATA` says, else "auto".
-        only_test: whether to leave out the training and validation images, which saves the seconds
-            in which those of shapes10 and scenes10 would be drawn.
+        source: "auto" (as for `load_cifar10`), "cifar10" (that or an error), "shapes10" or
+            "scenes10"; by default what `TLVIT_DATA` says, else "auto".
+        only_test: whether to leave out the training and validation images, which take seconds to
+            draw.
     """
     scenes = source == "scenes10"
     source = (not scenes and source) or os.environ.get("TLVIT_DATA") or "auto"
@@ -206,20 +192,11 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
 
 
 def show_banner(reason: str) -> None:
-    """Say in a box that the pictures are not CIFAR-10, and why, in a notebook or a terminal."""
+    """Print a box that says that the pictures are not CIFAR-10, and why."""
     text = (
         "These pictures are made by code: one of ten shapes on a cluttered background. Numbers "
         "measured on them say nothing about CIFAR-10, and a network that was trained on CIFAR-10 "
         f"says nothing about them. {reason}"
     )
     lines = [f"│ {line:<76} │" for line in [NOT_CIFAR10, *textwrap.wrap(text, 76)]]
-    box = "\n".join(["┌" + 78 * "─" + "┐", *lines, "└" + 78 * "─" + "┘"])
-    ipython = sys.modules.get("IPython")
-    if not (ipython and ipython.get_ipython()):
-        print(box)
-        return
-    as_html = (
-        '<div role="note" style="border: 3px solid; padding: 0.5em 1em; max-width: 50em">'
-        f"<b>{NOT_CIFAR10}</b><br>{html.escape(text)}</div>"
-    )
-    ipython.display.display({"text/plain": box, "text/html": as_html}, raw=True)
+    print("┌" + 78 * "─" + "┐", *lines, "└" + 78 * "─" + "┘", sep="\n")

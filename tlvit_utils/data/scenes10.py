@@ -9,6 +9,8 @@ so a seed gives the same bytes on every platform.
 
 import numpy as np
 
+from tlvit_utils.data.shapes10 import Draws
+
 CANVAS_SIZE = 64  # side of a scene, in pixels
 NUM_FRAGMENTS = 12
 SMALLEST, LARGEST = 8, 16  # side of a fragment, in pixels
@@ -23,20 +25,19 @@ def make_scenes10(
     stream: int = 0,
     epoch: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return scenes, their labels, and where their images are.
+    """Return scenes, their labels, and where their images are, all uint8.
 
     Scene i hides image i, counted on from epoch to epoch and around. The first scenes of epoch 0
     are the same however many are made.
 
     Args:
         images, labels: `(N, side, side, 3)` and `(N,)`, uint8; scenes show nothing else.
-        count: number of scenes, 0 or more.
         stream: which of the seed's independent streams, one for each split.
         epoch: each epoch of a stream has scenes of its own.
 
     Returns:
         Scenes `(count, 64, 64, 3)`; labels `(count,)`; and masks `(count, 64, 64)`, 1 on the
-        image and 0 elsewhere. All uint8.
+        image and 0 elsewhere.
     """
     side, size = images.shape[1], CANVAS_SIZE
     if not LARGEST <= side <= size:
@@ -46,10 +47,11 @@ def make_scenes10(
             f"There are {len(images)} images, count is {count}, seed is {seed}, stream is {stream} "
             f"and epoch is {epoch}; give at least one image, and no negative numbers."
         )
-    draw = _Draws((count, 3 + 6 * NUM_FRAGMENTS), seed, (stream, epoch))
+    source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, epoch)))
+    draw = Draws(source.random_raw((count, 3 + 6 * NUM_FRAGMENTS)))
     hidden = (epoch * count + np.arange(count)) % len(images)
-    colours = images[draw(len(images))].sum((1, 2), dtype="uint32") // side**2  # (count, 3)
-    places = np.stack([draw(size - side + 1), draw(size - side + 1)], axis=1).tolist()
+    colours = images[draw(0, len(images))].sum((1, 2), dtype="uint32") // side**2  # (count, 3)
+    places = np.stack([draw(0, size - side + 1), draw(0, size - side + 1)], axis=1).tolist()
     fragments = [_draw_fragments(draw, len(images), side).tolist() for _ in range(NUM_FRAGMENTS)]
 
     scenes = np.empty((count, size, size, 3), "uint8")
@@ -68,20 +70,7 @@ def make_scenes10(
 
 def _draw_fragments(draw, num_images, side):
     """Return one fragment for each scene: source, length, from y and x, to y and x; (count, 6)."""
-    source, length = draw(num_images), SMALLEST + draw(LARGEST - SMALLEST + 1)
+    source, length = draw(0, num_images), draw(SMALLEST, LARGEST + 1)
     inside, room = side - length + 1, CANVAS_SIZE - length + 1
-    places = draw(inside), draw(inside), draw(room), draw(room)
+    places = draw(0, inside), draw(0, inside), draw(0, room), draw(0, room)
     return np.stack([source, length, *places], axis=1)
-
-
-class _Draws:
-    """Random integers for all scenes: each call gives every scene the next number of its own."""
-
-    def __init__(self, shape, seed, spawn_key):
-        source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=spawn_key))
-        raw = source.random_raw(shape)
-        self.columns = iter((raw >> 32).astype("int64").T)
-
-    def __call__(self, below):
-        """Return (scenes,) integers from 0 to less than `below`, which may differ by scene."""
-        return next(self.columns) * below >> 32

@@ -17,17 +17,8 @@ import numpy as np
 from tlvit_utils._validation import check_count
 
 SHAPES10_CLASSES = (
-    "disc",
-    "ring",
-    "crescent",
-    "triangle",
-    "square",
-    "cross",
-    "star",
-    "heart",
-    "arrow",
-    "hourglass",
-)
+    "disc", "ring", "crescent", "triangle", "square", "cross", "star", "heart", "arrow", "hourglass"
+)  # fmt: skip
 CHUNK = 50  # pictures drawn at a time: a multiple of ten, small enough for the processor's cache
 SIDE = 32  # of a picture, in pixels
 MIDDLE = np.array([8 * SIDE // 2], "int64")  # of a picture; places are in eighths of a pixel
@@ -45,15 +36,14 @@ SINES = np.array([round(2**14 * math.sin(math.pi * i / 128)) for i in range(256)
 def make_shapes10(
     seed: int, num_images: int, *, stream: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pictures, their labels, and where their objects are.
+    """Return pictures, their labels, and where their objects are, all uint8.
 
     Every ten pictures show each class once, in random order. The first pictures are the same
     however many are made. Each split takes its own independent `stream` of the seed.
 
     Returns:
         Images `(num_images, 32, 32, 3)`; labels `(num_images,)`, places in `SHAPES10_CLASSES`; and
-        masks `(num_images, 32, 32)`, 1 where the object covers at least half of the pixel and 0
-        elsewhere. All uint8.
+        masks `(num_images, 32, 32)`, 1 where the object covers at least half of the pixel, else 0.
     """
     for name, number in (("seed", seed), ("num_images", num_images), ("stream", stream)):
         check_count(name, number, low=0)
@@ -71,7 +61,7 @@ def make_shapes10(
 def _draw_chunk(source: np.random.PCG64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the next `CHUNK` images, labels and masks."""
     raw = source.random_raw((CHUNK, DRAWS + SIDE * SIDE // 8))
-    draw = _Draws(raw[:, :DRAWS])
+    draw = Draws(raw[:, :DRAWS])
     labels = draw(0, 2**31).reshape(-1, 10).argsort(axis=1, kind="stable").reshape(-1)
     light = draw(0, 2)  # whether the object is light on dark, or dark on light
 
@@ -101,14 +91,14 @@ def _draw_chunk(source: np.random.PCG64) -> tuple[np.ndarray, np.ndarray, np.nda
     return images, labels, (weight >= FULL // 2).reshape(-1, SIDE, SIDE)
 
 
-class _Draws:
-    """Random integers for a chunk: each call gives every picture the next number of its own."""
+class Draws:
+    """Random integers from raw ones, (pictures, draws): each call gives every picture its next."""
 
     def __init__(self, raw):
         self.columns = iter((raw >> 32).astype("int64").T)
 
     def __call__(self, low, high):
-        """Return (chunk,) integers in low ≤ i < high, which may both differ by picture."""
+        """Return (pictures,) integers in low ≤ i < high, which may both differ by picture."""
         return low + (next(self.columns) * (high - low) >> 32)
 
 
