@@ -21,7 +21,7 @@ from results import result_parser, save_rows
 from tlvit_utils import PRETRAINED, load_pretrained
 from tlvit_utils.analysis import (
     NetworkParts,
-    accuracy_with_maps,
+    answers_with_maps,
     attention_maps,
     diversity,
     fixed_share,
@@ -129,7 +129,8 @@ def main():
             rows, facts = score(name, weights, model, some, four)
             localisations += rows
             maps.append(facts)
-        accuracies = accuracy_with_maps(NetworkParts(trained), *some)
+        answers = answers_with_maps(NetworkParts(trained), *some)
+        accuracies = {kind: float(right.mean()) for kind, right in answers.items()}
         replaced.append({"network": name, "images": len(some.labels), **accuracies})
         accuracies = removal_accuracy(trained, *fewer, REMOVED)
         about = {"network": name, "images": len(fewer.labels), "removed": REMOVED}

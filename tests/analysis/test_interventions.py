@@ -6,12 +6,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import GroupedTokenLearner, PatchMerger, TokenFuser, TokenLearner, build_vit
-from tlvit_utils.analysis.interventions import (
-    NetworkParts,
-    accuracy_with_maps,
-    randomised,
-    token_effects,
-)
+from tlvit_utils.analysis.interventions import NetworkParts, answers_with_maps, randomised
 from tlvit_utils.analysis.maps import find_token_learner, predict_with_maps
 
 KINDS = {
@@ -23,11 +18,6 @@ KINDS = {
     "PatchMerger": {"variant": "patch_merger"},
     "top K": {"variant": "top_k"},
 }
-
-
-@pytest.fixture(scope="module")
-def images():
-    return np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype="uint8")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +39,7 @@ class PlainParts:
     own map; the prediction is the mean of the tokens.
     """
 
-    image_size, num_tokens = 32, None
+    image_size = 32
 
     def __init__(self, maps):
         self.learned = np.array(maps, dtype="float32").reshape(len(maps), -1, 2, 2)
@@ -68,38 +58,26 @@ class PlainParts:
         return tokens.mean(axis=1)
 
 
-def indexed_images(count):
-    return np.full((count, 32, 32, 3), np.arange(count).reshape(-1, 1, 1, 1), dtype="uint8")
-
-
 def test_the_parts_in_a_row_are_the_network(model, images):
     parts = NetworkParts(model)
     probabilities, maps = predict_with_maps(model, images)
     grid = parts.grid(images)
-    assert (grid.shape, grid.dtype) == ((3, 4, 4, 16), "float32")
+    assert (grid.shape, grid.dtype) == ((5, 4, 4, 16), "float32")
     np.testing.assert_allclose(parts.maps(grid), maps, atol=1e-5)
     tokens = convert_to_numpy(find_token_learner(model).layer(grid))
     np.testing.assert_allclose(parts.tokens(grid, maps), tokens, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(parts.predict(tokens), probabilities, atol=1e-5)
 
 
-def test_a_network_of_several_token_learners_is_split_at_the_one_that_is_named(images):
-    x = inputs = keras.Input((32, 32, 3))
-    x = keras.layers.Conv2D(8, 8, 8)(x)
-    x, _ = TokenLearner(4, name="first")(x, return_attention_maps=True)
-    x, _ = TokenLearner(2, name="second")(x, return_attention_maps=True)
-    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(x))
-    parts = NetworkParts(model, "second")
+@pytest.mark.parametrize("layer", ["first", "second"])
+def test_a_network_is_split_at_the_token_learner_that_is_named(layer, two_token_learners, images):
+    """Behind the first, the rest reads its 4 tokens as a square grid."""
+    parts = NetworkParts(two_token_learners, layer)
     grid = parts.grid(images)
-    assert grid.shape == (3, 2, 2, 8)
     outputs = parts.predict(parts.tokens(grid, parts.maps(grid)))
-    np.testing.assert_allclose(outputs, convert_to_numpy(model(images)), atol=1e-5)
+    np.testing.assert_allclose(outputs, convert_to_numpy(two_token_learners(images)), atol=1e-5)
     with pytest.raises(ValueError, match="several TokenLearners"):
-        NetworkParts(model)
-    first = NetworkParts(model, "first")
-    assert first.num_tokens == 4  # the second needs a square number of tokens
-    outputs = first.predict(first.tokens(grid := first.grid(images), first.maps(grid)))
-    np.testing.assert_allclose(outputs, convert_to_numpy(model(images)), atol=1e-5)
+        NetworkParts(two_token_learners)
 
 
 def test_maps_pool_as_the_layer_pools(model, images):
@@ -107,20 +85,19 @@ def test_maps_pool_as_the_layer_pools(model, images):
     parts = NetworkParts(model)
     grid = parts.grid(images)
     layer = find_token_learner(model).layer
-    maps = np.zeros((3, 2, 4, 4))
+    maps = np.zeros((5, 2, 4, 4))
     maps[:, 0, 1, 2], maps[:, 1, 1, 2] = 1, 5
     tokens = parts.tokens(grid, maps)
     vector = grid[:, 1, 2]
     if parts.maps_sum_to_one:
-        values = grid
-        if isinstance(layer, GroupedTokenLearner):
-            values = convert_to_numpy(layer.to_values(grid))
-        if isinstance(layer, PatchMerger):
-            values = convert_to_numpy(layer.norm(grid))
-        expected = [values[:, 1, 2], values[:, 1, 2]]
+        values = {GroupedTokenLearner: "to_values", PatchMerger: "norm"}.get(type(layer))
+        vector = convert_to_numpy(getattr(layer, values)(grid))[:, 1, 2] if values else vector
+        expected = [vector, vector]
     else:
-        length = {"mean": [1 / 16, 5 / 16], "sum": [1, 5], "weighted_mean": [1, 1]}[layer.pooling]
-        expected = [length[0] * vector, length[1] * vector]
+        low, high = {"mean": (1 / 16, 5 / 16), "sum": (1, 5), "weighted_mean": (1, 1)}[
+            layer.pooling
+        ]
+        expected = [low * vector, high * vector]
     np.testing.assert_allclose(tokens, np.stack(expected, axis=1), rtol=1e-4, atol=1e-5)
 
 
@@ -140,37 +117,22 @@ def test_wrong_arrays_are_refused(parts, tiny_config, images):
     with pytest.raises(ValueError, match="multiply by 255"):
         parts.grid(images / 255)
     with pytest.raises(
-        ValueError, match=r"grid have shape \(3, 16, 16\); expected \(any, 4, 4, 16"
+        ValueError, match=r"grid have shape \(5, 16, 16\); expected \(any, 4, 4, 16"
     ):
-        parts.maps(grid.reshape(3, 16, 16))
+        parts.maps(grid.reshape(5, 16, 16))
     with pytest.raises(
-        ValueError, match=r"maps have shape \(1, 2, 4, 4\); expected \(3, any, 4, 4"
+        ValueError, match=r"maps have shape \(1, 2, 4, 4\); expected \(5, any, 4, 4"
     ):
         parts.tokens(grid, np.ones((1, 2, 4, 4)))
     for wrong in (-0.1, np.nan, np.inf):
         with pytest.raises(ValueError, match="negative or not finite"):
-            parts.tokens(grid, np.full((3, 2, 4, 4), wrong))
+            parts.tokens(grid, np.full((5, 2, 4, 4), wrong))
     with pytest.raises(ValueError, match=r"tokens have shape \(3, 0, 16\)"):
         parts.predict(np.ones((3, 0, 16)))
     softmaxed = NetworkParts(build_vit(tiny_config.replace(variant="v1.1")))
     with pytest.raises(ValueError, match="0 everywhere"):
-        softmaxed.tokens(grid, np.zeros((3, 1, 4, 4)))
-    assert not parts.tokens(grid, np.zeros((3, 1, 4, 4))).any()  # in v1 that is an empty token
-
-
-def test_token_effects_by_hand():
-    """Three tokens (8, 0, 0, 0), (0, 2, 2, 0) and (0, 2, 2, 0), whose mean is the prediction."""
-    parts = PlainParts([[[8, 0, 0, 0], [0, 2, 2, 0], [0, 2, 2, 0]]])
-    effects = token_effects(parts, indexed_images(1)[0])
-    assert (effects.label, effects.probability) == (0, pytest.approx(8 / 3))
-    np.testing.assert_allclose(effects.probabilities, [[0, 2, 2, 0], [4, 1, 1, 0], [4, 1, 1, 0]])
-    np.testing.assert_allclose(effects.effects, [8 / 3, -4 / 3, -4 / 3], rtol=1e-6)
-    assert effects.effect_ranks.tolist() == [1, 2, 2]
-    assert effects.mass.tolist() == [0.5, 0.25, 0.25]
-    assert effects.mass_ranks.tolist() == [1, 2, 2]
-
-    other = token_effects(parts, indexed_images(1)[0], label=1)
-    np.testing.assert_allclose(other.effects, [4 / 3 - 2, 1 / 3, 1 / 3], rtol=1e-5)
+        softmaxed.tokens(grid, np.zeros((5, 1, 4, 4)))
+    assert not parts.tokens(grid, np.zeros((5, 1, 4, 4))).any()  # in v1 that is an empty token
 
 
 def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_model, images):
@@ -178,49 +140,42 @@ def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_mode
     grid = parts.grid(images)
     predicted = parts.predict(parts.tokens(grid, parts.maps(grid)))
     np.testing.assert_allclose(predicted, predict_with_maps(readme_model, images)[0], atol=1e-5)
-    accuracies = accuracy_with_maps(parts, images, predicted.argmax(axis=1))
-    assert accuracies["learned"] == 1
-    with pytest.raises(ValueError, match="take exactly 8 tokens, so none can be left out"):
-        token_effects(parts, images[0])
+    assert answers_with_maps(parts, images, predicted.argmax(axis=1))["learned"].all()
     with pytest.raises(ValueError, match=r"\(1, 7, 64\); expected \(any, 8, 64\)"):
         parts.predict(np.ones((1, 7, 64)))
 
 
-def test_accuracy_with_maps_by_hand(monkeypatch):
+def test_answers_with_maps_by_hand(monkeypatch):
     """The prediction is the cell that the map marks, and the labels are these cells."""
     monkeypatch.setattr("tlvit_utils.analysis.interventions.BATCH_SIZE", 2)
     cells = np.array([0, 1, 1, 2, 1])
-    parts = PlainParts(np.eye(4)[cells])
-    result = accuracy_with_maps(parts, indexed_images(5), cells)
-    assert result["learned"] == 1
-    assert result["other image"] == 0.2  # the next one's: right for the first 1 of two alone
-    assert result["mean"] == 0.6  # cell 1 is marked most
-    assert result["uniform"] == 0.2  # all cells alike, of which the first is taken
-    assert 0 <= result["shuffled"] <= 1
+    images = np.full((5, 32, 32, 3), np.arange(5).reshape(-1, 1, 1, 1), dtype="uint8")
+    right = answers_with_maps(PlainParts(np.eye(4)[cells]), images, cells)
+    assert right["learned"].all()
+    assert right["other image"].tolist() == [False, True, False, False, False]
+    assert right["mean"].tolist() == [False, True, True, False, True]  # cell 1 is marked most
+    assert right["uniform"].tolist() == [True, False, False, False, False]  # cell 0 is taken
+    assert right["shuffled"].shape == (5,)
 
 
-def test_accuracy_needs_two_images_and_their_labels(parts, images):
-    with pytest.raises(ValueError, match=r"3 images and labels of shape \(2,\)"):
-        accuracy_with_maps(parts, images, [0, 1])
+def test_answers_need_two_images_and_their_labels(parts, images):
+    with pytest.raises(ValueError, match=r"5 images and labels of shape \(2,\)"):
+        answers_with_maps(parts, images, [0, 1])
     with pytest.raises(ValueError, match="1 images"):
-        accuracy_with_maps(parts, images[:1], [0])
+        answers_with_maps(parts, images[:1], [0])
 
 
 def test_a_randomised_model_is_fresh_and_repeatable(tiny_model, images):
     model = tiny_model
-    before = model.get_weights()
-    state = random.getstate()
+    before, state = model.get_weights(), random.getstate()
     fresh, same, other = (randomised(model, seed) for seed in (1, 1, 2))
     assert random.getstate() == state
     for now, then in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
     for one, two in zip(fresh.get_weights(), same.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
-    weights = zip(fresh.weights, fresh.get_weights(), other.get_weights(), strict=True)
-    differ = {variable.path for variable, a, b in weights if np.any(a != b)}
-    assert {path for path in differ if not path.endswith(("kernel", "embeddings"))} == set()
-    kernels = [w.path for w in fresh.weights if w.path.endswith(("kernel", "embeddings"))]
-    assert differ == set(kernels)
+    for variable, a, b in zip(fresh.weights, fresh.get_weights(), other.get_weights(), strict=True):
+        assert np.any(a != b) == variable.path.endswith(("kernel", "embeddings"))
     assert fresh.get_config() == model.get_config()
     assert not np.any(convert_to_numpy(fresh.get_layer("classes").bias))
-    assert predict_with_maps(fresh, images)[1].shape == (3, 3, 4, 4)
+    assert predict_with_maps(fresh, images)[1].shape == (5, 3, 4, 4)

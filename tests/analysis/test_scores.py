@@ -112,12 +112,8 @@ def test_fixed_share_by_hand():
 
 
 @pytest.fixture(scope="module")
-def removal_model():
-    """A model that says 1 where some cell is bright and 0 elsewhere, and whose map marks it.
-
-    A patch of 8×8 pixels becomes (brightness, 8, -8), of which the LayerNorm keeps the order; the
-    class follows from the highest brightness of all.
-    """
+def removal_model(mark_brightness):
+    """A model that says 1 where some cell is bright and 0 elsewhere, and whose map marks it."""
     inputs = keras.Input((32, 32, 3))
     x = keras.layers.Rescaling(1 / 255)(inputs)
     x = RandomCropFlip(resized_size=32, crop_size=32, padding=4)(x)
@@ -129,15 +125,9 @@ def removal_model():
     )
     classes = keras.layers.Dense(2, activation="softmax")
     model = keras.Model(inputs, classes(x))
-    kernel = np.zeros((8, 8, 3, 3))
-    kernel[..., 0] = 1 / kernel[..., 0].size
-    projection.set_weights([kernel, np.array([0, 8, -8])])
-    for conv in token_learner.convs:
-        kernel = np.zeros(conv.kernel.shape)
-        kernel[1, 1, 0] = 5
-        conv.set_weights([kernel])
+    mark_brightness(projection, token_learner)
     kernel = np.zeros(classes.kernel.shape)
-    kernel[0, 1] = 100
+    kernel[0, 1] = 100  # of the highest brightness of all
     classes.set_weights([kernel, np.array([0, -50])])
     return model
 

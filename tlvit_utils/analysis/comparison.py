@@ -12,18 +12,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one network is right more often than another.
+    """By how much one network is right more often than another, from -1 to 1."""
 
-    Attributes:
-        mean: mean over seeds of the paired differences over images, from -1 to 1.
-        low, high: the 95 % interval of the mean, for other images and other seeds.
-        per_seed: `(seeds,)`, the difference of each seed's two trainings.
-    """
-
-    mean: float
-    low: float
+    mean: float  # over seeds and images
+    low: float  # the 95 % interval of the mean, for other images and other seeds
     high: float
-    per_seed: np.ndarray
+    per_seed: np.ndarray  # (seeds,), the difference of each seed's two trainings
 
     def __str__(self):
         return f"{100 * self.mean:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}] points"
@@ -58,10 +52,8 @@ def paired_difference(right, other) -> Difference:
 def compare_methods(rows: list[dict], method: str, other: str, images: int) -> Difference | None:
     """Compare two methods of a study, over the seeds that both have; None if there are none.
 
-    Args:
-        rows: of a result file of `benchmarks/study.py`: `method`, `seed` and `right` of each
-            training.
-        images: how many answers each training gave.
+    `rows` are those of a result file of `benchmarks/study.py`; each training gave so many answers
+    as there are `images`.
     """
     right = {
         each: {row["seed"]: row["right"] for row in rows if row["method"] == each}
@@ -78,11 +70,8 @@ def compare_methods(rows: list[dict], method: str, other: str, images: int) -> D
 def welch_interval(first, second) -> tuple[float, float]:
     """Return the 95 % interval of the mean of `second` minus that of `first`: Welch's.
 
-    The trainings of two networks scatter each in its own way, so each mean brings a variance and
-    degrees of freedom of its own.
-
-    Args:
-        first, second: one number per training, at least two each.
+    Each has one number per training, at least two. The trainings of two networks scatter each in
+    its own way, so each mean brings a variance and degrees of freedom of its own.
     """
     parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
     mean, reach = float(np.mean(second) - np.mean(first)), _reach(parts)
@@ -92,8 +81,7 @@ def welch_interval(first, second) -> tuple[float, float]:
 def _reach(parts):
     """Return how far a 95 % interval reaches to each side of its mean.
 
-    Args:
-        parts: the variances that add up to the mean's, each with its degrees of freedom.
+    The mean's variance is the sum of those in `parts`, each with its degrees of freedom.
     """
     variance = sum(part for part, _ in parts)
     if not variance:

@@ -20,21 +20,13 @@ MAPS_DIR = Path(__file__).parents[1] / "assets" / "maps"
 
 @dataclass(frozen=True, eq=False)
 class EpochMaps:
-    """The attention maps of a few images after every epoch of one training.
+    """The attention maps of a few images after every epoch of one training."""
 
-    Attributes:
-        dataset: name of the data set, as `data.Dataset.name`.
-        split: the split that holds the images, such as "validation".
-        image_indices: `(images,)`, int64, where in that split they are.
-        maps: `(epochs, images, tokens, height, width)`, float16.
-        val_accuracy: `(epochs,)`, float32, the validation accuracy after each epoch.
-    """
-
-    dataset: str
-    split: str
-    image_indices: np.ndarray
-    maps: np.ndarray
-    val_accuracy: np.ndarray
+    dataset: str  # as `data.Dataset.name`
+    split: str  # that holds the images, such as "validation"
+    image_indices: np.ndarray  # (images,), int64, where in that split they are
+    maps: np.ndarray  # (epochs, images, tokens, height, width), float16
+    val_accuracy: np.ndarray  # (epochs,), float32, after each epoch
 
     def __post_init__(self):
         dtypes = {"image_indices": "int64", "maps": "float16", "val_accuracy": "float32"}
@@ -54,7 +46,7 @@ def load_epoch_maps(name: str = PRETRAINED_FOR["CIFAR-10"]) -> EpochMaps:
     if name not in names:
         raise ValueError(
             f"No maps called {name!r} ship with the package; choose one of "
-            f"{', '.join(map(repr, names)) or '(there are none)'}."
+            f"{', '.join(map(repr, names))}."
         )
     return read_epoch_maps(MAPS_DIR / f"{name}.npz")
 

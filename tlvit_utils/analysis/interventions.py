@@ -1,11 +1,10 @@
 """Change what passes through a network's TokenLearner, and run the rest again (notebook 06).
 
-A map shows where a token reads; only a change shows whether that matters. Here a token is left
-out, maps are replaced, or all weights are drawn anew.
+A map shows where a token reads; only a change shows whether that matters. Here maps are
+replaced, or all weights are drawn anew; `NetworkParts` takes any other change.
 """
 
 import random
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -16,7 +15,7 @@ from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, TopKTokens
 from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, TokenLearnerV11, to_grid
 
 TOKEN_LEARNERS = (TokenLearner, TokenLearnerV11, GroupedTokenLearner, PatchMerger, TopKTokens)
-TIE = 1e-6  # values that differ by no more share a rank
+VALUES = {GroupedTokenLearner: "to_values", PatchMerger: "norm"}  # maps weight these, or the grid
 
 
 class NetworkParts:
@@ -30,7 +29,6 @@ class NetworkParts:
         image_size: side of the images in pixels.
         token_learner: the layer that the network is split at, or the one named `layer`.
         maps_sum_to_one: whether TokenLearner's maps are softmaxes over the grid (v1.1, grouped).
-        num_tokens: how many tokens the rest of the network takes; None for any number.
 
     Raises:
         TypeError: a TokenLearner of your own, whose pooling is unknown.
@@ -56,15 +54,11 @@ class NetworkParts:
                 f"The model {model.name!r} cannot be split at {call.layer.name!r}: the layers "
                 "behind it must need nothing but its tokens."
             ) from error
-        self.num_tokens = tail.input_shape[1]
         self._grid_shape, self._tokens_shape = grid.shape, tail.input_shape
         self._to_grid, self._tail = compiled(to_input), compiled(tail)
         self._to_maps = compiled(keras.Model(grid, call.layer(grid, return_attention_maps=True)[1]))
-        self._to_values = None  # what the maps weight, where that is not the grid itself
-        if isinstance(call.layer, GroupedTokenLearner):
-            self._to_values = compiled(keras.Model(grid, call.layer.to_values(grid)))
-        elif isinstance(call.layer, PatchMerger):
-            self._to_values = compiled(keras.Model(grid, call.layer.norm(grid)))
+        part = VALUES.get(type(call.layer))
+        self._to_values = part and compiled(keras.Model(grid, getattr(call.layer, part)(grid)))
 
     def grid(self, images) -> np.ndarray:
         """Return what TokenLearner reads of images, `(N, height, width, dim)`."""
@@ -99,7 +93,7 @@ class NetworkParts:
                     "least one value above 0."
                 )
             maps = maps / sums
-        values = grid if self._to_values is None else in_batches(self._to_values, grid)[0]
+        values = in_batches(self._to_values, grid)[0] if self._to_values else grid
         cells = values.reshape(batch, height * width, dim)
         weights = maps.reshape(batch, -1, height * width)
         pooling = getattr(self.token_learner, "pooling", None)
@@ -112,7 +106,7 @@ class NetworkParts:
     def predict(self, tokens) -> np.ndarray:
         """Return the probabilities `(N, classes)` that follow from tokens `(N, num_tokens, dim)`.
 
-        There may be any number of them, at least one, unless `parts.num_tokens` says which.
+        There may be any number of them, unless the layers behind TokenLearner need its own.
         """
         return in_batches(self._tail, _check("tokens", tokens, self._tokens_shape))[0]
 
@@ -144,70 +138,10 @@ def _check(name, array, shape) -> np.ndarray:
     return array
 
 
-@dataclass(frozen=True)
-class TokenEffects:
-    """What happens to the prediction of one image when each token is left out.
+def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return which answers are right, `(N,)`, with the learned maps and with others in their place.
 
-    Attributes:
-        label: the class that is watched.
-        probability: its probability with all tokens.
-        probabilities: `(num_tokens, classes)`, all probabilities without each token.
-        effects: `(num_tokens,)`, `probability` minus the probability without the token: above 0
-            where the token speaks for the class, below 0 where it speaks against it.
-        effect_ranks: `(num_tokens,)`, 1 for the largest change in either direction.
-        mass: `(num_tokens,)`, each map's share of all maps' attention.
-        mass_ranks: `(num_tokens,)`, 1 for the largest mass.
-    """
-
-    label: int
-    probability: float
-    probabilities: np.ndarray
-    effects: np.ndarray
-    effect_ranks: np.ndarray
-    mass: np.ndarray
-    mass_ranks: np.ndarray
-
-
-def token_effects(parts: NetworkParts, image, label: int | None = None) -> TokenEffects:
-    """Leave out each token of one image in turn, and run what follows again.
-
-    The network was trained with all tokens. Two tokens that say the same can both have no effect,
-    because each stands in for the other. The image is `(image_size, image_size, 3)`, 0..255; the
-    label by default the class that the network predicts.
-    """
-    if parts.num_tokens is not None:
-        raise ValueError(
-            f"The layers behind TokenLearner take exactly {parts.num_tokens} tokens, so none can "
-            "be left out; pool the tokens, for example with GlobalAveragePooling1D."
-        )
-    grid = parts.grid(np.asarray(image)[None])
-    maps = parts.maps(grid)
-    (tokens,) = parts.tokens(grid, maps)
-    if len(tokens) == 1:
-        raise ValueError("There is only one token; without it there is nothing to predict from.")
-    (before,) = parts.predict(tokens[None])
-    label = int(before.argmax()) if label is None else label
-    if not 0 <= label < len(before):
-        raise ValueError(
-            f"label is {label}, but the classes have the indices 0 to {len(before) - 1}."
-        )
-    after = parts.predict(np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))]))
-    effects = before[label] - after[:, label]
-    mass = maps[0].sum((1, 2)) / maps.sum()
-    sizes = ranks(np.abs(effects))
-    return TokenEffects(label, float(before[label]), after, effects, sizes, mass, ranks(mass))
-
-
-def ranks(values) -> np.ndarray:
-    """Return the rank of each value, 1 for the largest; equal values share the better rank."""
-    values = np.asarray(values)
-    return 1 + (values > values[:, None] + TIE).sum(axis=1)
-
-
-def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, float]:
-    """Return the accuracy with the learned maps and with others in their place.
-
-    If the accuracy hardly falls when every image gets the same maps, or another image's, then what
+    If hardly fewer are right when every image gets the same maps, or another image's, then what
     differs between the maps of two images matters little to the prediction.
 
     Args:
@@ -215,16 +149,10 @@ def accuracy_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> di
         seed: seed of the shuffled maps.
 
     Returns:
-        Shares of right answers with the `learned` maps, the `other image`'s that is next in order,
-        their `mean` over all images, `uniform` maps (each map's mean in all cells), and `shuffled`
-        ones (each map's values in random order).
+        Booleans for the `learned` maps, the `other image`'s that is next in order, their `mean`
+        over all images, `uniform` maps (each map's mean in all cells), and `shuffled` ones (each
+        map's values in random order).
     """
-    answers = answers_with_maps(parts, images, labels, seed)
-    return {name: float(right.mean()) for name, right in answers.items()}
-
-
-def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, np.ndarray]:
-    """Return, for each kind of maps of `accuracy_with_maps`, which answers are right, `(N,)`."""
     images = check_images(images, parts.image_size)
     labels = check_labels(labels, images)
     if len(images) < 2:

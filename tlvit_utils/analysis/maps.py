@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import keras
@@ -76,9 +75,6 @@ def predict_with_maps(
     Returns:
         The model's (first) output, `(N, classes)`, and maps `(N, num_tokens, height, width)`,
         float32.
-
-    Raises:
-        TypeError, ValueError: as `check_images` and `find_token_learner`.
     """
     images = check_images(images, model.input_shape[1])
     maps = find_token_learner(model, layer).maps
@@ -111,27 +107,19 @@ def compiled(model: keras.Model):
     JAX apart, this leaves XLA out, which would compile anew for every size of batch.
     """
     model.jit_compile = keras.backend.backend() == "jax"
+    logger = logging.getLogger("tensorflow")
 
-    def predict(batch):
-        with _without_retracing_warnings():
-            return model.predict_on_batch(batch)
-
-    return predict
-
-
-@contextmanager
-def _without_retracing_warnings():
-    """Keep TensorFlow from warning that several models are compiled one after the other."""
-
-    def passes(record):
+    def quiet(record):  # about several models that are compiled one after the other
         return "retracing" not in record.getMessage()
 
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(passes)
-    try:
-        yield
-    finally:
-        logger.removeFilter(passes)
+    def predict(batch):
+        logger.addFilter(quiet)
+        try:
+            return model.predict_on_batch(batch)
+        finally:
+            logger.removeFilter(quiet)
+
+    return predict
 
 
 def find_view(model: keras.Model):
@@ -143,9 +131,7 @@ def find_view(model: keras.Model):
 def _views(model, pictures):
     """Return pictures `(N, height, width, channels)` as the model's cropping layer shows them."""
     view = find_view(model)
-    return (
-        np.asarray(pictures, "float32") if view is None else in_batches(view.operation, pictures)[0]
-    )
+    return in_batches(view.operation, pictures)[0] if view else np.asarray(pictures, "float32")
 
 
 def seen_images(model: keras.Model, images) -> np.ndarray:
@@ -186,30 +172,25 @@ def cells_of_views(views, rows, columns):
 
 def describe_map(attention_map) -> str:
     """Say in words where a map `(rows, columns)` looks and how concentrated it is."""
-    attention_map = np.asarray(attention_map)
-    rows, columns = attention_map.shape
-    if not attention_map.any():
-        return f"0 on all {attention_map.size} cells"
-    weights = attention_map / attention_map.sum()
+    weights = np.asarray(attention_map)
+    if not weights.any():
+        return f"0 on all {weights.size} cells"
+    weights = weights / weights.sum()
     strongest = np.argwhere(np.isclose(weights, weights.max(), atol=0))
-    row, column = strongest[0] + 1
-    where = f"at row {row}, column {column}"
+    where = "at row {}, column {}".format(*strongest[0] + 1)
     if len(strongest) > 1:
         where = f"on {len(strongest)} cells alike,"
-    centre_row = (weights.sum(axis=1) * (np.arange(rows) + 0.5)).sum() / rows
-    centre_column = (weights.sum(axis=0) * (np.arange(columns) + 0.5)).sum() / columns
+    place = []
+    for axis, (before, after) in enumerate((("top", "bottom"), ("left", "right"))):
+        shares = weights.sum(axis=1 - axis)
+        centre = shares @ (np.arange(len(shares)) + 0.5) / len(shares)  # from 0 to 1
+        if abs(centre - 0.5) > 0.05:
+            place.append(before if centre < 0.5 else after)
     needed = int((np.cumsum(np.sort(weights, axis=None)[::-1]) < 0.5).sum()) + 1
     entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum() / np.log(max(weights.size, 2))
     return (
-        f"strongest {where} of {rows} × {columns}; on the whole "
-        f"{_place(centre_row, centre_column)}; half of its weight lies on {needed} of "
-        f"{weights.size} cells (entropy {abs(entropy):.0%} of a uniform map's)"
+        f"strongest {where} of {weights.shape[0]} × {weights.shape[1]}; on the whole "
+        f"{' '.join(['towards the', *place]) if place else 'around the centre'}; half of its "
+        f"weight lies on {needed} of {weights.size} cells (entropy {abs(entropy):.0%} of a uniform "
+        "map's)"
     )
-
-
-def _place(row: float, column: float) -> str:
-    """Return words for a place in the unit square, (0, 0) being the upper left."""
-    vertical = "top" if row < 0.45 else "bottom" if row > 0.55 else ""
-    horizontal = "left" if column < 0.45 else "right" if column > 0.55 else ""
-    words = " ".join(filter(None, (vertical, horizontal)))
-    return f"towards the {words}" if words else "around the centre"
