@@ -269,7 +269,7 @@ WRONG_ANSWERS = {
         ("self.mlp(self.norm(grid)", "self.mlp(grid", "must come from the normalised one"),
         ("softmax_pooling(logits, grid)", "softmax_pooling(logits, self.norm(grid))", "raw one"),
         ("(tokens, maps) if", "tokens if", "return the pair"),
-        ("(tokens, maps) if", "(tokens, tokens) if", "the second of the pair are the maps"),
+        ("(tokens, maps) if", "(tokens, tokens) if", "`maps` is wrong"),
         ("training=training)", "training=True)", "Dropout at inference"),
         ("(bottleneck_dim, num_tokens)", "(bottleneck_dim, 1)", "weights of `mlp`"),
         ("self.norm =", "self.layer_norm = self.norm_ =", "It raised AttributeError"),

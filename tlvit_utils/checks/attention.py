@@ -7,6 +7,7 @@ from tlvit_utils import analysis
 from tlvit_utils.checks.comparison import (
     CheckError,
     compare,
+    compare_pairs,
     exercise,
     random,
     sizes,
@@ -34,41 +35,32 @@ def _draw_images(rng):
     return (rng.integers(0, 256, (4, 16, 16, 3)).astype("uint8"),)
 
 
-def _pair(got, words):
-    if not isinstance(got, tuple | list) or len(got) != 2:
-        raise CheckError(f"Return two arrays, {words}.")
-    return got
-
-
 @exercise(ours=analysis.predict_with_maps)
 def check_predict_with_maps(answer):
-    """Check `predict_with_maps(model, images)` (notebook 06).
-
-    A model and `(batch, size, size, 3)` to `(batch, classes)` and `(batch, tokens, height, width)`.
-    """
+    """Check `predict_with_maps(model, images)`, which returns probabilities and maps."""
     model = _network()
     _, grid, tokens, _ = analysis.find_token_learner(model)
     before = keras.Model(model.input, [tokens, grid])
-    names = "probabilities", "maps"
 
-    for i, name in enumerate(names):
+    def right(images):
+        return analysis.predict_with_maps(model, images)
 
-        def wrong(images, i=i, name=name):
+    def mistakes(name, i):
+        def wrong(images):
             tokens, grid = map(to_numpy, before(images.astype("float32")))
-            right = analysis.predict_with_maps(model, images)
             return {
-                f"The order is (probabilities, maps); your {name} are the other.": right[1 - i],
+                f"The order is (probabilities, maps); your {name} are the other.": (
+                    right(images)[1 - i]
+                ),
                 f"Your {name} are the tokens. A TokenLearner gives (tokens, maps).": tokens,
                 f"Your {name} are the grid that TokenLearner reads.": grid,
-                "The maps are those of the first image alone.": right[i][:1],
+                "The maps are those of the first image alone.": right(images)[i][:1],
             }
 
-        compare(
-            lambda images, i=i: _pair(answer(model, images), "(probabilities, maps)")[i],
-            lambda images, i=i: analysis.predict_with_maps(model, images)[i],
-            wrong,
-            _draw_images,
-        )
+        return wrong
+
+    wrong = {name: mistakes(name, i) for i, name in enumerate(("probabilities", "maps"))}
+    compare_pairs(lambda images: answer(model, images), right, wrong, _draw_images)
     return "probabilities and maps of 3 random batches"
 
 
@@ -81,7 +73,7 @@ def _viewer(model, images):
 
 @exercise(ours=_viewer)
 def check_attention_viewer(answer):
-    """Check `attention_viewer(model, images)` (notebook 06): a box of sliders and a picture."""
+    """Check `attention_viewer(model, images)`, a box of sliders and a picture."""
     import ipywidgets as widgets
 
     model, (images,) = _network(), _draw_images(np.random.default_rng(0))
@@ -106,24 +98,23 @@ def check_attention_viewer(answer):
     def drawn(image, attention_map):
         return encode_png(render(views[image], attention_map))
 
-    at = 0, 0
+    before = None
     for step, (image, token) in {None: (0, 0), "token": (0, 2), "image": (1, 2)}.items():
         if step:
             sliders[step].value = {"image": image, "token": token}[step]
         got = picture.value
-        if got == drawn(image, maps[image, token]):
-            at = image, token
-            continue
-        mistakes = {
-            drawn(at[0], maps[at]): f"The picture does not follow the slider `{step}`: observe it.",
-            drawn(image, maps[token, image]): "The map is `maps[image, token]`, image first.",
-            drawn(image, maps[image].mean(axis=0)): "You drew the mean map, not the token's.",
-            drawn(image, maps[0, token]): "The map belongs to image 0; take that of the image.",
-        }
-        raise CheckError(
-            mistakes.get(got, "The picture is not `figures.render` of this view and this map."),
-            {"called with": f"the sliders at image {image} and token {token}"},
-        )
+        if got != drawn(image, maps[image, token]):
+            mistakes = {
+                before: f"The picture does not follow the slider `{step}`: observe it.",
+                drawn(image, maps[token, image]): "The map is `maps[image, token]`, image first.",
+                drawn(image, maps[image].mean(axis=0)): "You drew the mean map, not the token's.",
+                drawn(image, maps[0, token]): "The map belongs to image 0; take the image's.",
+            }
+            raise CheckError(
+                mistakes.get(got, "The picture is not `figures.render` of this view and this map."),
+                {"called with": f"the sliders at image {image} and token {token}"},
+            )
+        before = got
     return "the picture follows both sliders"
 
 
@@ -136,20 +127,13 @@ def _inside(widget):
 
 @exercise
 def check_occlude(answer):
-    """Check `occlude(view, attention_map, count)` (notebook 06).
-
-    `(height * size, width * size, 3)`, `(height, width)` and a number to a picture like the view.
-    """
+    """Check `occlude(view, attention_map, count)`, a picture like the view."""
 
     def draw(rng):
         height, width, size = sizes(rng, 3, low=3)
         view = rng.uniform(0, 1, (height * size, width * size, 3)).astype("float32")
         attention_map = rng.uniform(0, 1, (height, width)).astype("float32")
         return view, attention_map, int(rng.integers(2, height * width // 2))
-
-    def draw_none(rng):
-        view, attention_map, _ = draw(rng)
-        return view, attention_map, 0
 
     def paint(view, attention_map, cells, colour=None):
         size = len(view) // len(attention_map)
@@ -164,53 +148,55 @@ def check_occlude(answer):
         numbers = np.argsort(-attention_map, axis=None)
         return [divmod(n, divisor or attention_map.shape[1]) for n in numbers.tolist()]
 
-    def right(view, attention_map, count, **options):
-        return paint(view, attention_map, cells(attention_map)[:count], **options)
+    def right(view, attention_map, count):
+        return paint(view, attention_map, cells(attention_map)[:count])
 
     def wrong(view, attention_map, count):
         order = cells(attention_map)
         marked = order[:count]
+
+        def painted(cells):
+            return paint(view, attention_map, cells)
+
+        def filled(colour):
+            return paint(view, attention_map, marked, colour)
+
         return {
             "You removed the cells with the least weight; remove those with the most.": (
-                paint(view, attention_map, order[-count:])
+                painted(order[-count:])
             ),
             "You kept the cells with the most weight and removed all others; do the reverse.": (
-                paint(view, attention_map, order[count:])
+                painted(order[count:])
             ),
-            "Off by one: you removed one cell too many.": (
-                paint(view, attention_map, order[: count + 1])
-            ),
-            "Off by one: you removed one cell too few.": (
-                paint(view, attention_map, order[: count - 1])
-            ),
+            "Off by one: you removed one cell too many.": painted(order[: count + 1]),
+            "Off by one: you removed one cell too few.": painted(order[: count - 1]),
             "Rows and columns are exchanged: the first axis of both arrays runs down.": (
-                paint(view, attention_map, [(column, row) for row, column in marked])
+                painted([(column, row) for row, column in marked])
             ),
             "A cell's row is its number divided by the number of columns, not of rows.": (
-                paint(view, attention_map, cells(attention_map, len(attention_map))[:count])
+                painted(cells(attention_map, len(attention_map))[:count])
             ),
             "You filled the cells with 0, which is black and new to the network; fill them with "
-            "the mean colour of the view.": right(view, attention_map, count, colour=np.zeros_like),
+            "the mean colour of the view.": filled(np.zeros_like),
             "You filled the cells with one grey; the mean colour has three numbers, one for each "
-            "channel.": right(view, attention_map, count, colour=lambda cell: view.mean()),
+            "channel.": filled(lambda cell: view.mean()),
             "You filled each cell with its own mean, which still tells something of what was "
             "there; take the mean colour of the whole view.": (
-                right(view, attention_map, count, colour=lambda cell: cell.mean(axis=(0, 1)))
+                filled(lambda cell: cell.mean(axis=(0, 1)))
             ),
         }
 
     def all_painted(view, attention_map, count):
         return {
             "With `count` = 0 nothing may change, but `x[-0:]` is all of `x`. Sort from the "
-            "highest weight down and take `[:count]`.": right(
-                view, attention_map, attention_map.size
+            "highest weight down and take `[:count]`.": (
+                paint(view, attention_map, cells(attention_map))
             )
         }
 
-    small_view = np.arange(12, dtype="float32").reshape(2, 2, 3)
-    small_map = np.array([[0.1, 0.4], [0.3, 0.2]])
-    compare(answer, right, wrong, draw, small=(small_view, small_map, 1))
-    compare(answer, right, all_painted, draw_none, small=(small_view, small_map, 0))
+    view, attention_map = np.arange(12.0).reshape(2, 2, 3), np.array([[0.1, 0.4], [0.3, 0.2]])
+    compare(answer, right, wrong, draw, small=(view, attention_map, 1))
+    compare(answer, right, all_painted, lambda rng: (view, attention_map, 0))
     return "views and maps of 3 random shapes, and no cell at all"
 
 
@@ -224,20 +210,16 @@ def _hits(maps, masks):
     return np.take_along_axis(masks.reshape(len(masks), -1), _peaks(maps), axis=1)
 
 
-def pointing_game(maps, masks, others=None, score=_hits, mean=np.mean):
+def pointing_game(maps, masks, others=None, score=_hits, mean=np.mean, axis=0):
     """Return hits in the own mask, in the next image's, and by chance, `(3, num_tokens)`."""
     others = np.roll(masks, -1, axis=0) if others is None else others
-    own, other = (mean(score(maps, each), axis=0) for each in (masks, others))
-    return np.stack([own, other, np.full(maps.shape[1], masks.mean())])
+    own, other = (mean(score(maps, each), axis=axis) for each in (masks, others))
+    return np.stack([own, other, np.full(len(own), masks.mean())])
 
 
 @exercise(ours=pointing_game)
 def check_pointing_game(answer):
-    """Check `pointing_game(maps, masks)` (notebook 06).
-
-    `(batch, tokens, height, width)` and `(batch, height, width)` of True and False to
-    `(3, tokens)`: hits in the own mask, in the next image's, and by chance.
-    """
+    """Check `pointing_game(maps, masks)`; the masks are `(batch, height, width)`, bool."""
 
     def draw(rng):
         tokens, height, width = sizes(rng, 3, low=4)
@@ -270,13 +252,7 @@ def check_pointing_game(answer):
                 pointing_game(maps, masks, mean=np.sum)
             ),
             "Wrong axis: take the mean over the images; each token has a score of its own.": (
-                np.stack(
-                    [
-                        _hits(maps, masks).mean(axis=1),
-                        _hits(maps, np.roll(masks, -1, axis=0)).mean(axis=1),
-                        np.full(len(maps), masks.mean()),
-                    ]
-                )
+                pointing_game(maps, masks, axis=1)
             ),
             "You looked for the lowest cell of each map.": pointing_game(-maps, masks),
             "You looked for one highest cell among all maps of an image; each map has its own.": (
@@ -298,10 +274,9 @@ def check_pointing_game(answer):
 
 @exercise
 def check_effects_of_tokens(answer):
-    """Check `effects_of_tokens(tokens, rest, label)` (notebook 06).
+    """Check `effects_of_tokens(tokens, rest, label)`, `(tokens,)`.
 
-    `(tokens, dim)`, a function from `(any, any number of tokens, dim)` to `(any, classes)`, and
-    the class to watch, to `(tokens,)`.
+    `rest` is a function from `(any, any number of tokens, dim)` to `(any, classes)`.
     """
 
     def draw(rng):
@@ -324,45 +299,39 @@ def check_effects_of_tokens(answer):
         label = int(rng.choice([each for each in range(classes) if each != named]))
         return tokens, rest, label
 
-    def before(tokens, rest):
-        return rest(tokens[None])[0]
-
     def without(tokens, rest):
         return rest(np.stack([np.delete(tokens, i, axis=0) for i in range(len(tokens))]))
 
     def right(tokens, rest, label):
-        return before(tokens, rest)[label] - without(tokens, rest)[:, label]
-
-    def replaced(tokens, rest, others):
-        """Return the probabilities with each token in turn replaced by one of these."""
-        sequences = np.repeat(tokens[None], len(tokens), axis=0)
-        each = np.arange(len(tokens))
-        sequences[each, each] = others
-        return rest(sequences)
+        return rest(tokens[None])[0, label] - without(tokens, rest)[:, label]
 
     def wrong(tokens, rest, label):
-        full, left = before(tokens, rest), without(tokens, rest)
-        means = (tokens.sum(axis=0) - tokens) / (len(tokens) - 1)
-        named = full.argmax()
+        full, left = rest(tokens[None])[0], without(tokens, rest)
+        named, effects = full.argmax(), full[label] - left[:, label]
+
+        def replaced(others):
+            """Return the effects with each token in turn replaced by one of these."""
+            sequences, each = np.repeat(tokens[None], len(tokens), axis=0), np.arange(len(tokens))
+            sequences[each, each] = others
+            return full[label] - rest(sequences)[:, label]
+
         return {
             "You set the token to 0. The rest of the network still reads it, as a token of zeros; "
-            "leave it out, so that one token fewer goes in.": (
-                full[label] - replaced(tokens, rest, 0)[:, label]
-            ),
+            "leave it out, so that one token fewer goes in.": replaced(0),
             "You put a mean in the token's place; leave it out, so that one token fewer goes in.": (
-                full[label] - replaced(tokens, rest, means)[:, label]
+                replaced((tokens.sum(axis=0) - tokens) / (len(tokens) - 1))
             ),
             "You kept each token alone; leave each out alone.": (
                 full[label] - rest(tokens[:, None])[:, label]
             ),
             "The sign is the other way round: above 0 where the token speaks for the class.": (
-                left[:, label] - full[label]
+                -effects
             ),
             "You returned the probability without each token; take it from that with all.": (
                 left[:, label]
             ),
             "You took the size of the change; its sign tells whether the token speaks for the "
-            "class or against it.": np.abs(full[label] - left[:, label]),
+            "class or against it.": np.abs(effects),
             "You watched the class that the network names; watch the class `label`.": (
                 full[named] - left[:, named]
             ),

@@ -6,16 +6,8 @@ import keras
 import numpy as np
 
 from tlvit_utils.blocks import MLP, TransformerBlock
-from tlvit_utils.checks.comparison import (
-    CheckError,
-    compare,
-    exercise,
-    random,
-    sizes,
-    softmax,
-    to_numpy,
-)
-from tlvit_utils.checks.layers import IDENTITY, RANDOM, apply, check_dropout_of, layer_pairs
+from tlvit_utils.checks.comparison import compare, exercise, random, sizes, softmax, to_numpy
+from tlvit_utils.checks.layers import check_dropout_of, check_option, compare_layers
 
 TWO_TOKENS = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")  # (batch = 1, tokens = 2, dim = 2)
 
@@ -28,10 +20,7 @@ def attention(queries, keys, values):
 
 @exercise(ours=attention)
 def check_attention(answer):
-    """Check `attention(queries, keys, values)` (notebook 02).
-
-    `(asking, width)`, `(read, width)` and `(read, dim)` to `(asking, dim)`.
-    """
+    """Check `attention(queries, keys, values)`."""
 
     def draw(rng):
         asking, read, width, dim = sizes(rng, 4)
@@ -68,154 +57,117 @@ def check_attention(answer):
 
 @exercise(name="MLP", ours=MLP)
 def check_mlp(answer):
-    """Check the layer `MLP(hidden_units, dropout_rate, activate_last)` (notebook 02)."""
+    """Check the layer `MLP(hidden_units, dropout_rate, activate_last)`."""
     for activate_last in (True, False):
-        mine, theirs = layer_pairs(
-            answer,
-            MLP,
-            ["dense_layers"],
-            (((2, 2), 0.0, activate_last), (1, 2, 2)),
-            (((7, 5, 3), 0.0, activate_last), (2, 4, 3)),
-        )
-        dense = {name: layer.dense_layers for name, layer in theirs.items()}
-
-        def variant(x, weights, act, last=activate_last, first=True, dense=dense):
-            *hidden, end = dense[weights]
-            for each in hidden:
-                x = act(each(x)) if first else each(x)
-            return to_numpy(act(end(x)) if last else end(x))
-
-        def wrong(x, weights, variant=variant, activate_last=activate_last):
-            gelu = partial(keras.ops.gelu, approximate=True)
-            last = (
-                "GELU is missing after the last layer: `activate_last` is True."
-                if activate_last
-                else "GELU after the last layer, although `activate_last` is False."
-            )
-            return {
-                last: variant(x, weights, gelu, last=not activate_last),
-                "No GELU after the hidden layers; without it, two Dense layers are one.": variant(
-                    x, weights, gelu, first=False
-                ),
-                "ReLU in place of GELU.": variant(x, weights, keras.ops.relu),
-                "This is the exact GELU; the published code takes `approximate=True`.": variant(
-                    x, weights, partial(keras.ops.gelu, approximate=False)
-                ),
-            }
-
-        def draw(rng):
-            return random(rng, *sizes(rng, 2), 3), RANDOM
-
-        compare(
-            lambda x, weights, mine=mine: apply(mine[weights], x),
-            lambda x, weights, theirs=theirs: apply(theirs[weights], x),
-            wrong,
-            draw,
-            small=(TWO_TOKENS, IDENTITY),
-        )
-    dropping = answer((64, 8), 0.5, False)
-    check_dropout_of(dropping, np.ones((2, 3, 8), "float32"))
+        small = ((2, 2), 0.0, activate_last), {"x": TWO_TOKENS}
+        large = ((7, 5, 3), 0.0, activate_last), [(2, 4, 3)]
+        compare_layers(answer, MLP, ["dense_layers"], small, large, _wrong_mlp)
+    check_dropout_of(answer((64, 8), 0.5, False), (2, 3, 8))
     return "both ends, with the package's weights, and dropout"
+
+
+def _wrong_mlp(layer, x):
+    """Return what the package's MLP makes of `x` with a mistake, by its sentence."""
+    gelu, last = partial(keras.ops.gelu, approximate=True), layer.activate_last
+
+    def variant(act, inner=True, last=last):
+        *hidden, end = layer.dense_layers
+        y = x
+        for dense in hidden:
+            y = act(dense(y)) if inner else dense(y)
+        return to_numpy(act(end(y)) if last else end(y))
+
+    at_the_end = (
+        "GELU is missing after the last layer: `activate_last` is True."
+        if last
+        else "GELU after the last layer, although `activate_last` is False."
+    )
+    return {
+        at_the_end: variant(gelu, last=not last),
+        "No GELU after the hidden layers; without it, two Dense layers are one.": (
+            variant(gelu, inner=False)
+        ),
+        "ReLU in place of GELU.": variant(keras.ops.relu),
+        "This is the exact GELU; the published code takes `approximate=True`.": (
+            variant(partial(keras.ops.gelu, approximate=False))
+        ),
+    }
 
 
 @exercise(name="TransformerBlock", ours=TransformerBlock)
 def check_transformer_block(answer):
-    """Check the layer `TransformerBlock` (notebook 02)."""
-    mine, theirs = layer_pairs(
-        answer,
-        TransformerBlock,
-        ["norm1", "attention", "norm2", "mlp"],
-        ((1, 2, (2, 2), 0.0), (1, 2, 2)),
-        ((3, 4, (7, 6), 0.0), (2, 5, 6)),
-    )
-
-    def wrong(x, weights):
-        block = theirs[weights]
-        norm1, norm2, mlp, attend = block.norm1, block.norm2, block.mlp, block.attention
-        x = keras.ops.convert_to_tensor(x)
-        normed = norm1(x)
-        attended = attend(normed, normed)
-        y = x + attended
-        raw, mixed, turned = x + attend(x, x), x + attend(normed, x), x + attend(x, normed)
-        alone = attended + mlp(norm2(attended))
-        wrong = {
-            "`norm1` twice: the MLP has a norm of its own, `norm2`.": y + mlp(norm1(y)),
-            "Attention read `x` without its norm: pass `normed`, twice.": raw + mlp(norm2(raw)),
-            "Keys and values come from `x`; attention must read `normed`, twice.": (
-                mixed + mlp(norm2(mixed))
-            ),
-            "The queries come from `x`; attention must read `normed`, twice.": (
-                turned + mlp(norm2(turned))
-            ),
-            "The MLP read `x` without its norm.": y + mlp(y),
-            "The first residual is missing: add what attention gives to `x`.": alone,
-            "The second residual is missing: add what the MLP gives to `x`.": mlp(norm2(y)),
-            "Both residuals are missing: each step must be added to `x`.": mlp(norm2(attended)),
-            "You added the normed tokens: a residual adds `x` as it came in.": (
-                normed + attended + mlp(norm2(normed + attended))
-            ),
-            "The MLP must read what the first step gave, and be added to that.": (
-                x + mlp(norm2(x))
-            ),
-            "The MLP is added to the block's input; add it to what the first step gave.": (
-                x + mlp(norm2(y))
-            ),
-            "The two steps run side by side; the MLP must read what attention gave.": (
-                y + mlp(norm2(x))
-            ),
-            "This is a post-norm block: the norms stand before each step, not after it.": (
-                norm2(norm1(x + attend(x, x)) + mlp(norm1(x + attend(x, x))))
-            ),
-            "The MLP's step is missing.": y,
-        }
-        return {sentence: to_numpy(result) for sentence, result in wrong.items()}
-
-    def draw(rng):
-        return random(rng, *sizes(rng, 2), 6), RANDOM
-
-    compare(
-        lambda x, weights: apply(mine[weights], x),
-        lambda x, weights: apply(theirs[weights], x),
-        wrong,
-        draw,
-        small=(TWO_TOKENS, IDENTITY),
-    )
-    _check_scores(mine[RANDOM], theirs[RANDOM])
-    check_dropout_of(answer(2, 4, (8,), 0.5), random(np.random.default_rng(0), 2, 3, 8))
+    """Check the layer `TransformerBlock`."""
+    parts = ["norm1", "attention", "norm2", "mlp"]
+    small = (1, 2, (2, 2), 0.0), {"x": TWO_TOKENS}
+    large = (3, 4, (7, 6), 0.0), [(2, 5, 6)]
+    pair = compare_layers(answer, TransformerBlock, parts, small, large, _wrong_block)
+    what = {"x": "what comes without it", "scores": "the weights that `attention` returns"}
+    check_option(*pair, (2, 5, 6), "return_attention_scores", **what)
+    check_dropout_of(answer(2, 4, (8,), 0.5), (2, 3, 8))
     return "both norms, both residuals, the scores and dropout"
 
 
-def _check_scores(mine, theirs):
-    """Raise a CheckError unless a block returns its attention weights when it is asked to."""
-    x = keras.ops.convert_to_tensor(random(np.random.default_rng(0), 2, 5, 6))
-    got = mine(x, return_attention_scores=True)
-    if not isinstance(got, tuple) or len(got) != 2:
-        raise CheckError("With return_attention_scores=True, return the pair `(x, scores)`.")
-    for name, a, b in zip(
-        ("x", "scores"), got, theirs(x, return_attention_scores=True), strict=True
-    ):
-        if to_numpy(a).shape != to_numpy(b).shape or not np.allclose(a, b, atol=1e-5):
-            raise CheckError(
-                f"With return_attention_scores=True, `{name}` is wrong.",
-                {"expected": f"an array {b.shape}", "got": f"an array {a.shape}"},
-            )
+def _wrong_block(block, x):
+    """Return what the package's block makes of `x` with a mistake, by its sentence."""
+    norm1, norm2, mlp, attend = block.norm1, block.norm2, block.mlp, block.attention
+    x = keras.ops.convert_to_tensor(x)
+    normed = norm1(x)
+    attended = attend(normed, normed)
+    y = x + attended
+    post = norm1(x + attend(x, x))
+
+    def with_mlp(y):
+        return y + mlp(norm2(y))
+
+    wrong = {
+        "`norm1` twice: the MLP has a norm of its own, `norm2`.": y + mlp(norm1(y)),
+        "Attention read `x` without its norm: pass `normed`, twice.": with_mlp(x + attend(x, x)),
+        "Keys and values come from `x`; attention must read `normed`, twice.": (
+            with_mlp(x + attend(normed, x))
+        ),
+        "The queries come from `x`; attention must read `normed`, twice.": (
+            with_mlp(x + attend(x, normed))
+        ),
+        "The MLP read `x` without its norm.": y + mlp(y),
+        "The first residual is missing: add what attention gives to `x`.": with_mlp(attended),
+        "The second residual is missing: add what the MLP gives to `x`.": mlp(norm2(y)),
+        "Both residuals are missing: each step must be added to `x`.": mlp(norm2(attended)),
+        "You added the normed tokens: a residual adds `x` as it came in.": (
+            with_mlp(normed + attended)
+        ),
+        "The MLP must read what the first step gave, and be added to that.": with_mlp(x),
+        "The MLP is added to the block's input; add it to what the first step gave.": (
+            x + mlp(norm2(y))
+        ),
+        "The two steps run side by side; the MLP must read what attention gave.": (
+            y + mlp(norm2(x))
+        ),
+        "This is a post-norm block: the norms stand before each step, not after it.": (
+            norm2(post + mlp(post))
+        ),
+        "The MLP's step is missing.": y,
+    }
+    return {sentence: to_numpy(result) for sentence, result in wrong.items()}
 
 
 @exercise
 def check_dropout(answer):
-    """Check `dropout(x, rate, noise, training)`, arrays `(batch, dim)` (notebook 02)."""
+    """Check `dropout(x, rate, noise, training)`, arrays `(batch, dim)`."""
 
     def draw(rng, training):
         shape = sizes(rng, 2, low=4)
         return random(rng, *shape), rng.uniform(0.2, 0.4), rng.uniform(size=shape), training
 
+    def dropped(x, rate, noise):
+        return np.where(noise < rate, 0, x / (1 - rate))
+
     def right(x, rate, noise, training):
-        return np.where(noise < rate, 0, x / (1 - rate)) if training else x
+        return dropped(x, rate, noise) if training else x
 
     def wrong(x, rate, noise, training):
         return {
             "Dropout at inference: unless `training`, the input must come out as it went in.": (
-                np.where(noise < rate, 0, x / (1 - rate))
+                dropped(x, rate, noise)
             ),
             "In training nothing was dropped.": x,
             "The numbers that stay were not scaled up by 1 / (1 - rate).": (
@@ -237,10 +189,7 @@ def check_dropout(answer):
 
 @exercise
 def check_attention_with_heads(answer):
-    """Check `attention_with_heads(queries, keys, values, num_heads)` (notebook 02).
-
-    `(batch, tokens, dim)` and twice `(batch, others, dim)` to `(batch, tokens, dim)`.
-    """
+    """Check `attention_with_heads(queries, keys, values, num_heads)`."""
 
     def draw(rng):
         batch, tokens, others, heads = sizes(rng, 4)

@@ -6,9 +6,9 @@ import linecache
 import re
 import textwrap
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
-from functools import partial
+from functools import partial, update_wrapper, wraps
 
 import keras
 import numpy as np
@@ -51,10 +51,8 @@ class CheckError(AssertionError):
 def exercise(check=None, *, name=None, ours=None):
     """Register a check: a function of the answer that returns what it checked, in words.
 
-    Args:
-        name: what the notebook calls the function or class; without it that of the check, without
-            its `check_`.
-        ours: what the notebook goes on with as long as the answer is not done.
+    `name` is that of the function or class in the notebook (by default the check's without
+    `check_`); `ours` is what the notebook goes on with as long as the answer is not done.
     """
     if check is None:
         return partial(exercise, name=name, ours=ours)
@@ -63,17 +61,10 @@ def exercise(check=None, *, name=None, ours=None):
 
 
 def check(answer):
-    """Check an answer, and return what the notebook goes on with.
+    """Check a function or class, and return what the notebook goes on with.
 
-    Args:
-        answer: a function or class, found by its name. While a `...` is left in it, or it returns
-            None, it is not done.
-
-    Returns:
-        `answer` if it is right, the package's own where `answer` is not done yet.
-
-    Raises:
-        CheckError: the answer is wrong.
+    That is `answer` if it is right, and the package's own while it is not done yet: while a `...`
+    is left in it, or it returns None. A wrong answer is a CheckError.
     """
     name = getattr(answer, "__name__", None)
     if name not in EXERCISES:
@@ -82,9 +73,9 @@ def check(answer):
     try:
         if blanks := count_blanks(answer):
             raise NotDoneError(f"{blanks} blank{'s' * (blanks > 1)} left")
-        guarded = answer if isinstance(answer, type) else partial(_call, answer)
+        is_class = isinstance(answer, type)
         with _errors_of(answer):
-            checked = run(guarded)
+            checked = run(answer if is_class else update_wrapper(partial(_call, answer), answer))
     except NotDoneError as left:
         words = f"{name}: not done yet" + f" ({left})" * bool(str(left))
         print(words if ours is None else f"{words}. The notebook goes on with the package's own.")
@@ -96,23 +87,19 @@ def check(answer):
     return answer
 
 
-def count_blanks(answer):
-    """Return how often `...` stands for something to be written in a function or class."""
-    return sum(map(_blanks, _functions(answer)))
-
-
 def _functions(answer):
     """Return the functions that an answer is made of: itself, or the methods of a class."""
     members = vars(answer).values() if isinstance(answer, type) else [answer]
     return [each for each in members if inspect.isfunction(each)]
 
 
-def _blanks(function):
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # not from a cell; a lambda within an expression
-        return 0
-    return blanks_in(tree)
+def count_blanks(answer):
+    """Return how often `...` stands for something to be written in a function or class."""
+    count = 0
+    for function in _functions(answer):
+        with suppress(OSError, SyntaxError):  # not from a cell; a lambda within an expression
+            count += blanks_in(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    return count
 
 
 def blanks_in(tree):
@@ -181,14 +168,11 @@ def _call(answer, *arguments):
 def _described(arguments, answer):
     """Return the arguments in words, a line each: small arrays whole, others by their shape."""
     try:
-        names = list(inspect.signature(getattr(answer, "func", answer)).parameters)
+        names = [f"{name} = " for name in inspect.signature(answer).parameters]
     except (TypeError, ValueError):
         names = []
     names += [""] * len(arguments)
-    return "\n".join(
-        f"{name} = {shown(x)}" if name else shown(x)
-        for name, x in zip(names, arguments, strict=False)
-    )
+    return "\n".join(name + shown(x) for name, x in zip(names, arguments, strict=False))
 
 
 def shown(x):
@@ -233,8 +217,6 @@ def compare(answer, right, wrong, draw, small=None):
     """Raise a CheckError unless `answer` does on random arguments what `right` does.
 
     Args:
-        answer: the guarded answer.
-        right: the right function.
         wrong: function that returns the results of typical mistakes, each by its sentence.
         draw: function of a NumPy generator that returns the arguments.
         small: arguments that a reader can work out by hand. A mistake that they show is shown
@@ -250,6 +232,25 @@ def compare(answer, right, wrong, draw, small=None):
         raise error from error.__cause__
 
 
+def compare_pairs(answer, right, wrong, draw, small=None):
+    """`compare` answers that are pairs; `wrong` has a function for each of the two, by its name."""
+    names = ", ".join(wrong)
+    for i, wrong_part in enumerate(wrong.values()):
+
+        @wraps(answer)
+        def part(*arguments, i=i):
+            return as_pair(answer(*arguments), f"Return two arrays, ({names}).")[i]
+
+        compare(part, lambda *arguments, i=i: right(*arguments)[i], wrong_part, draw, small)
+
+
+def as_pair(got, sentence):
+    """Return what an answer returned, if that is a pair."""
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        raise CheckError(sentence)
+    return got
+
+
 def telling(draw, right, wrong):
     """Return `draw`, repeated until the right answer and all mistakes have different results."""
 
@@ -257,7 +258,8 @@ def telling(draw, right, wrong):
         while True:
             arguments = draw(rng)
             results = [right(*arguments), *wrong(*arguments).values()]
-            if len({result.tobytes() for result in results}) == len(results):
+            told_apart = {np.round(np.asarray(each, float), 6).tobytes() for each in results}
+            if len(told_apart) == len(results):
                 return arguments
 
     return draw_again
@@ -280,12 +282,8 @@ def _mistake(answer, right, wrong, arguments):
     expected = np.asarray(right(*arguments))
     if same(got, expected):
         return None
-    function = answer.args[0] if isinstance(answer, partial) and answer.args else answer
-    details = {
-        "called with": _described(arguments, function),
-        "expected": shown(expected),
-        "got": shown(got),
-    }
+    details = {"called with": _described(arguments, answer)}
+    details |= {"expected": shown(expected), "got": shown(got)}
     for sentence, result in wrong(*arguments).items():
         if same(got, np.asarray(result)):
             return CheckError(sentence, details)

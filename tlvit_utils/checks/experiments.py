@@ -23,31 +23,32 @@ def check_mean_and_spread(answer):
     def wrong(accuracies):
         mean, spread, error = _mean_and_spread(accuracies).T
         runs = accuracies.shape[1]
-        biased = accuracies.std(axis=1)
-        down = accuracies.std(axis=0, ddof=1)
 
-        def columns(*each):
-            return np.stack(each, axis=1)
+        def columns(mean, spread, error=None):
+            return np.stack([mean, spread, spread / np.sqrt(runs) if error is None else error], 1)
 
-        variance = "That is the variance: its unit is points squared. The spread is its root."
         return {
             "Wrong axis: `axis=0` takes the mean over the networks. The trainings of one network "
-            "stand in a row, so use `axis=1`.": columns(
-                accuracies.mean(axis=0), down, down / np.sqrt(runs)
+            "stand in a row, so use `axis=1`.": (
+                columns(accuracies.mean(axis=0), accuracies.std(axis=0, ddof=1))
             ),
             "The spread is divided by the number of runs. Divide by one less (`ddof=1`): the runs "
-            "lie nearer to their own mean than to the true one.": columns(
-                mean, biased, biased / np.sqrt(runs)
+            "lie nearer to their own mean than to the true one.": (
+                columns(mean, accuracies.std(axis=1))
             ),
             "The third column is the spread again. The error of the mean is smaller, by √runs.": (
                 columns(mean, spread, spread)
             ),
             "You divided the spread by the number of runs. The error of a mean falls with its "
             "root.": columns(mean, spread, spread / runs),
-            variance: columns(mean, spread**2, spread**2 / np.sqrt(runs)),
-            f"Second column: {variance[0].lower()}{variance[1:]}": columns(mean, spread**2, error),
-            "Transposed: networks are the rows, and mean, spread and error the columns.": np.stack(
-                [mean, spread, error]
+            "That is the variance: its unit is points squared. The spread is its root.": (
+                columns(mean, spread**2)
+            ),
+            "Second column: that is the variance. The spread is its root.": (
+                columns(mean, spread**2, error)
+            ),
+            "Transposed: networks are the rows, and mean, spread and error the columns.": (
+                np.stack([mean, spread, error])
             ),
         }
 
@@ -64,36 +65,35 @@ def check_welch_interval(answer):
     """Check `welch_interval(first, second)`."""
 
     def wrong(first, second):
-        def interval(a, b, reach=None):
+        difference = second.mean() - first.mean()
+
+        def interval(a, b, reach=lambda a, b: np.sqrt(a + b), students=True):
             degrees = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
-            error = np.sqrt(a + b) if reach is None else reach(a, b)
-            difference = second.mean() - first.mean()
-            return np.array([-1, 1]) * student_t(degrees) * error + difference
+            times = student_t(degrees) if students else 1
+            return difference + np.array([-1, 1]) * times * reach(a, b)
 
         runs = first, second
         a, b = (each.var(ddof=1) / len(each) for each in runs)
-        low, high = interval(a, b)
         return {
-            "The sign is turned round: the second mean minus the first.": [-high, -low],
+            "The sign is turned round: the second mean minus the first.": -interval(a, b)[::-1],
             "That is the deviation. Variances add up, deviations do not: take `var`, not `std`.": (
                 interval(*(each.std(ddof=1) / len(each) for each in runs))
             ),
             "That is the variance of single trainings. The variance of a mean is smaller, by the "
             "number of trainings.": interval(*(each.var(ddof=1) for each in runs)),
-            "Divide by one less than the number of trainings: `ddof=1`.": interval(
-                *(each.var() / len(each) for each in runs)
+            "Divide by one less than the number of trainings: `ddof=1`.": (
+                interval(*(each.var() / len(each) for each in runs))
             ),
             "The root is missing: the standard error is the root of the summed variances.": (
                 interval(a, b, lambda a, b: a + b)
             ),
-            "Variances add up, and then comes the root: √(a + b), not √a + √b.": interval(
-                a, b, lambda a, b: np.sqrt(a) + np.sqrt(b)
+            "Variances add up, and then comes the root: √(a + b), not √a + √b.": (
+                interval(a, b, lambda a, b: np.sqrt(a) + np.sqrt(b))
             ),
             "That reaches one standard error to each side, which holds in about two of three "
-            "experiments. For 95 % multiply it by `student_t(degrees)`.": [
-                second.mean() - first.mean() - np.sqrt(a + b),
-                second.mean() - first.mean() + np.sqrt(a + b),
-            ],
+            "experiments. For 95 % multiply it by `student_t(degrees)`.": (
+                interval(a, b, students=False)
+            ),
         }
 
     def draw(rng):
@@ -105,11 +105,14 @@ def check_welch_interval(answer):
     return "3 random pairs of experiments"
 
 
+def _at_least_as_good(costs, accuracies):
+    """Return `(network, other)`: is the other no more expensive and no less accurate?"""
+    return (costs <= costs[:, None]) & (accuracies >= accuracies[:, None])
+
+
 def _on_the_front(costs, accuracies):
-    cheaper = costs[None] <= costs[:, None]  # (network, other)
-    better = accuracies[None] >= accuracies[:, None]
-    differs = (costs[None] != costs[:, None]) | (accuracies[None] != accuracies[:, None])
-    return ~(cheaper & better & differs).any(axis=1)
+    as_good = _at_least_as_good(costs, accuracies)
+    return ~(as_good & ~as_good.T).any(axis=1)
 
 
 @exercise
@@ -117,21 +120,18 @@ def check_on_the_front(answer):
     """Check `on_the_front(costs, accuracies)`."""
 
     def wrong(costs, accuracies):
-        strictly = (costs[None] < costs[:, None]) & (accuracies[None] > accuracies[:, None])
-        ends = (costs == costs.min()) | (accuracies == accuracies.max())
-        front = _on_the_front(costs, accuracies)
-        weakly = (costs[None] <= costs[:, None]) & (accuracies[None] >= accuracies[:, None])
-        beats = weakly & ~weakly.T
+        as_good, front = _at_least_as_good(costs, accuracies), _on_the_front(costs, accuracies)
+        cheaper, better = costs < costs[:, None], accuracies > accuracies[:, None]
         return {
             "Wrong axis: those are the networks that beat no other. Ask of each network whether "
-            "another beats it.": ~beats.any(axis=0),
+            "another beats it.": ~(as_good & ~as_good.T).any(axis=0),
             "Those are the networks that are beaten; the others are wanted.": ~front,
             "A network that costs the same and is less accurate is beaten, too, and so is one that "
-            "is as accurate and costs more.": ~strictly.any(axis=1),
+            "is as accurate and costs more.": ~(cheaper & better).any(axis=1),
             "Every network beats itself there: it is as cheap and as accurate as itself. Another "
-            "must be better in one of the two.": ~weakly.any(axis=1),
+            "must be better in one of the two.": ~as_good.any(axis=1),
             "Only the cheapest and the most accurate: what lies between may be on the front, "
-            "too.": ends,
+            "too.": (costs == costs.min()) | (accuracies == accuracies.max()),
             "You want a high cost there; less is better.": _on_the_front(-costs, accuracies),
         }
 
@@ -166,7 +166,8 @@ def check_share_as_large(answer):
     """Check `share_as_large(first, second)`."""
 
     def wrong(first, second):
-        seen, all_ways = second.mean() - first.mean(), _differences(first, second)
+        all_ways = _differences(first, second)
+        seen, sizes = second.mean() - first.mean(), np.abs(all_ways)
         one_way = (
             "You counted one direction only. Had the other network been ahead by as much, it would "
             "have struck you as well: take `abs` of both differences."
@@ -174,26 +175,20 @@ def check_share_as_large(answer):
         return {
             one_way: np.mean(all_ways >= seen - 1e-9),
             f"{one_way} (Yours are negative.)": np.mean(all_ways <= seen + 1e-9),
-            "The deal that was seen is one of the ways, too: count `>=`, not `>`.": np.mean(
-                np.abs(all_ways) > abs(seen) + 1e-9
+            "The deal that was seen is one of the ways, too: count `>=`, not `>`.": (
+                np.mean(sizes > abs(seen) + 1e-9)
             ),
-            "That is the share of *smaller* differences.": np.mean(
-                np.abs(all_ways) < abs(seen) - 1e-9
+            "That is the share of *smaller* differences.": np.mean(sizes < abs(seen) - 1e-9),
+            "That is a number of ways; divide by how many there are.": (
+                np.sum(sizes >= abs(seen) - 1e-9) * 1.0
             ),
-            "That is a number of ways; divide by how many there are.": np.sum(
-                np.abs(all_ways) >= abs(seen) - 1e-9
-            ).astype(float),
         }
 
     def draw(rng):
-        # The sizes differ, and no two differences are alike: rounding decides nothing.
-        while True:
-            first = rng.normal(50, 3, int(rng.integers(3, 5)))
-            second = rng.normal(52, 3, 5)
-            values = [_share_as_large(first, second), *wrong(first, second).values()]
-            if second.mean() > first.mean() and len(np.unique(np.round(values, 6))) == len(values):
-                return first, second
+        first, second = rng.normal(50, 3, int(rng.integers(3, 5))), rng.normal(52, 3, 5)
+        return tuple(sorted((first, second), key=np.mean))
 
+    draw = telling(draw, _share_as_large, wrong)
     by_hand = np.array([1.0, 3.0]), np.array([5.0, 6.0])
     compare(answer, _share_as_large, wrong, draw, small=by_hand)
     return "3 random pairs of experiments"

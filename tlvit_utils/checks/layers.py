@@ -1,48 +1,78 @@
 """Checks of layers: the learner's beside the package's, with the same weights."""
 
+import inspect
 import warnings
 
 import keras
 import numpy as np
 
-from tlvit_utils.checks.comparison import CheckError, random, to_numpy
+from tlvit_utils.checks.comparison import CheckError, as_pair, compare, random, to_numpy
 
 RANDOM, IDENTITY = "random", "the identity"
+POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
 
 
-def layer_pairs(answer, ours, parts, small, large):
-    """Return the learner's layers and the package's, each by the name of its weights.
+def compare_layers(answer, ours, parts, small, large, wrong):
+    """Raise a CheckError unless the learner's layer computes what the package's does.
 
-    A check calls them by name: what a mistake does to the small layer, whose matrices are all the
-    identity, a reader can work out by hand.
+    A mistake is shown on a small layer whose matrices are all the identity: that can be worked out
+    by hand.
 
     Args:
         answer, ours: the learner's class and the package's.
         parts: names of the attributes that hold layers, or lists of layers.
-        small, large: the arguments of `__init__` and the input's shape, of the layer with identity
-            weights and of the one with random weights. A list of shapes for several inputs.
+        small: the arguments of `__init__` and the inputs, by name, of the layer with identities.
+        large: the arguments of `__init__` and the inputs' shapes, of one with random weights.
+        wrong: function of the package's layer and of inputs, as for `compare`.
 
-    Raises:
-        CheckError: an attribute is missing, or its weights have other shapes.
+    Returns:
+        The learner's layer and the package's, with random weights.
     """
-    mine, theirs, rng = {}, {}, np.random.default_rng(0)
-    for name, (arguments, shape) in {IDENTITY: small, RANDOM: large}.items():
-        shapes = shape if isinstance(shape, list) else [shape]
-        theirs[name] = ours(*arguments)
-        theirs[name].build(*shapes)
-        theirs[name].set_weights([_weights(w, name, rng) for w in theirs[name].weights])
-        mine[name] = answer(*arguments)
-        with warnings.catch_warnings(action="ignore"):  # of a part that `call` does not use
-            mine[name](*(np.zeros(each, "float32") for each in shapes))
-        for part in parts:
-            _copy(part, getattr(theirs[name], part), getattr(mine[name], part, None))
+    names, inputs = zip(*small[1].items(), strict=True)
+    shapes = [each.shape for each in inputs]
+    layers = {
+        IDENTITY: _with_weights(IDENTITY, answer, ours, parts, small[0], shapes),
+        RANDOM: _with_weights(RANDOM, answer, ours, parts, *large),
+    }
+
+    def of(which):
+        def run(*arguments):
+            *inputs, weights = arguments
+            return to_numpy(layers[weights][which](*map(keras.ops.convert_to_tensor, inputs)))
+
+        parameters = [inspect.Parameter(each, POSITIONAL) for each in (*names, "weights")]
+        run.__signature__ = inspect.Signature(parameters)  # as a learner sees the call
+        return run
+
+    def wrong_results(*arguments):
+        *inputs, weights = arguments
+        return wrong(layers[weights][1], *inputs)
+
+    def draw(rng):
+        batch = int(rng.integers(2, 8))
+        return *(random(rng, batch, *shape[1:]) for shape in large[1]), RANDOM
+
+    compare(of(0), of(1), wrong_results, draw, small=(*inputs, IDENTITY))
+    return layers[RANDOM]
+
+
+def _with_weights(kind, answer, ours, parts, arguments, shapes):
+    """Return a layer of the learner's class and one of the package's, with the same weights."""
+    rng = np.random.default_rng(0)
+    theirs, mine = ours(*arguments), answer(*arguments)
+    theirs.build(*shapes)
+    theirs.set_weights([_weights(each, kind, rng) for each in theirs.weights])
+    with warnings.catch_warnings(action="ignore"):  # of a part that `call` does not use
+        mine(*(np.zeros(each, "float32") for each in shapes))
+    for part in parts:
+        _copy(part, getattr(theirs, part), getattr(mine, part, None))
     return mine, theirs
 
 
-def _weights(variable, name, rng):
+def _weights(variable, kind, rng):
     """Return numbers for a weight: random ones, or those that change nothing."""
     shape = variable.shape
-    if name == RANDOM:
+    if kind == RANDOM:
         return 0.5 * random(rng, *shape)
     if "kernel" not in variable.name:
         return np.full(shape, variable.name == "gamma", "float32")
@@ -62,33 +92,38 @@ def _copy(name, theirs, mine):
             raise CheckError(f"`{name}` must be a list of {len(theirs)} layers here.")
         for i, pair in enumerate(zip(theirs, mine, strict=True)):
             _copy(f"{name}[{i}]", *pair)
-        return
-    weights = theirs.get_weights()
-    shapes = [w.shape for w in weights]
-    if not mine.weights and weights:  # `call` does not use it: the output will tell
-        return
-    if [tuple(w.shape) for w in mine.weights] != shapes:
-        raise CheckError(
-            f"The weights of `{name}` have the wrong shapes.",
-            {
-                "expected": ", ".join(map(str, shapes)),
-                "got": ", ".join(str(tuple(w.shape)) for w in mine.weights),
-            },
-        )
-    mine.set_weights(weights)
+    elif mine.weights or not theirs.weights:  # else `call` does not use it: the output will tell
+        expected, got = ([tuple(w.shape) for w in each.weights] for each in (theirs, mine))
+        if got != expected:
+            details = {"expected": ", ".join(map(str, expected)), "got": ", ".join(map(str, got))}
+            raise CheckError(f"The weights of `{name}` have the wrong shapes.", details)
+        mine.set_weights(theirs.get_weights())
 
 
-def check_dropout_of(layer, x):
+def check_option(mine, theirs, shape, option, **names):
+    """Raise a CheckError unless a layer returns, asked with `option`, what the package's does.
+
+    That is a pair; `names` says what each of the two must be.
+    """
+    x = keras.ops.convert_to_tensor(random(np.random.default_rng(0), *shape))
+    right = theirs(x, **{option: True})
+    got = as_pair(
+        mine(x, **{option: True}), f"With {option}=True, return the pair `({', '.join(names)})`."
+    )
+    for (name, what), a, b in zip(names.items(), map(to_numpy, got), right, strict=True):
+        if a.shape != b.shape or not np.allclose(a, b, atol=1e-5):
+            details = {"expected": f"an array {tuple(b.shape)}", "got": f"an array {a.shape}"}
+            raise CheckError(f"With {option}=True, `{name}` is wrong; return {what}.", details)
+
+
+def check_dropout_of(layer, shape):
     """Raise a CheckError unless a layer with dropout drops numbers in training alone."""
-    if not np.array_equal(to_numpy(layer(x)), to_numpy(layer(x))):
+    x = random(np.random.default_rng(0), *shape)
+    once, again, training = map(to_numpy, (layer(x), layer(x), layer(x, training=True)))
+    if not np.array_equal(once, again):
         raise CheckError(
             "Dropout at inference: two calls with the same input differ. Pass `training` on; do "
             "not set it to True."
         )
-    if np.array_equal(to_numpy(layer(x)), to_numpy(layer(x, training=True))):
+    if np.array_equal(once, training):
         raise CheckError("No dropout: in training, your layer gives what it gives at inference.")
-
-
-def apply(layer, *arguments):
-    """Return what a layer makes of its arguments as an array."""
-    return to_numpy(layer(*(keras.ops.convert_to_tensor(each) for each in arguments)))

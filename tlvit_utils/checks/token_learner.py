@@ -1,10 +1,9 @@
 """Checks for what notebook 03 builds, and for its exercises."""
 
-import keras
 import numpy as np
 
+from tlvit_utils._validation import POOLINGS
 from tlvit_utils.checks.comparison import (
-    CheckError,
     compare,
     exercise,
     random,
@@ -13,8 +12,8 @@ from tlvit_utils.checks.comparison import (
     softmax,
     to_numpy,
 )
-from tlvit_utils.checks.layers import IDENTITY, RANDOM, apply, layer_pairs
-from tlvit_utils.token_learner import TokenLearner
+from tlvit_utils.checks.layers import check_option, compare_layers
+from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner
 
 GRID = np.array([[1.0, 2.0], [3.0, 4.0]])[None, :, :, None]  # 2 × 2 cells of width 1
 MAPS = np.array([[[1.0, 0.0], [0.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]]])[None]  # of 2 tokens
@@ -32,10 +31,7 @@ def pool(grid, maps):
 
 @exercise(ours=pool)
 def check_pool(answer):
-    """Check `pool(grid, maps)` (notebook 03).
-
-    `(batch, height, width, dim)` and `(batch, tokens, height, width)` to `(batch, tokens, dim)`.
-    """
+    """Check `pool(grid, maps)`."""
 
     def draw(rng):
         batch, height, width, dim, tokens = sizes(rng, 5, high=9)
@@ -51,11 +47,9 @@ def check_pool(answer):
             "You divided by the number of tokens; divide by the number of cells.": (
                 total / maps.shape[1]
             ),
-            "You divided by the width; divide by the number of cells.": total / dim,
             "You divided by the sum of each map; here all are divided by the number of cells.": (
                 _pool(grid, maps / maps.sum(axis=(2, 3), keepdims=True))
             ),
-            "You divided twice by the number of cells.": total / cells**2,
             "Reshape for transpose: maps and cells no longer belong together.": (
                 maps.reshape(batch, cells, -1).swapaxes(1, 2)
                 @ grid.reshape(batch, cells, dim)
@@ -73,103 +67,65 @@ def check_pool(answer):
 
 @exercise(name="TokenLearner", ours=TokenLearner)
 def check_token_learner(answer):
-    """Check the layer `TokenLearner(num_tokens, pooling)` (notebook 03)."""
-    for pooling in ("sum", "mean", "weighted_mean"):
-        mine, theirs = layer_pairs(
-            answer,
-            TokenLearner,
-            ["norm", "convs"],
-            ((2, pooling), (1, 2, 2, 2)),
-            ((3, pooling), (2, 4, 5, 6)),
-        )
-
-        def wrong(x, weights, theirs=theirs, pooling=pooling):
-            return _wrong_tokens(theirs[weights], x, pooling)
-
-        def draw(rng):
-            return random(rng, sizes(rng, 1)[0], 4, 5, 6), RANDOM
-
-        compare(
-            lambda x, weights, mine=mine: apply(mine[weights], x),
-            lambda x, weights, theirs=theirs: apply(theirs[weights], x),
-            wrong,
-            draw,
-            small=(np.arange(8, dtype="float32").reshape(1, 2, 2, 2) ** 2, IDENTITY),
-        )
-    _check_maps(mine[RANDOM], theirs[RANDOM])
+    """Check the layer `TokenLearner(num_tokens, pooling)`."""
+    for pooling in POOLINGS:
+        small = (2, pooling), {"x": np.arange(8, dtype="float32").reshape(1, 2, 2, 2) ** 2}
+        large = (3, pooling), [(2, 4, 5, 6)]
+        pair = compare_layers(answer, TokenLearner, ["norm", "convs"], small, large, _wrong_tokens)
+    what = "the sigmoid's values, undivided, (batch, tokens, height, width)"
+    check_option(
+        *pair, (2, 4, 5, 6), "return_attention_maps", tokens="what comes without it", maps=what
+    )
     return "three ways of pooling, with the package's weights, and the maps"
 
 
-def _wrong_tokens(layer, x, pooling):
-    """Return the tokens of typical mistakes, each by its sentence."""
+def _wrong_tokens(layer, x):
+    """Return what the package's layer makes of `x` with a mistake, by its sentence."""
     batch, height, width, dim = x.shape
     size, count = height * width, layer.num_tokens
     cells = x.reshape(batch, size, dim)
-    grid = keras.ops.convert_to_tensor(x)
-    normed = layer.norm(grid)
+    normed = to_numpy(layer.norm(x))
 
     def maps_of(grid):  # (batch, size, tokens)
         for conv in layer.convs:
             grid = conv(grid)
         return to_numpy(grid).reshape(batch, size, count)
 
-    def tokens(maps, values=cells, pooling=pooling, axis=-1):
+    def tokens(maps, values=cells, pooling=layer.pooling, axis=-1):
         if pooling == "mean":
             maps = maps / size
         elif pooling == "weighted_mean":
-            maps = maps / (maps.sum(axis=axis, keepdims=True) + 1e-4)
+            maps = maps / (maps.sum(axis=axis, keepdims=True) + SUM_EPSILON)
         return maps @ values
 
     last = maps_of(normed)
     maps = last.swapaxes(1, 2)
-    wrong = {
+    return {
         "Reshape for transpose: (batch, cells, tokens) becomes (batch, tokens, cells) by a "
         "transpose; a reshape mixes the maps.": tokens(last.reshape(batch, count, size)),
-        "The maps weight the normalised grid; they must weight the raw one.": tokens(
-            maps, to_numpy(normed).reshape(batch, size, dim)
+        "The maps weight the normalised grid; they must weight the raw one.": (
+            tokens(maps, normed.reshape(batch, size, dim))
         ),
-        "The maps come from the raw grid; they must come from the normalised one.": tokens(
-            maps_of(grid).swapaxes(1, 2)
+        "The maps come from the raw grid; they must come from the normalised one.": (
+            tokens(maps_of(x).swapaxes(1, 2))
         ),
         "Wrong axis: the tokens share each cell; a map must be divided by its sum over the "
         "cells.": tokens(maps, axis=1),
         "You divided by the number of tokens.": maps @ cells / count,
         "Transposed axes: the order is (batch, tokens, dim).": tokens(maps).swapaxes(1, 2),
+        **{
+            f'This is pooling="{each}", but `pooling` is "{layer.pooling}".': (
+                tokens(maps, pooling=each)
+            )
+            for each in POOLINGS
+            if each != layer.pooling
+        },
     }
-    other = {
-        f'This is pooling="{each}", but `pooling` is "{pooling}".': tokens(maps, pooling=each)
-        for each in ("mean", "weighted_mean", "sum")
-        if each != pooling
-    }
-    return {**wrong, **other}
-
-
-def _check_maps(mine, theirs):
-    """Raise a CheckError unless a layer returns its maps, and takes a sequence too."""
-    x = random(np.random.default_rng(0), 2, 20, 6).reshape(2, 4, 5, 6)
-    got = mine(x, return_attention_maps=True)
-    if not isinstance(got, tuple) or len(got) != 2:
-        raise CheckError("With return_attention_maps=True, return the pair `(tokens, maps)`.")
-    expected = to_numpy(theirs(x, return_attention_maps=True)[1])
-    maps = to_numpy(got[1])
-    details = {"expected": f"an array {expected.shape}", "got": f"an array {maps.shape}"}
-    if maps.shape != expected.shape:
-        raise CheckError("The maps must have the shape (batch, tokens, height, width).", details)
-    if not np.allclose(maps, expected, atol=1e-5):
-        raise CheckError("The maps are not the sigmoid's values; return them undivided.", details)
-
-
-def _divided(maps):
-    """Return maps `(batch, height, width, tokens)` divided by their sums, tokens first."""
-    return (maps / maps.sum(axis=(1, 2), keepdims=True)).transpose(0, 3, 1, 2)
 
 
 @exercise
 def check_softmax_maps(answer):
-    """Check `softmax_maps(logits)` (notebook 03).
-
-    `(batch, height, width, tokens)` to `(batch, tokens, height, width)`.
-    """
+    """Check `softmax_maps(logits)`, `(batch, height, width, tokens)`."""
 
     def draw(rng):
         return (random(rng, *sizes(rng, 4)),)
@@ -178,13 +134,13 @@ def check_softmax_maps(answer):
         return softmax(logits, axis).transpose(0, 3, 1, 2)
 
     def wrong(logits):
-        maps = right(logits)
+        maps, sigmoids = right(logits), sigmoid(logits).transpose(0, 3, 1, 2)
         return {
             "The sigmoid came before the softmax: the softmax takes the logits as they are.": (
                 right(sigmoid(logits))
             ),
             "These are sigmoids divided by their sum; take the exponentials of the logits.": (
-                _divided(sigmoid(logits))
+                sigmoids / sigmoids.sum(axis=(2, 3), keepdims=True)
             ),
             "The maps are not divided by their sums.": np.exp(logits).transpose(0, 3, 1, 2),
             "Softmax over the wrong axis: you let the maps of a cell compete; the cells of a map "
@@ -201,8 +157,8 @@ def check_softmax_maps(answer):
             "You reshaped where a transpose is needed: your maps hold numbers of each other.": (
                 softmax(logits, (1, 2)).reshape(maps.shape)
             ),
-            "Transposed axes: the order is (batch, tokens, height, width).": maps.transpose(
-                0, 2, 3, 1
+            "Transposed axes: the order is (batch, tokens, height, width).": (
+                maps.transpose(0, 2, 3, 1)
             ),
             "Transposed axes: height and width are exchanged.": maps.swapaxes(2, 3),
         }
@@ -214,10 +170,9 @@ def check_softmax_maps(answer):
 
 @exercise
 def check_tokens_of_video(answer):
-    """Check `tokens_of_video(video, token_learner)` (notebook 03).
+    """Check `tokens_of_video(video, token_learner)`, `(batch, frames, height, width, dim)`.
 
-    `(batch, frames, height, width, dim)` to `(batch, frames * tokens, dim)`, with a function from
-    `(any, height, width, dim)` to `(any, tokens, dim)`.
+    `token_learner` is a function from `(any, height, width, dim)` to `(any, tokens, dim)`.
     """
 
     def draw(rng):

@@ -1,6 +1,6 @@
 """Checks for what notebook 07 builds, and for its exercises."""
 
-from functools import partial
+from functools import partial, wraps
 
 import keras
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from tlvit_utils.checks.comparison import (
     CheckError,
     compare,
+    compare_pairs,
     exercise,
     numbers,
     random,
@@ -17,7 +18,7 @@ from tlvit_utils.checks.comparison import (
     softmax,
     to_numpy,
 )
-from tlvit_utils.checks.layers import IDENTITY, RANDOM, apply, check_dropout_of, layer_pairs
+from tlvit_utils.checks.layers import check_dropout_of, check_option, compare_layers
 from tlvit_utils.token_fuser import TokenFuser
 from tlvit_utils.token_learner import TokenLearnerV11, softmax_pooling
 
@@ -25,11 +26,19 @@ RESHAPED = (
     "Reshape for transpose: it cuts the numbers into rows of another length, so a token's map is "
     "made of all tokens' logits in a few cells. Exchange the axes with a transpose."
 )
+COMPETE = "Softmax over the wrong axis: the tokens compete for each cell; the cells of a map must."
+MEAN = "You took the mean over the cells; the maps sum to 1 already, so take the sum."
+ORDER = "Transposed axes: the order is (batch, tokens, dim)."
 
 
 def _read(maps, grid):
     """Return the sum over cells of map times grid, `(batch, num_tokens, dim)`."""
     return np.einsum("bhws,bhwc->bsc", maps, grid)
+
+
+def _tensors(function):
+    """Return `function` with its arguments turned into tensors."""
+    return wraps(function)(lambda *arrays: function(*map(keras.ops.convert_to_tensor, arrays)))
 
 
 def _wrong_pooling(logits, values):
@@ -38,105 +47,73 @@ def _wrong_pooling(logits, values):
     size = grid[0] * grid[1]
     cells = values.reshape(batch, size, -1)
     flat = logits.reshape(batch, size, count).swapaxes(1, 2)  # (batch, tokens, cells)
+    tokens = softmax(flat, 2) @ cells
     return {
         RESHAPED: softmax(logits.reshape(batch, count, size), 2) @ cells,
-        "Softmax over the wrong axis: the tokens compete for each cell; the cells of a map must.": (
-            softmax(flat, 1) @ cells
-        ),
+        COMPETE: softmax(flat, 1) @ cells,
         "The softmax is missing: the logits themselves weight the cells.": flat @ cells,
         "That is v1's sigmoid: in v1.1 the cells of a map compete in a softmax.": (
             sigmoid(flat) @ cells
         ),
-        "You took the mean over the cells; the maps sum to 1 already, so take the sum.": (
-            softmax(flat, 2) @ cells / size
-        ),
-        "Transposed axes: the order is (batch, tokens, dim).": (
-            (softmax(flat, 2) @ cells).swapaxes(1, 2)
-        ),
+        MEAN: tokens / size,
+        ORDER: tokens.swapaxes(1, 2),
     }
 
 
 @exercise(ours=softmax_pooling)
 def check_softmax_pooling(answer):
-    """Check `softmax_pooling(logits, values)` (notebook 07).
-
-    `(batch, height, width, tokens)` and `(batch, height, width, dim)` to `(batch, tokens, dim)` and
-    maps `(batch, tokens, height, width)`.
-    """
+    """Check `softmax_pooling(logits, values)`, which returns tokens and maps."""
 
     def draw(rng):
         batch, height, width, dim, tokens = sizes(rng, 5, high=9)
         return random(rng, batch, height, width, tokens), random(rng, batch, height, width, dim)
 
-    def part(i, logits, values):
-        tensors = map(keras.ops.convert_to_tensor, (logits, values))
-        got = answer(*tensors)
-        if not isinstance(got, tuple | list) or len(got) != 2:
-            raise CheckError("Return two arrays, (tokens, maps).")
-        return got[i]
-
-    def right(i, logits, values):
-        return to_numpy(softmax_pooling(*map(keras.ops.convert_to_tensor, (logits, values)))[i])
+    def right(logits, values):
+        return [to_numpy(each) for each in _tensors(softmax_pooling)(logits, values)]
 
     def wrong_maps(logits, values):
-        maps = right(1, logits, values)
+        tokens, maps = right(logits, values)
         return {
-            "The order is (tokens, maps).": right(0, logits, values),
+            "The order is (tokens, maps).": tokens,
             "The maps have the shape (batch, tokens, height, width).": maps.transpose(0, 2, 3, 1),
         }
 
     logits = np.log([[[1.0, 4.0], [2.0, 3.0]], [[3.0, 2.0], [4.0, 1.0]]])[None].astype("float32")
     small = logits, np.arange(1, 5, dtype="float32").reshape(1, 2, 2, 1)
-    compare(partial(part, 0), partial(right, 0), _wrong_pooling, draw, small)
-    compare(partial(part, 1), partial(right, 1), wrong_maps, draw, small)
+    wrong = {"tokens": _wrong_pooling, "maps": wrong_maps}
+    compare_pairs(_tensors(answer), right, wrong, draw, small)
     return "tokens and maps of 3 random shapes"
 
 
 @exercise(name="TokenLearnerV11", ours=TokenLearnerV11)
 def check_token_learner_v11(answer):
-    """Check the layer `TokenLearnerV11(num_tokens, bottleneck_dim, dropout_rate)` (notebook 07)."""
-    small, large = ((2,), (1, 2, 2, 2)), ((3, 7), (2, 4, 5, 6))
-    mine, theirs = layer_pairs(answer, TokenLearnerV11, ["norm", "mlp"], small, large)
+    """Check the layer `TokenLearnerV11(num_tokens, bottleneck_dim, dropout_rate)`."""
 
-    def wrong(x, weights):
-        layer = theirs[weights]
-        normed = layer.norm(keras.ops.convert_to_tensor(x))
-        logits, raw = to_numpy(layer.mlp(normed)), to_numpy(layer.mlp(x))
-        normed = to_numpy(normed)
+    def wrong(layer, x):
+        normed, norm, mlp = layer.norm(x), layer.norm, layer.mlp
+        logits = to_numpy(mlp(normed))
         return {
             "The maps weight the normalised grid; they must weight the raw one.": (
                 _tokens(logits, normed)
             ),
-            "The maps come from the raw grid; they must come from the normalised one.": _tokens(
-                raw, x
+            "The maps come from the raw grid; they must come from the normalised one.": (
+                _tokens(mlp(x), x)
             ),
-            "The norm is applied twice.": _tokens(to_numpy(layer.mlp(layer.norm(normed))), x),
+            "The norm is applied twice.": _tokens(mlp(norm(normed)), x),
             **_wrong_pooling(logits, x),
         }
 
-    def draw(rng):
-        return random(rng, sizes(rng, 1)[0], 4, 5, 6), RANDOM
-
-    compare(
-        lambda x, weights: apply(mine[weights], x),
-        lambda x, weights: apply(theirs[weights], x),
-        wrong,
-        draw,
-        small=(np.arange(8, dtype="float32").reshape(1, 2, 2, 2) ** 2, IDENTITY),
-    )
-    x = random(np.random.default_rng(0), 2, 4, 5, 6)
-    got = mine[RANDOM](x, return_attention_maps=True)
-    if not isinstance(got, tuple) or len(got) != 2:
-        raise CheckError("With return_attention_maps=True, return the pair `(tokens, maps)`.")
-    maps = to_numpy(theirs[RANDOM](x, return_attention_maps=True)[1])
-    if maps.shape != got[1].shape or not np.allclose(to_numpy(got[1]), maps, atol=1e-5):
-        raise CheckError("With return_attention_maps=True, the second of the pair are the maps.")
-    check_dropout_of(answer(3, 64, 0.5), x)
+    small = (2,), {"x": np.arange(8, dtype="float32").reshape(1, 2, 2, 2) ** 2}
+    large = (3, 7), [(2, 4, 5, 6)]
+    pair = compare_layers(answer, TokenLearnerV11, ["norm", "mlp"], small, large, wrong)
+    what = {"tokens": "what comes without it", "maps": "what `softmax_pooling` gives"}
+    check_option(*pair, (2, 4, 5, 6), "return_attention_maps", **what)
+    check_dropout_of(answer(3, 64, 0.5), (2, 4, 5, 6))
     return "tokens with the package's weights, maps and dropout"
 
 
 def _tokens(logits, values):
-    return to_numpy(softmax_pooling(*map(keras.ops.convert_to_tensor, (logits, values)))[0])
+    return to_numpy(_tensors(softmax_pooling)(logits, values)[0])
 
 
 def _moved(grid, order):
@@ -151,11 +128,7 @@ def permutation_test(layer, grid, order):
 
 @exercise(ours=permutation_test)
 def check_permutation_test(answer):
-    """Check `permutation_test(layer, grid, order)` (notebook 07).
-
-    A function from `(batch, height, width, dim)` to `(batch, tokens, dim)`, a grid and the cells in
-    a new order, `(height * width,)`, to one number.
-    """
+    """Check `permutation_test(layer, grid, order)`, one number."""
 
     def draw(rng):
         batch, height, width, dim = sizes(rng, 4, low=3)
@@ -200,32 +173,18 @@ def check_permutation_test(answer):
 @exercise(name="TokenFuser", ours=TokenFuser)
 def check_token_fuser(answer):
     """Check the layer `TokenFuser(bottleneck_dim, use_normalization, dropout_rate)`."""
+    tokens = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")
+    inputs = {"tokens": tokens, "grid": np.arange(8.0).reshape(1, 2, 2, 2) ** 2}
     for use in (True, False):
         parts = ["token_mixing", "grid_norm", "mask_mlp"] + ["tokens_norm1", "tokens_norm2"] * use
-        small = (64, use), [(1, 2, 2), (1, 2, 2, 2)]
         large = (7, use), [(2, 3, 6), (2, 4, 5, 6)]
-        mine, theirs = layer_pairs(answer, TokenFuser, parts, small, large)
-
-        def wrong(tokens, grid, weights, theirs=theirs, use=use):
-            return _wrong_fused(theirs[weights], tokens, grid, use)
-
-        def draw(rng):
-            batch = sizes(rng, 1)[0]
-            return random(rng, batch, 3, 6), random(rng, batch, 4, 5, 6), RANDOM
-
-        two_tokens = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")
-        compare(
-            lambda tokens, grid, weights, mine=mine: apply(mine[weights], tokens, grid),
-            lambda tokens, grid, weights, theirs=theirs: apply(theirs[weights], tokens, grid),
-            wrong,
-            draw,
-            small=(two_tokens, np.arange(8.0).reshape(1, 2, 2, 2) ** 2, IDENTITY),
-        )
+        compare_layers(answer, TokenFuser, parts, ((64, use), inputs), large, _wrong_fused)
     return "with and without norms, with the package's weights"
 
 
-def _wrong_fused(layer, tokens, grid, use):
-    """Return the grids of typical mistakes, each by its sentence."""
+def _wrong_fused(layer, tokens, grid):
+    """Return what the package's layer makes of its inputs with a mistake, by its sentence."""
+    use = layer.use_normalization
 
     def mixed(tokens, first=use, mix=True, last=use):
         tokens = layer.tokens_norm1(tokens) if first else keras.ops.convert_to_tensor(tokens)
@@ -270,11 +229,7 @@ def _wrong_fused(layer, tokens, grid, use):
 
 @exercise
 def check_masked_pooling(answer):
-    """Check `masked_pooling(logits, grid, exists)` (notebook 07).
-
-    `(batch, height, width, tokens)`, `(batch, height, width, dim)` and `(batch, height, width)`,
-    True or False, to `(batch, tokens, dim)`.
-    """
+    """Check `masked_pooling(logits, grid, exists)`; `exists` is `(batch, height, width)`, bool."""
 
     def draw(rng):
         batch, height, width, dim, tokens = sizes(rng, 5, high=9)
@@ -292,22 +247,19 @@ def check_masked_pooling(answer):
             "A logit of 0 is no weight of 0, for exp(0) is 1: give cells that do not exist a large "
             "negative logit.": right(logits, grid, exists, out=0),
             "The weights of the real cells sum to less than 1: mask the logits, before the "
-            "softmax. Zeros in the maps or in the grid come too late.": _read(
-                maps * exists[..., None], grid
+            "softmax. Zeros in the maps or in the grid come too late.": (
+                _read(maps * exists[..., None], grid)
             ),
             "The mask is not used: cells that do not exist still have weight.": _read(maps, grid),
             "The mask is the wrong way round: True marks the cells that exist.": right(
                 logits, grid, ~exists
             ),
-            "Softmax over the wrong axis: the tokens compete for each cell; the cells of a map "
-            "must.": right(logits, grid, exists, axis=3),
+            COMPETE: right(logits, grid, exists, axis=3),
             "Softmax over the wrong axis: each row of a map sums to 1; the whole map must.": (
                 right(logits, grid, exists, axis=2)
             ),
-            "You took the mean over the cells; the maps sum to 1 already, so take the sum.": (
-                tokens / exists[0].size
-            ),
-            "Transposed axes: the order is (batch, tokens, dim).": tokens.swapaxes(1, 2),
+            MEAN: tokens / exists[0].size,
+            ORDER: tokens.swapaxes(1, 2),
         }
 
     logits = np.array([0.0, 1000.0, 1.0, 1000.0]).reshape(1, 2, 2, 1)
@@ -326,10 +278,9 @@ def check_masked_pooling(answer):
 
 @exercise
 def check_merge_pairs(answer):
-    """Check `merge_pairs(tokens, sizes, count)` (notebook 07).
+    """Check `merge_pairs(tokens, sizes, count)`, `(tokens - count, dim)`.
 
-    `(tokens, dim)` and `(tokens,)` to `(tokens - count, dim)`: first the tokens at even places that
-    were not merged, then those at odd places.
+    First come the tokens at even places that were not merged, then those at odd places.
     """
 
     def draw(rng):
@@ -341,33 +292,20 @@ def check_merge_pairs(answer):
         tokens[[0, 4]] = near * rng.uniform(0.5, 2, (2, 1))
         return tokens.astype("float32"), rng.integers(1, 6, len(tokens)).astype("float32"), count
 
-    def right(tokens, sizes, count, cosine=True, last=False, sign=1, keep=False):
-        even, odd = tokens[0::2], tokens[1::2]
+    def right(tokens, sizes, count, cosine=True, how="sum", sign=1, keep=False):
+        even, odd = tokens[0::2], tokens[1::2].copy()
         units = [x / np.linalg.norm(x, axis=1, keepdims=True) if cosine else x for x in (even, odd)]
         likeness = units[0] @ units[1].T
         merged = np.argsort(-sign * likeness.max(axis=1))[:count]
-        before, weights = odd * sizes[1::2, None], sizes[1::2].copy()
-        sums = before.copy()
+        old_odd, weights = odd.copy(), sizes[1::2].copy()
         for i in merged:
-            j = likeness[i].argmax()
-            if last:  # what `sums[partners] += …` does where a partner comes twice
-                sums[j], weights[j] = before[j], sizes[1::2][j]
-            sums[j] += even[i] * sizes[0::2][i]
-            weights[j] += sizes[0::2][i]
-        rest = even if keep else np.delete(even, merged, axis=0)
-        return np.concatenate([rest, sums / weights[:, None]])
-
-    def stale(tokens, sizes, count):
-        """Merge one token after the other, with the sizes from before the first merge."""
-        result = right(tokens, sizes, count)
-        even, odd = tokens[0::2], tokens[1::2].copy()
-        units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (even, odd)]
-        likeness = units[0] @ units[1].T
-        for i in np.argsort(-likeness.max(axis=1))[:count]:
-            j = likeness[i].argmax()
-            mine, partner = sizes[0::2][i], sizes[1::2][j]
-            odd[j] = (even[i] * mine + odd[j] * partner) / (mine + partner)
-        return np.concatenate([result[: len(even) - count], odd])
+            j, size = likeness[i].argmax(), sizes[0::2][i]
+            if how == "last":  # what `sums[partners] += …` does where a partner comes twice
+                odd[j], weights[j] = old_odd[j], sizes[1::2][j]
+            odd[j] = (odd[j] * weights[j] + even[i] * size) / (weights[j] + size)
+            if how != "stale":  # with the sizes from before the first merge
+                weights[j] += size
+        return np.concatenate([even if keep else np.delete(even, merged, axis=0), odd])
 
     def wrong(tokens, sizes, count):
         merge = partial(right, tokens, sizes, count)
@@ -377,11 +315,11 @@ def check_merge_pairs(answer):
             "The plain mean counts a token that stands for five cells as much as one that stands "
             "for one: weight each by its size.": right(tokens, np.ones_like(sizes), count),
             "Stale sizes: after a merge the partner stands for more cells than before. Add the "
-            "sizes up as well, and use the sum.": stale(tokens, sizes, count),
+            "sizes up as well, and use the sum.": merge(how="stale"),
             "You compared by the dot product, which prefers long tokens; divide each by its length "
             "first.": merge(cosine=False),
             "Of several tokens with the same partner only one was merged: `x[index] += y` counts a "
-            "repeated index once. Use `np.add.at`.": merge(last=True),
+            "repeated index once. Use `np.add.at`.": merge(how="last"),
             "You merged the pairs that are least alike.": merge(sign=-1),
             "The merged tokens are still there: drop those at even places that were merged.": (
                 merge(keep=True)

@@ -1,7 +1,5 @@
 """Checks for notebook 05: the training step that the learner builds, and the exercises."""
 
-from functools import partial
-
 import keras
 import numpy as np
 from keras import initializers, layers
@@ -28,7 +26,7 @@ def train_step(model, loss_function, optimizer, images, labels):
 
 @exercise(name="train_step", ours=train_step)
 def check_train_step(answer):
-    """Check `train_step(model, loss_function, optimizer, images, labels)` (notebook 05).
+    """Check `train_step(model, loss_function, optimizer, images, labels)`.
 
     On TensorFlow, whose way of taking gradients the notebook shows. It must leave the weights that
     Keras's own step leaves.
@@ -97,10 +95,7 @@ def _model_of_three_classes(training=True):
 
 @exercise
 def check_top_k_share(answer):
-    """Check `top_k_share(probabilities, labels, k)`, a number (notebook 05).
-
-    `(images, classes)` and `(images,)`.
-    """
+    """Check `top_k_share(probabilities, labels, k)`, a number."""
 
     def draw(rng):
         images, classes = int(rng.integers(200, 300)), int(rng.integers(8, 14))
@@ -120,19 +115,19 @@ def check_top_k_share(answer):
         along_images = np.argsort(probabilities, axis=0)[:, -k:]
         return {
             "These are the k lowest probabilities; argsort begins with the lowest.": (
-                place >= classes - k
-            ).mean(),
-            "Off by one: you looked at k + 1 classes.": (place <= k).mean(),
-            "Off by one: you looked at k - 1 classes.": (place < k - 1).mean(),
+                np.mean(place >= classes - k)
+            ),
+            "Off by one: you looked at k + 1 classes.": np.mean(place <= k),
+            "Off by one: you looked at k - 1 classes.": np.mean(place < k - 1),
             "You looked at the k-th class alone; those before it count, too.": (
-                place == k - 1
-            ).mean(),
-            "You looked at the most probable class alone, which is top-1.": (place == 0).mean(),
-            "You counted the images; divide by their number.": (place < k).sum(),
+                np.mean(place == k - 1)
+            ),
+            "You looked at the most probable class alone, which is top-1.": np.mean(place == 0),
+            "You counted the images; divide by their number.": np.sum(place < k),
             "You divided by k as well: one of an image's k classes can be the true one, not all of "
-            "them.": (place < k).mean() / k,
+            "them.": np.mean(place < k) / k,
             "Sorted over the wrong axis: the classes of an image compete, not the images.": (
-                (along_images == labels[:, None]).any(axis=1).mean()
+                np.mean((along_images == labels[:, None]).any(axis=1))
             ),
         }
 
@@ -143,60 +138,55 @@ def check_top_k_share(answer):
 
 @exercise
 def check_smoothed_crossentropy(answer):
-    """Check `smoothed_crossentropy(probabilities, labels, smoothing)`, a number (notebook 05).
-
-    `(images, classes)` and `(images,)`.
-    """
+    """Check `smoothed_crossentropy(probabilities, labels, smoothing)`, a number."""
 
     def draw(rng):
         images, classes = sizes(rng, 2, low=4, high=12)
         probabilities = softmax(random(rng, images, classes), axis=1)
         return probabilities, rng.integers(classes, size=images), rng.uniform(0.1, 0.4)
 
-    def mixed(labels, classes, of_true, of_all):
-        """Return the targets: so much for the true class, and so much for each class."""
-        return of_true * np.eye(classes)[labels] + of_all
-
-    def of_each(probabilities, targets):
+    def loss_of_each(probabilities, labels, of_true, of_all):
+        """Return the losses for targets of so much for the true class, and so much for each."""
+        targets = of_true * np.eye(probabilities.shape[1])[labels] + of_all
         return -(targets * np.log(probabilities)).sum(axis=1)
 
     def right(probabilities, labels, smoothing):
-        classes = probabilities.shape[1]
-        targets = mixed(labels, classes, 1 - smoothing, smoothing / classes)
-        return of_each(probabilities, targets).mean()
+        each = smoothing / probabilities.shape[1]
+        return loss_of_each(probabilities, labels, 1 - smoothing, each).mean()
 
     def wrong(probabilities, labels, smoothing):
         classes = probabilities.shape[1]
-        loss = right(probabilities, labels, smoothing)
+        loss, each, other = (
+            right(probabilities, labels, smoothing),
+            smoothing / classes,
+            1 - smoothing,
+        )
+        wide = smoothing / (classes - 1)
 
         def with_targets(of_true, of_all):
-            return of_each(probabilities, mixed(labels, classes, of_true, of_all)).mean()
+            return loss_of_each(probabilities, labels, of_true, of_all).mean()
 
-        each = smoothing / (classes - 1)
-        flattened = (1 - smoothing) * probabilities + smoothing / classes
         return {
             "Nothing is smoothed: this is the plain cross-entropy.": with_targets(1, 0),
             "You spread the smoothing over the wrong classes only; the true one gets its part, "
-            "too.": with_targets(1 - smoothing - each, each),
+            "too.": with_targets(other - wide, wide),
             "Your targets sum to less than 1: the true class gets 1 - smoothing, and its part of "
-            "the smoothing on top.": with_targets(
-                1 - smoothing - smoothing / classes, smoothing / classes
-            ),
+            "the smoothing on top.": with_targets(other - each, each),
             "Your targets sum to more than 1: what is spread must be taken from the true class.": (
-                with_targets(1, smoothing / classes)
+                with_targets(1, each)
             ),
-            "The two parts are exchanged: the true class gets 1 - smoothing.": with_targets(
-                smoothing, (1 - smoothing) / classes
+            "The two parts are exchanged: the true class gets 1 - smoothing.": (
+                with_targets(smoothing, other / classes)
             ),
-            "You smoothed the probabilities; smooth the targets.": of_each(
-                flattened, np.eye(classes)[labels]
-            ).mean(),
+            "You smoothed the probabilities; smooth the targets.": (
+                loss_of_each(other * probabilities + each, labels, 1, 0).mean()
+            ),
             "The sum over the images in place of the mean.": len(labels) * loss,
             "The mean over the classes in place of the sum: a cross-entropy adds them up.": (
                 loss / classes
             ),
-            "Give one number, the mean over the images.": of_each(
-                probabilities, mixed(labels, classes, 1 - smoothing, smoothing / classes)
+            "Give one number, the mean over the images.": (
+                loss_of_each(probabilities, labels, other, each)
             ),
             "The sign: a logarithm of a probability is negative, a loss is not.": -loss,
             "Another logarithm: take the natural one, np.log.": loss / np.log(2),
@@ -208,10 +198,9 @@ def check_smoothed_crossentropy(answer):
 
 @exercise
 def check_adamw_step(answer):
-    """Check `adamw_step(weights, gradient, m, v, step, learning_rate, weight_decay)` (notebook 05).
+    """Check `adamw_step(weights, gradient, m, v, step, learning_rate, weight_decay)`.
 
-    Four arrays of one shape, the step's number from 1 on and two numbers; returns the new weights,
-    m and v.
+    It returns the new weights, m and v; the first step has the number 1.
     """
 
     def draw(rng):
@@ -238,61 +227,49 @@ def check_adamw_step(answer):
     def wrong(weights, gradient, m, v, step, learning_rate, weight_decay):
         new_m, new_v = averages(gradient, m, v)
         mean, square = corrected(new_m, new_v, step)
+        root = np.sqrt(square) + 1e-7
         decayed = weights - learning_rate * weight_decay * weights
+        slow_m, fast_v = averages(gradient, m, v, 0.999, 0.9)
+        slow_mean, fast_square = slow_m / (1 - 0.999**step), fast_v / (1 - 0.9**step)
 
-        def move(direction, size, start=decayed):
-            return np.stack(
-                [start - learning_rate * direction / (np.sqrt(size) + 1e-7), new_m, new_v]
-            )
+        def move(mean, root, start=decayed, averages=(new_m, new_v)):
+            return np.stack([start - learning_rate * mean / root, *averages])
 
-        coupled = gradient + weight_decay * weights
-        shifted = partial(corrected, new_m, new_v)
-        exchanged = averages(gradient, m, v, 0.999, 0.9)
-        moved = right(weights, gradient, m, v, step, learning_rate, weight_decay)[0]
+        def with_corrections(mean, square):
+            return move(mean, np.sqrt(square) + 1e-7)
+
         return {
             "The decay went into the gradient: then it is averaged and divided like one. AdamW "
-            "takes it off the weights themselves, beside the step.": right(
-                weights, coupled, m, v, step, learning_rate, 0
+            "takes it off the weights themselves, beside the step.": (
+                right(weights, gradient + weight_decay * weights, m, v, step, learning_rate, 0)
             ),
-            "The weight decay is missing.": move(mean, square, weights),
-            "The weight decay must be multiplied by the learning rate.": move(
-                mean, square, weights - weight_decay * weights
+            "The weight decay is missing.": move(mean, root, weights),
+            "The weight decay must be multiplied by the learning rate.": (
+                move(mean, root, weights - weight_decay * weights)
             ),
             "The bias correction is missing: m and v began at 0, so divide them by "
-            "1 - 0.9**step and 1 - 0.999**step.": move(new_m, new_v),
-            "The bias correction of v is missing.": move(mean, new_v),
-            "The bias correction of m is missing.": move(new_m, square),
+            "1 - 0.9**step and 1 - 0.999**step.": with_corrections(new_m, new_v),
+            "The bias correction of v is missing.": with_corrections(mean, new_v),
+            "The bias correction of m is missing.": move(new_m, root),
             "Off by one in the bias correction: the first step has the number 1, so nothing is to "
-            "be subtracted from `step`.": move(*shifted(step - 1)),
+            "be subtracted from `step`.": with_corrections(*corrected(new_m, new_v, step - 1)),
             "Off by one in the bias correction: the first step has the number 1, so nothing is to "
-            "be added to `step`.": move(*shifted(step + 1)),
-            "1e-7 stands inside the root; add it to the root.": np.stack(
-                [decayed - learning_rate * mean / np.sqrt(square + 1e-7), new_m, new_v]
+            "be added to `step`.": with_corrections(*corrected(new_m, new_v, step + 1)),
+            "1e-7 stands inside the root; add it to the root.": move(mean, np.sqrt(square + 1e-7)),
+            "The 1e-7 in the divisor is missing.": move(mean, np.sqrt(square)),
+            "The root of v is missing.": move(mean, square + 1e-7),
+            "The step follows m, the average of the gradients, not this gradient alone.": (
+                move(gradient, root)
             ),
-            "The 1e-7 in the divisor is missing.": np.stack(
-                [decayed - learning_rate * mean / np.sqrt(square), new_m, new_v]
+            "The step used the old m and v; bring them up to date first.": (
+                with_corrections(*corrected(m, v, step))
             ),
-            "The root of v is missing.": np.stack(
-                [decayed - learning_rate * mean / (square + 1e-7), new_m, new_v]
-            ),
-            "The step follows m, the average of the gradients, not this gradient alone.": move(
-                gradient, square
-            ),
-            "The step used the old m and v; bring them up to date first.": move(
-                *corrected(m, v, step)
-            ),
-            "This goes uphill: subtract the step.": move(-mean, square),
-            "0.9 and 0.999 are exchanged: m forgets faster than v.": np.stack(
-                [
-                    decayed
-                    - learning_rate
-                    * (exchanged[0] / (1 - 0.999**step))
-                    / (np.sqrt(exchanged[1] / (1 - 0.9**step)) + 1e-7),
-                    *exchanged,
-                ]
+            "This goes uphill: subtract the step.": move(-mean, root),
+            "0.9 and 0.999 are exchanged: m forgets faster than v.": (
+                move(slow_mean, np.sqrt(fast_square) + 1e-7, averages=(slow_m, fast_v))
             ),
             "Return m and v as they are; the correction is for this step only, and the next one "
-            "makes its own.": np.stack([moved, mean, square]),
+            "makes its own.": move(mean, root, averages=(mean, square)),
         }
 
     weights, gradient, m, v = (np.array([x]) for x in (1.0, 0.5, 0.05, 0.00025))

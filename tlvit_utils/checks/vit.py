@@ -26,10 +26,7 @@ SMALL = ViTConfig.light(num_tokens=3).replace(
 
 @exercise(name="build_vit", ours=build_vit)
 def check_build_vit(answer):
-    """Check `build_vit(config)`, a Keras model (notebook 04), on a small network.
-
-    With the package's weights it must predict what the package's does.
-    """
+    """Check `build_vit(config)` on a small network, with the package's weights."""
     none = _model(answer, SMALL.replace(num_tokens=None))
     if any(isinstance(layer, TokenLearner) for layer in none.layers):
         raise CheckError("With num_tokens=None there must be no TokenLearner.")
@@ -44,10 +41,7 @@ def check_build_vit(answer):
 
 @exercise
 def check_tokens_read(answer):
-    """Check `tokens_read(num_layers, num_patches, num_tokens, after)` (notebook 04).
-
-    A list with the number of tokens that each block reads.
-    """
+    """Check `tokens_read(num_layers, num_patches, num_tokens, after)`, a list."""
 
     def draw(rng):
         num_layers = int(rng.integers(5, 10))
@@ -76,7 +70,7 @@ def check_tokens_read(answer):
 
 @exercise
 def check_block_macs(answer):
-    """Check `block_macs(num_tokens, dim, num_heads, key_dim, hidden)`, a number (notebook 04)."""
+    """Check `block_macs(num_tokens, dim, num_heads, key_dim, hidden)`, a number."""
 
     def draw(rng):
         return tuple(sizes(rng, 5, low=3, high=40))
@@ -87,19 +81,18 @@ def check_block_macs(answer):
         return attention + dense * num_tokens * dim * hidden
 
     def wrong(num_tokens, dim, num_heads, key_dim, hidden):
-        one_head = right(num_tokens, dim, 1, key_dim, hidden)
         macs = partial(right, num_tokens, dim, num_heads, key_dim, hidden)
         return {
             "Attention is missing, as in the published count.": macs(projections=0, products=0),
-            "The scores and the weighted sum are missing: they need no weights, but work.": macs(
-                products=0
+            "The scores and the weighted sum are missing: they need no weights, but work.": (
+                macs(products=0)
             ),
             "You counted one of two products between tokens: the scores, and the weighted sum of "
             "the values.": macs(products=1),
             "You counted three projections; the output matrix is the fourth.": macs(projections=3),
             "The MLP has two Dense layers.": macs(dense=1),
             "key_dim is the width of each head; all heads together are num_heads times as wide.": (
-                one_head
+                right(num_tokens, dim, 1, key_dim, hidden)
             ),
             "You counted multiplications and additions apart; a multiply-add is one of each.": (
                 2 * macs()
@@ -112,11 +105,7 @@ def check_block_macs(answer):
 
 @exercise
 def check_create_pyramid(answer):
-    """Check `create_pyramid(config, token_learners)`, a Keras model (notebook 04).
-
-    `token_learners` says after which block how many tokens remain. With one of them it must be the
-    network of `build_vit`; with two, each block must read the right number of tokens.
-    """
+    """Check `create_pyramid(config, token_learners)`: after which block how many tokens remain."""
     _compare_blocks(_model(answer, SMALL, {1: 9, 2: 4}), [16, 16, 9, 4])
     one = _model(answer, SMALL, {1: 3})
     _compare_blocks(one, [16, 16, 3, 3])
@@ -163,16 +152,14 @@ def _compare_blocks(model, expected):
     if read == expected:
         return
     details = {"expected": f"blocks that read {expected} tokens", "got": f"{read}"}
-    for shifted, where in (
-        ([*expected[1:], expected[-1]], "early"),
-        ([expected[0], *expected[:-1]], "late"),
-    ):
-        if read == shifted:
-            raise CheckError(
-                f"Off by one: your TokenLearner stands one block too {where}. The block whose "
-                "index is given still reads all tokens; the next one reads the few.",
-                details,
-            )
+    early, late = [*expected[1:], expected[-1]], [expected[0], *expected[:-1]]
+    if read in (early, late):
+        where = "early" if read == early else "late"
+        raise CheckError(
+            f"Off by one: your TokenLearner stands one block too {where}. The block whose index is "
+            "given still reads all tokens; the next one reads the few.",
+            details,
+        )
     raise CheckError("Your blocks read other numbers of tokens than they must.", details)
 
 
