@@ -32,50 +32,35 @@ def place(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def ax(place):
-    figure = network_diagram(place)
-    figure.draw_without_rendering()
-    return figure.axes[0]
-
-
 def frames(ax):
     """Return the extents of the thick frames."""
     boxes = [p for p in ax.patches if isinstance(p, FancyBboxPatch)]
     return [box.get_window_extent() for box in boxes if box.get_linewidth() >= 3]
 
 
-def is_within(inner, outer):
-    return all(outer.contains(*corner) for corner in inner.corners())
-
-
-def texts(ax):
-    """Return the extent of each text, by its words."""
-    return {t.get_text().replace("\n", " "): t.get_window_extent() for t in ax.texts}
-
-
 def test_there_is_a_place_for_each_notebook():
     assert set(PLACES) == set(FRAMED)
 
 
-@pytest.mark.parametrize("function", [network_diagram, caption, diagram.show])
-def test_an_unknown_place_is_refused(function):
+def test_an_unknown_place_is_refused():
     with pytest.raises(ValueError, match=r"^place is 'moon', but it must be one of start_here, "):
-        function("moon")
+        diagram.show("moon")
 
 
-def test_the_frames_hold_the_place_and_nothing_else(place, ax):
+def test_the_frames_hold_the_place_and_nothing_else(place):
+    figure = network_diagram(place)
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    extents = {text.get_text().replace("\n", " "): text.get_window_extent() for text in ax.texts}
     found = {
         words
-        for words, extent in texts(ax).items()
-        if words in NETWORK + LOOP and any(is_within(extent, frame) for frame in frames(ax))
+        for words, extent in extents.items()
+        if words in NETWORK + LOOP
+        and any(all(frame.contains(*corner) for corner in extent.corners()) for frame in frames(ax))
     }
     assert found == set(FRAMED[place])
-
-
-def test_the_fuser_is_drawn_where_it_is_the_place(place, ax):
-    drawn = "and here: TokenFuser, back to 64" in texts(ax)
-    assert drawn == (place == "token_learner_v11_and_fuser")
+    fuser = "and here: TokenFuser, back to 64" in extents
+    assert fuser == (place == "token_learner_v11_and_fuser")
 
 
 def test_show_displays_the_picture_with_its_caption(place, monkeypatch):
@@ -84,4 +69,4 @@ def test_show_displays_the_picture_with_its_caption(place, monkeypatch):
     diagram.show(place)
     ((figure, words),) = shown
     assert words == caption(place)
-    assert len(figures.to_png(figure)) < 60_000
+    assert len(figures.to_png(figure)) < 60_000  # every notebook carries one

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tlvit_utils._validation import POOLINGS
 from tlvit_utils.figures import moving
 
 FOREIGN = "<img src=x onerror='window.foreign = 1'>"
@@ -17,13 +18,13 @@ GRID = np.random.default_rng(0).random((3, 4, 3))
 MAPS = np.random.default_rng(1).random((2, 3, 4))
 
 
-def attention_weights(query, scale):
-    powers = np.exp(scale * KEYS @ query)
-    return powers / powers.sum()
-
-
 TOKENS = np.array([[1.0, -1.0, 0.5], [0.0, 1.0, 2.0]])
 IMAGE = np.random.default_rng(2).integers(0, 256, (16, 16, 3), dtype="uint8")
+
+
+def attention_weights(query):
+    powers = np.exp(KEYS @ query / np.sqrt(2))
+    return powers / powers.sum()
 
 
 def swap(normed):
@@ -117,7 +118,7 @@ def test_attention_starts_with_the_scaled_softmax(open_page):
     page = open_page(moving.attention(QUERIES, KEYS, VALUES))
     for asks, query in enumerate(QUERIES):
         page.locator("#asks input").nth(asks).check(force=True)
-        weights = attention_weights(query, 1 / np.sqrt(2))
+        weights = attention_weights(query)
         np.testing.assert_allclose(numbers(page, "td:nth-child(4)"), 100 * weights, atol=0.06)
         np.testing.assert_allclose(numbers(page, "td:nth-child(2)"), KEYS @ query, atol=0.006)
         output = ", ".join(f"{x:.2f}" for x in weights @ VALUES).replace("-", "−")
@@ -157,7 +158,7 @@ def test_arrow_keys_move_the_query(open_page):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Shift+ArrowLeft")
     assert knob.get_attribute("aria-valuetext") == "(1.00, 0.60)"
-    weights = attention_weights(np.array([1.0, 0.6]), 1 / np.sqrt(2))
+    weights = attention_weights(np.array([1.0, 0.6]))
     np.testing.assert_allclose(numbers(page, "td:nth-child(4)"), 100 * weights, atol=0.06)
 
 
@@ -177,7 +178,7 @@ def test_names_stay_text(open_page):
     assert page.locator("img").count() == 0
 
 
-@pytest.mark.parametrize("pooling", moving.POOLINGS)
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_the_token_is_built_cell_by_cell(open_page, pooling):
     page = open_page(moving.token_learner(GRID, MAPS, pooling))
     page.locator("#tokens input").nth(1).check(force=True)
@@ -298,7 +299,7 @@ def test_tokens_move_and_their_mean_stays(open_page):
         (lambda: moving.attention(QUERIES, KEYS, VALUES, ["a"]), "3 tokens, but 1 names"),
         (lambda: moving.token_learner(GRID, MAPS[0]), r"maps has shape \(3, 4\)"),
         (lambda: moving.token_learner(GRID, -MAPS), "maps must hold finite numbers from 0"),
-        (lambda: moving.token_learner(GRID, MAPS, "max"), "'max', but it must be one of mean"),
+        (lambda: moving.token_learner(GRID, MAPS, "max"), "'max', but it must be one of 'mean'"),
         (lambda: moving.block(TOKENS, lambda x: x[:1]), r"What attention returns has shape"),
         (lambda: moving.patches(IMAGE, (5,)), "Patches of 5 pixels do not cut 16 pixels"),
         (lambda: moving.patches(IMAGE[:8]), r"image has shape \(8, 16, 3\)"),

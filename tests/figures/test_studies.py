@@ -1,10 +1,7 @@
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tlvit_utils import ViTConfig
-from tlvit_utils.figures.studies import accuracy_against_cost, spread
+from tlvit_utils.figures.studies import accuracy_against_cost
 
 SCENES = ViTConfig.scenes()
 CONFIGS = {
@@ -50,16 +47,3 @@ def test_every_method_is_named_and_every_kind_has_its_mark(figure):
     boxes = [text.get_window_extent() for text in ax.texts]
     overlaps = [a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]]
     assert not any(overlaps)
-
-
-@given(st.lists(st.floats(0, 10), min_size=1, max_size=12))
-def test_spread_heights_keep_their_order_and_their_distance(heights):
-    result = spread(heights, 1.0)
-    order = np.argsort(heights, kind="stable")
-    assert (np.diff(result[order]) > 0.999).all()
-    assert np.mean(result) == pytest.approx(np.mean(heights))
-
-
-def test_heights_that_are_far_apart_stay():
-    np.testing.assert_array_equal(spread([5.0, 1.0, 3.0], 1.0), [5, 1, 3])
-    np.testing.assert_allclose(spread([1.0, 1.2, 9.0], 1.0), [0.6, 1.6, 9])

@@ -74,7 +74,7 @@ def test_an_unknown_name_is_refused():
 def test_answers_may_be_arrays_tensors_and_lists(convert, capsys):
     answer = named("pool", lambda grid, maps: convert(pool(grid, maps)))
     assert checks.check(answer) is answer
-    assert capsys.readouterr().out == "pool: right (grids and maps of 3 random shapes)\n"
+    assert capsys.readouterr().out == "pool: right\n"
 
 
 def compared_by(name, monkeypatch):
@@ -101,7 +101,7 @@ def test_each_mistake_is_told_from_the_others_and_from_the_right_answer(name, mo
         assert str(error.value) == sentence
     capsys.readouterr()
     checks.check(named(name, lambda *arguments: right(*arguments)))
-    assert ": right (" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{name}: right\n"
 
 
 def in_place(grid, maps):

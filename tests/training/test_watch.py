@@ -91,3 +91,8 @@ def test_the_picture_shows_what_it_is_given(epochs, shapes):
     assert [len(line.get_ydata()) for line in loss.lines] == [epochs, epochs]
     np.testing.assert_allclose(on_object.lines[0].get_ydata(), 30 * np.arange(epochs + 1))
     assert on_object.lines[1].get_ydata()[0] == 25
+    outline = figure.axes[0].collections[0].get_paths()[0]
+    rows, columns = np.nonzero(scenes.masks[0])
+    extent = outline.get_extents()
+    np.testing.assert_allclose(extent.min, [columns.min(), rows.min()], atol=0.51)
+    np.testing.assert_allclose(extent.max, [columns.max(), rows.max()], atol=0.51)

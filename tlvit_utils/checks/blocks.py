@@ -52,7 +52,6 @@ def check_attention(answer):
     queries = np.array([[1.0, 0.0], [1.0, 1.0]])
     small = queries, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 4.0]])
     compare(answer, attention, wrong, draw, small)
-    return "3 random shapes"
 
 
 @exercise(name="MLP", ours=MLP)
@@ -63,7 +62,6 @@ def check_mlp(answer):
         large = ((7, 5, 3), 0.0, activate_last), [(2, 4, 3)]
         compare_layers(answer, MLP, ["dense_layers"], small, large, _wrong_mlp)
     check_dropout_of(answer((64, 8), 0.5, False), (2, 3, 8))
-    return "both ends, with the package's weights, and dropout"
 
 
 def _wrong_mlp(layer, x):
@@ -104,7 +102,6 @@ def check_transformer_block(answer):
     what = {"x": "what comes without it", "scores": "the weights that `attention` returns"}
     check_option(*pair, (2, 5, 6), "return_attention_scores", **what)
     check_dropout_of(answer(2, 4, (8,), 0.5), (2, 3, 8))
-    return "both norms, both residuals, the scores and dropout"
 
 
 def _wrong_block(block, x):
@@ -184,7 +181,6 @@ def check_dropout(answer):
     x, noise = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[0.9, 0.1, 0.6, 0.4]])
     for training in (True, False):
         compare(answer, right, wrong, partial(draw, training=training), (x, 0.25, noise, training))
-    return "in training and at inference, 3 random shapes each"
 
 
 @exercise
@@ -236,4 +232,3 @@ def check_attention_with_heads(answer):
 
     queries = np.array([[[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0]]])  # width 4 for 2 heads
     compare(answer, right, wrong, draw, small=(queries, queries, 4 * queries, 2))
-    return "the softmax, the scale and the heads, 3 random shapes"

@@ -49,7 +49,7 @@ class CheckError(AssertionError):
 
 
 def exercise(check=None, *, name=None, ours=None):
-    """Register a check: a function of the answer that returns what it checked, in words.
+    """Register a check: a function of the answer that raises a CheckError where it is wrong.
 
     `name` is that of the function or class in the notebook (by default the check's without
     `check_`); `ours` is what the notebook goes on with as long as the answer is not done.
@@ -75,7 +75,7 @@ def check(answer):
             raise NotDoneError(f"{blanks} blank{'s' * (blanks > 1)} left")
         is_class = isinstance(answer, type)
         with _errors_of(answer):
-            checked = run(answer if is_class else update_wrapper(partial(_call, answer), answer))
+            run(answer if is_class else update_wrapper(partial(_call, answer), answer))
     except NotDoneError as left:
         words = f"{name}: not done yet" + f" ({left})" * bool(str(left))
         print(words if ours is None else f"{words}. The notebook goes on with the package's own.")
@@ -83,7 +83,7 @@ def check(answer):
     except CheckError as error:
         error.name = name
         raise error from error.__cause__
-    print(f"{name}: right ({checked})")
+    print(f"{name}: right")
     return answer
 
 

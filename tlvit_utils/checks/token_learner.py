@@ -62,7 +62,6 @@ def check_pool(answer):
         }
 
     compare(answer, pool, wrong, draw, small=(GRID, MAPS))
-    return "grids and maps of 3 random shapes"
 
 
 @exercise(name="TokenLearner", ours=TokenLearner)
@@ -76,7 +75,6 @@ def check_token_learner(answer):
     check_option(
         *pair, (2, 4, 5, 6), "return_attention_maps", tokens="what comes without it", maps=what
     )
-    return "three ways of pooling, with the package's weights, and the maps"
 
 
 def _wrong_tokens(layer, x):
@@ -165,7 +163,6 @@ def check_softmax_maps(answer):
 
     small = (np.log([[[[1.0, 1.0], [2.0, 1.0]], [[3.0, 1.0], [4.0, 1.0]]]]),)
     compare(answer, right, wrong, draw, small)
-    return "each map sums to 1, 3 random shapes"
 
 
 @exercise
@@ -210,4 +207,3 @@ def check_tokens_of_video(answer):
         }
 
     compare(answer, right, wrong, draw)
-    return "videos of 3 random shapes"

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from tlvit_utils import figures
 from tlvit_utils.figures.plots import DPI, FONT_SIZE, ink_on, token_colour
@@ -47,27 +47,24 @@ CAPTION = (
     "training their loss leads back to the weights. You are here: {}."
 )
 
-# the left and the right end of every part, in inches; the whole drawing is in inches
+# of each part: left and right end, name, shape; the whole drawing is in inches
 WIDTH, HEIGHT = 10, 2.6
 PARTS = {
-    "image": (0.24, 1.04),
-    "patches": (1.32, 2.2),
-    "grid": (2.48, 3.28),
-    "blocks": (3.56, 4.52),
-    "maps": (4.88, 5.4),
-    "tokens": (5.84, 6.36),
-    "few blocks": (6.66, 7.62),
-    "mean": (7.88, 8.76),
-    "classes": (9.16, 9.8),
+    "image": (0.24, 1.04, "image,\naugmented", "(B, 32, 32, 3)"),
+    "patches": (1.32, 2.2, "patches\nor convo-\nlutions", ""),
+    "grid": (2.48, 3.28, "64 tokens\n+ positions", "(B, N, C)"),
+    "blocks": (3.56, 4.52, "Transformer\nblocks on\n64 tokens", ""),
+    "maps": (4.88, 5.4, "8 maps", "(B, S, 8, 8)"),
+    "tokens": (5.84, 6.36, "8 tokens", "(B, S, C)"),
+    "few blocks": (6.66, 7.62, "Transformer\nblocks on\n8 tokens", ""),
+    "mean": (7.88, 8.76, "LayerNorm,\nmean", "(B, C)"),
+    "classes": (9.16, 9.8, "10 classes", "(B, 10)"),
 }
-NAMES = 2.0  # the height of the parts' names
-MIDDLE = 1.45  # of the arrows between the parts
-SHAPES = 0.77  # of the shapes below them
-BACK = 0.47  # of the way back that TokenFuser takes
-LOOP = 0.19  # of the way from the loss to the weights
-TEXT = FONT_SIZE - 1.5
+BOXES = {"patches": 0.8, "blocks": 1.1, "few blocks": 1.1, "mean": 0.5}  # their heights
+NAMES, MIDDLE, SHAPES = 2.0, 1.45, 0.77  # heights of names, of arrows, of shapes
+BACK, LOOP = 0.47, 0.19  # of TokenFuser's way back, and of the loss's way to the weights
+TEXT = {"fontsize": FONT_SIZE - 1.5, "ha": "center", "linespacing": 1.1}
 BLUE, HIGHLIGHT, FRAME = "#BFD7EA", "#FFF1C2", "#1A1A1A"
-PALE = 0.55  # of the strength of a colour, outside the frames
 
 
 def show(place: str) -> None:
@@ -81,35 +78,36 @@ def caption(place: str) -> str:
 
 
 def network_diagram(place: str) -> Figure:
-    """Draw the whole network; mark one of `PLACES` by a thick frame and draw the rest paler."""
+    """Draw the whole network, with a thick frame around one of `PLACES`."""
     frames, _ = _look_up(place)
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     ax.axis("off")
-    pens = {name: _Pen(ax, _is_framed(name, frames)) for name in (*PARTS, "loop")}
-    _draw_image(pens["image"])
-    _draw_box(pens["patches"], "patches", 0.8, "patches\nor convo-\nlutions")
-    _draw_grid(pens["grid"])
-    _draw_box(pens["blocks"], "blocks", 1.1, "Transformer\nblocks on\n64 tokens", stacked=True)
-    _draw_maps(pens["maps"])
-    _draw_tokens(pens["tokens"])
-    _draw_box(
-        pens["few blocks"], "few blocks", 0.62, "Transformer\nblocks on\n8 tokens", stacked=True
-    )
-    _draw_box(pens["mean"], "mean", 0.5, "LayerNorm,\nmean")
-    _draw_classes(pens["classes"])
-    for (left, (_, start)), (right, (end, _)) in pairwise(PARTS.items()):
-        pen = pens[left] if pens[right].strong else pens[right]
-        pen.arrow((start + 0.07, MIDDLE), (end - 0.05, MIDDLE))
-    _draw_loop(pens["loop"])
-    for words, (first, last) in zip(("you are here", "and here"), frames, strict=False):
-        if first == "loop":
-            _draw_loop_frame(ax, words)
-        elif first == "fuser":
-            _draw_fuser(_Pen(ax, True), words)
+    for part, (left, right, name, shape) in PARTS.items():
+        if part in BOXES:
+            _box(ax, left, MIDDLE - BOXES[part] / 2, right, MIDDLE + BOXES[part] / 2, BLUE)
+            ax.text(_centre(part), MIDDLE, name, va="center", **TEXT)
         else:
-            _draw_frame(ax, first, last, words)
+            ax.text(_centre(part), NAMES, name, va="baseline", **TEXT)
+        ax.text(_centre(part), SHAPES, shape, va="center", **TEXT)
+    ax.text(5.62, NAMES + 0.2, "TokenLearner", va="baseline", weight="bold", **TEXT)
+    ship = _ship()
+    _picture(ax, ship, PARTS["image"][0], MIDDLE - 0.4, 0.8, "black")
+    means = ship.reshape(8, 4, 8, 4, 3).mean(axis=(1, 3))  # each patch's
+    _picture(ax, means, PARTS["grid"][0], MIDDLE - 0.4, 0.8, "black")
+    _draw_maps_and_tokens(ax)
+    shares = np.array([0.1, 0.05, 0.12, 0.08, 0.05, 0.1, 0.05, 0.14, 1, 0.2])
+    ax.barh(MIDDLE + 0.37 - 0.08 * np.arange(10), 0.64 * shares, 0.055, 9.16, color="#555555")
+    for (_, start, *_), (end, *_) in pairwise(PARTS.values()):
+        _arrow(ax, (start + 0.07, MIDDLE), (end - 0.05, MIDDLE))
+    loss, weights = _centre("classes"), _centre("patches")
+    _arrow(ax, (loss, SHAPES - 0.13), (loss, LOOP), (weights, LOOP), (weights, MIDDLE - 0.45))
+    ground = HIGHLIGHT if ("loop", "loop") in frames else "white"
+    for words, x in (("loss", 8.9), ("optimiser: new weights", 6.1)):
+        ax.text(x, LOOP, words, va="center", backgroundcolor=ground, **TEXT)
+    for words, (first, last) in zip(("you are here", "and here"), frames, strict=False):
+        _mark(ax, first, last, words)
+    ax.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     return figure
 
 
@@ -119,61 +117,28 @@ def _look_up(place):
     return PLACES[place]
 
 
-def _is_framed(part, frames):
-    names = [*PARTS, "loop", "fuser"]
-    return any(names.index(a) <= names.index(part) <= names.index(b) for a, b in frames)
-
-
 def _centre(part):
-    return sum(PARTS[part]) / 2
+    return sum(PARTS[part][:2]) / 2
 
 
-class _Pen:
-    """Draws strongly within the frames and palely outside them; text stays dark enough to read."""
+def _box(ax, left, bottom, right, top, colour, line=1.2, edge="black", zorder=0.5):
+    style = {"boxstyle": "round,pad=0,rounding_size=0.07", "linewidth": line, "zorder": zorder}
+    corner, size = (left, bottom), (right - left, top - bottom)
+    ax.add_patch(FancyBboxPatch(corner, *size, facecolor=colour, edgecolor=edge, **style))
 
-    def __init__(self, ax, strong):
-        self.ax = ax
-        self.strong = strong
 
-    def colour(self, colour):
-        """Return the colour or, outside the frames, its mixture with white."""
-        colour = np.asarray(to_rgb(colour) if isinstance(colour, str) else colour)
-        return colour if self.strong else 1 - PALE * (1 - colour)
+def _picture(ax, pixels, left, bottom, side, edge, line=1.2):
+    """Draw square pixels `(rows, columns, 3)`, 0..1, with an edge."""
+    extent = (left, left + side, bottom, bottom + side)
+    ax.imshow(pixels, extent=extent, interpolation="nearest", aspect="auto", zorder=1)
+    ax.add_patch(Rectangle((left, bottom), side, side, fill=False, edgecolor=edge, linewidth=line))
 
-    def text(self, x, y, words, **options):
-        # the grey has a contrast of 6 with white
-        options = {"ha": "center", "va": "center", "fontsize": TEXT, "linespacing": 1.1} | options
-        options.setdefault("color", "black" if self.strong else "#616161")
-        self.ax.text(x, y, words, **options)
 
-    def name(self, part, words):
-        self.text(_centre(part), NAMES, words, va="baseline")
-
-    def box(self, left, bottom, width, height, face, edge="black", line=1.2, rounding=0.07):
-        colours = {"facecolor": self.colour(face), "edgecolor": self.colour(edge)}
-        style = f"round,pad=0,rounding_size={rounding}"
-        corner = left, bottom
-        self.ax.add_patch(
-            FancyBboxPatch(corner, width, height, boxstyle=style, linewidth=line, **colours)
-        )
-
-    def outline(self, left, bottom, side, colour, line, dash="-"):
-        options = {"edgecolor": self.colour(colour), "linewidth": line, "linestyle": dash}
-        self.ax.add_patch(Rectangle((left, bottom), side, side, fill=False, **options))
-
-    def arrow(self, *corners, line=1.3, dash="-"):
-        """Draw a line through the corners `(x, y)` with a head at its end."""
-        options = {"color": self.colour("black"), "linewidth": line, "linestyle": dash}
-        if len(corners) > 2:
-            self.ax.plot(*zip(*corners[:-1], strict=True), **options)
-        head = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0}
-        self.ax.add_patch(FancyArrowPatch(*corners[-2:], **head, **options))
-
-    def picture(self, pixels, left, bottom, side):
-        """Draw square pixels `(rows, columns, 3)`, 0..1."""
-        extent = (left, left + side, bottom, bottom + side)
-        options = {"interpolation": "nearest", "aspect": "auto", "zorder": 1}
-        self.ax.imshow(self.colour(pixels), extent=extent, **options)
+def _arrow(ax, *corners, line=1.3, dash="-"):
+    """Draw a line through the corners `(x, y)` with a head at its end."""
+    ax.plot(*zip(*corners[:-1], strict=True), color="black", linewidth=line, linestyle=dash)
+    head = {"arrowstyle": "-|>", "linewidth": line, "linestyle": dash, "color": "black"}
+    ax.annotate("", corners[-1], corners[-2], arrowprops=head | {"shrinkA": 0, "shrinkB": 0})
 
 
 def _ship():
@@ -193,122 +158,37 @@ def _ship():
     return np.clip(pixels, 0, 1)
 
 
-def _draw_image(pen):
-    left, bottom = PARTS["image"][0], MIDDLE - 0.4
-    pen.picture(_ship(), left, bottom, 0.8)
-    pen.outline(left, bottom, 0.8, "black", 1.2)
-    pen.outline(left - 0.09, bottom + 0.09, 0.8, "black", 1.2, (0, (3, 2)))  # a crop of it
-    pen.name("image", "image,\naugmented")
-    pen.text(_centre("image"), SHAPES, "(B, 32, 32, 3)")
-
-
-def _draw_grid(pen):
-    """Draw 8 × 8 squares, each of the mean colour of its patch."""
-    left, right = PARTS["grid"]
-    step = (right - left) / 8
-    means = _ship().reshape(8, 4, 8, 4, 3).mean(axis=(1, 3))
-    for row, column in np.ndindex(8, 8):
-        corner = left + column * step, MIDDLE + 0.4 - (row + 1) * step
-        pen.ax.add_patch(
-            Rectangle(corner, 0.8 * step, 0.8 * step, color=pen.colour(means[row, column]))
-        )
-    pen.name("grid", "64 tokens\n+ positions")
-    pen.text(_centre("grid"), SHAPES, "(B, N, C)")
-
-
-def _draw_box(pen, part, height, words, stacked=False):
-    left, right = PARTS[part]
-    for offset in (0.06, 0.03, 0) if stacked else (0,):
-        pen.box(left + offset, MIDDLE - height / 2 + offset, right - left, height, BLUE)
-    pen.text(_centre(part), MIDDLE, words)
-    if part == "mean":
-        pen.text(PARTS["mean"][1] + 0.1, SHAPES, "(B, C)")
-
-
-def _places_of_tokens(part):
-    """Yield token, left and bottom of its square, and the square's side: two columns of four."""
-    left, right = PARTS[part]
-    step = (right - left) / 2
-    for token in range(8):
-        row, column = divmod(token, 2)
-        yield token, left + column * step, MIDDLE + (1 - row) * step, 0.86 * step
-
-
-def _draw_maps(pen):
+def _draw_maps_and_tokens(ax):
+    """Draw maps that all lie on the ship, for nothing asks tokens to differ, and the tokens."""
     rows, columns = np.mgrid[:8, :8]
-    spreads = (6, 9, 5, 14, 7, 4, 20, 8)  # all lie on the ship: nothing asks the tokens to differ
-    for token, left, bottom, side in _places_of_tokens("maps"):
+    for token, spread in enumerate((6, 9, 5, 14, 7, 4, 20, 8)):
         row, column = 3.4 + 0.8 * np.cos(2 * token), 3.2 + 0.8 * np.sin(2 * token)
-        spread = spreads[token]
         heat = colormaps["viridis"](np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / spread))
-        pen.picture(heat[..., :3], left, bottom, side)
-        pen.outline(left, bottom, side, token_colour(token), 2)
-    pen.name("maps", "8 maps")
-    pen.text(_centre("maps"), SHAPES, "(B, S, 8, 8)")
+        right, up, colour = (
+            0.26 * (token % 2),
+            MIDDLE + 0.26 * (1 - token // 2),
+            token_colour(token),
+        )
+        _picture(ax, heat[..., :3], PARTS["maps"][0] + right, up, 0.22, colour, line=2)
+        left = PARTS["tokens"][0] + right
+        _box(ax, left, up, left + 0.22, up + 0.22, colour, line=0)
+        ax.text(left + 0.11, up + 0.1, token + 1, va="center", color=ink_on(colour), **TEXT)
 
 
-def _draw_tokens(pen):
-    for token, left, bottom, side in _places_of_tokens("tokens"):
-        pen.box(left, bottom, side, side, token_colour(token), line=0, rounding=0.03)
-        number = ink_on(token_colour(token)) if pen.strong else "black"
-        pen.text(left + side / 2, bottom + side / 2 - 0.01, token + 1, color=number)
-    pen.name("tokens", "8 tokens")
-    pen.text(_centre("tokens"), SHAPES, "(B, S, C)")
-    middle = (PARTS["maps"][0] + PARTS["tokens"][1]) / 2
-    pen.text(middle, NAMES + 0.2, "TokenLearner", va="baseline", weight="bold")
-
-
-def _draw_classes(pen):
-    left, right = PARTS["classes"]
-    for i, share in enumerate((0.1, 0.05, 0.12, 0.08, 0.05, 0.1, 0.05, 0.14, 1, 0.2)):
-        bottom = MIDDLE + 0.4 - 0.08 * (i + 1)
-        pen.box(left, bottom, share * (right - left), 0.055, "#555555", line=0, rounding=0)
-    pen.name("classes", "10 classes")
-    pen.text(_centre("classes"), SHAPES, "(B, 10)")
-
-
-def _draw_loop(pen):
-    """Draw the way from the classes' loss back to every part that has weights."""
-    start, end = _centre("classes"), _centre("patches")
-    pen.ax.plot([start, start, end], [SHAPES - 0.13, LOOP, LOOP], color=pen.colour("black"), lw=1.3)
-    for part in ("patches", "grid", "blocks", "maps", "few blocks", "mean"):
-        pen.arrow((_centre(part), LOOP), (_centre(part), LOOP + 0.22))
-    background = {"facecolor": HIGHLIGHT if pen.strong else "white", "edgecolor": "none", "pad": 2}
-    pen.text((start + _centre("mean")) / 2, LOOP, "loss", bbox=background)
-    between = (_centre("maps") + _centre("few blocks")) / 2
-    pen.text(between, LOOP, "optimiser: new weights", bbox=background)
-
-
-def _draw_fuser(pen, words):
-    start, end = _centre("few blocks"), PARTS["grid"][0] + 0.12
-    corners = (start, MIDDLE - 0.33), (start, BACK), (end, BACK), (end, SHAPES - 0.1)
-    pen.arrow(*corners, line=2.2, dash="--")
-    _tab(pen.ax, 4.2, BACK, f"{words}: TokenFuser, back to 64")
-
-
-def _draw_frame(ax, first, last, words):
+def _mark(ax, first, last, words):
     """Draw a thick frame around the parts from `first` to `last`, with the words on it."""
-    left, right, bottom, top = PARTS[first][0] - 0.14, PARTS[last][1] + 0.15, 0.63, 2.37
-    tab = (left + right) / 2, top + 0.1
-    if first == last == "maps":  # the name above belongs to the tokens, too
-        top, tab = 2.13, (tab[0], bottom - 0.1)
-    ax.add_patch(_frame(left, bottom, right, top))
-    _tab(ax, *tab, words)
-
-
-def _draw_loop_frame(ax, words):
-    ax.add_patch(_frame(0.1, 0.03, WIDTH - 0.1, 0.36))
-    _tab(ax, 0.85, LOOP, words)
-
-
-def _frame(left, bottom, right, top):
-    style = {"boxstyle": "round,pad=0,rounding_size=0.08", "linewidth": 3, "zorder": 0.5}
-    style |= {"facecolor": HIGHLIGHT, "edgecolor": FRAME}
-    return FancyBboxPatch((left, bottom), right - left, top - bottom, **style)
-
-
-def _tab(ax, x, y, words):
-    box = {"boxstyle": "round,pad=0.25", "facecolor": FRAME, "edgecolor": "none"}
-    ax.text(
-        x, y, words, color="white", weight="bold", fontsize=TEXT, ha="center", va="center", bbox=box
-    )
+    left, bottom, right, top = 0.1, 0.03, WIDTH - 0.1, 0.36  # the loop
+    tab = 0.85, LOOP
+    if first == "fuser":
+        start, end = _centre("few blocks"), PARTS["grid"][0] + 0.12
+        corners = (start, MIDDLE - 0.6), (start, BACK), (end, BACK), (end, SHAPES - 0.1)
+        _arrow(ax, *corners, line=2.2, dash="--")
+        tab, words = (4.2, BACK), f"{words}: TokenFuser, back to 64"
+    else:
+        if first != "loop":
+            bottom, top = 0.63, 2.13 if first == last == "maps" else 2.37
+            left, right = PARTS[first][0] - 0.14, PARTS[last][1] + 0.15
+            tab = (left + right) / 2, top + 0.1 if top > 2.2 else bottom - 0.1
+        _box(ax, left, bottom, right, top, HIGHLIGHT, line=3, edge=FRAME, zorder=0.4)
+    dark = {"boxstyle": "round,pad=0.25", "facecolor": FRAME, "edgecolor": "none"}
+    ax.text(*tab, words, color="white", weight="bold", va="center", bbox=dark, **TEXT)

@@ -13,12 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 GAP = 4  # pixels between tiles
 
 
-@cache
-def colour_table() -> np.ndarray:
-    """Return the 256 colours of viridis, dark purple to yellow, `(256, 3)`, float32, 0..255."""
-    return 255 * colormaps["viridis"](np.arange(256))[:, :3].astype("float32")
-
-
 def render(
     image,
     attention_map,
@@ -27,51 +21,19 @@ def render(
     limits: tuple[float, float] | None = None,
     size: int = 256,
 ) -> np.ndarray:
-    """Draw a map as heat over the picture that the network saw: `(size, size, 3)`, uint8.
+    """Draw a map `(rows, columns)` as heat over what the network saw, `(size, size, 3)`, uint8.
 
-    Each cell of the map `(rows, columns)` is a square. The picture turns grey as the heat comes, so
-    that its own colours are not taken for the map's. `opacity` is the weight of the map, from 0
-    (the picture alone) to 1; `limits` are the values that count as the lowest and the highest, by
-    default the map's own.
+    The picture turns grey as the heat comes, so that its own colours are not taken for the map's.
+    `opacity` is the weight of the map, from 0 (the picture alone) to 1; `limits` are the values
+    that count as the lowest and the highest, by default the map's own.
     """
     low, high = limits or (np.min(attention_map), np.max(attention_map))
     level = (np.asarray(attention_map, "float32") - low) / max(high - low, 1e-12)
     picture = as_uint8(image).astype("float32")
     grey = picture.mean(axis=-1, keepdims=True)
     picture = (1 - opacity) * ((1 - opacity) * picture + opacity * grey)
-    heat = opacity * colour_table()[np.rint(255 * np.clip(level, 0, 1)).astype(int)]
+    heat = 255 * opacity * colormaps["viridis"](np.clip(level, 0, 1))[..., :3]
     return np.rint(enlarge(picture, size) + enlarge(heat, size)).astype("uint8")
-
-
-def _boundary(inside, width: int) -> np.ndarray:
-    """Return the pixels at which `inside` changes, thickened by `width`."""
-    edge = np.zeros_like(inside)
-    edge[:, 1:] |= inside[:, 1:] != inside[:, :-1]
-    edge[1:] |= inside[1:] != inside[:-1]
-    return _thicken(edge, width)
-
-
-def _thicken(pixels, width: int) -> np.ndarray:
-    """Return the pixels and those that are at most `width` away in a row and in a column."""
-    for _ in range(width):
-        wide = pixels.copy()
-        wide[:, 1:] |= pixels[:, :-1]
-        wide[:, :-1] |= pixels[:, 1:]
-        pixels = wide.copy()
-        pixels[1:] |= wide[:-1]
-        pixels[:-1] |= wide[1:]
-    return pixels
-
-
-def draw_outline(picture, mask) -> np.ndarray:
-    """Return a picture with the outline of a mask `(height, width)` in black and white dashes."""
-    picture = picture.copy()
-    small = len(picture) < 128
-    edge = _boundary(enlarge(np.asarray(mask, bool), len(picture)), 0 if small else 1)
-    rows, columns = np.nonzero(edge)
-    white = (rows + columns) // (4 if small else 6) % 2
-    picture[rows, columns] = 255 * white[:, None]
-    return picture
 
 
 def tile(pictures, titles, columns: int = 4) -> np.ndarray:

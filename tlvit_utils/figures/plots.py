@@ -283,17 +283,17 @@ def curves_figure(
     panels = (("loss", "loss", 1), ("accuracy", "accuracy, %", 100))
     for ax, (quantity, label, factor) in zip(axes.flat, panels, strict=True):
         for i, (name, history) in enumerate(histories.items()):
-            for key, dash, split in ((quantity, "--", "train"), (f"val_{quantity}", "-", "valid.")):
-                values = factor * np.array(history.get(key, []))
+            for key, split in ((quantity, "train"), (f"val_{quantity}", "valid.")):
+                values, training = factor * np.array(history.get(key, [])), split == "train"
                 at = np.arange(1, len(values) + 1)
-                if dash == "--" and "at" in history:  # within the epochs
+                if training and "at" in history:  # within the epochs
                     at = history["at"][: len(values)]
                 ax.plot(
                     at,
                     values,
-                    dash,
+                    "--" if training else "-",
                     marker="osD^v"[i % 5],
-                    markerfacecolor="white" if dash == "--" else token_colour(i),
+                    markerfacecolor="white" if training else token_colour(i),
                     color=token_colour(i),
                     label=f"{name}, {split}",
                 )

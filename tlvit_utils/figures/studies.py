@@ -1,5 +1,7 @@
 """Pictures of whole studies: many networks, each trained from several seeds (notebook 08)."""
 
+from operator import itemgetter
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -33,17 +35,13 @@ def accuracy_against_cost(rows: list[dict], title: str | None = None) -> Figure:
         points.append((cost, float(np.mean(accuracies)), method, colour))
         if kind == "no reduction":
             plain.append((cost, np.mean(accuracies)))
-    ax.plot(*zip(*sorted(plain), strict=True) if plain else ((), ()), ":", color="grey", zorder=0)
+    if plain:
+        ax.plot(*zip(*sorted(plain), strict=True), ":", color="grey", zorder=0)
     ax.set_xlabel("million multiply-adds per image", fontsize=FONT_SIZE)
     ax.set_ylabel("accuracy in %", fontsize=FONT_SIZE)
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        fontsize=FONT_SIZE - 1,
-        loc="outside lower center",
-        ncols=len(handles),
-    )
+    place = {"loc": "outside lower center", "ncols": len(handles), "fontsize": FONT_SIZE - 1}
+    figure.legend(handles.values(), handles.keys(), **place)
     ax.margins(0.08, 0.1)
     _name_points(ax, points)
     return figure
@@ -58,16 +56,16 @@ def _kind(config):
 def _name_points(ax, points):
     """Write each point's name beside it, towards the middle, no two names over each other."""
     left, right = ax.get_xlim()
-    bottom, top = ax.get_ylim()
-    line = (top - bottom) / 18  # the height of a name
     for on_left in (True, False):
-        side = [p for p in points if (p[0] < (left + right) / 2) == on_left]
+        side = sorted(
+            (p for p in points if (p[0] < (left + right) / 2) == on_left), key=itemgetter(1)
+        )
         if not side:
             continue
-        # Names stand in a column beside the outermost point of their side.
+        # names stand in a column beside the outermost point of their side
         edge = max(p[0] for p in side) if on_left else min(p[0] for p in side)
         x = edge + (right - left) * (0.04 if on_left else -0.04)
-        heights = spread([p[1] for p in side], line)
+        heights = np.linspace(*ax.get_ylim(), len(side) + 2)[1:-1]
         for (cost, accuracy, name, colour), height in zip(side, heights, strict=True):
             ax.annotate(
                 name,
@@ -79,18 +77,3 @@ def _name_points(ax, points):
                 va="center",
                 arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.4, "shrinkB": 5},
             )
-
-
-def spread(heights, line: float) -> np.ndarray:
-    """Return heights in the same order that lie at least `line` apart, close to those given."""
-    order = np.argsort(heights, kind="stable")
-    # What remains must not fall. Where it does, the stretch takes its mean.
-    blocks = []
-    for value in np.asarray(heights, dtype=float)[order] - line * np.arange(len(order)):
-        blocks.append([value])
-        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    values = np.concatenate([[np.mean(block)] * len(block) for block in blocks])
-    result = np.empty(len(order))
-    result[order] = values + line * np.arange(len(order))
-    return result

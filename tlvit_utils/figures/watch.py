@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tlvit_utils.figures.overlay import draw_outline, render
+from tlvit_utils.figures.overlay import render
 from tlvit_utils.figures.plots import FONT_SIZE, new_figure, token_colour
 
 SIDE = 192  # of a picture with its map, in pixels
@@ -60,7 +60,10 @@ def watch_figure(
             ax.set_yticks([])
     on_object.legend(fontsize=FONT_SIZE - 2)
     for ax, picture, each, mask, text in zip(axes[1], pictures, maps, masks, titles, strict=True):
-        ax.imshow(draw_outline(render(picture, each, size=SIDE), mask))
+        end = len(mask) - 0.5
+        ax.imshow(render(picture, each, size=SIDE), extent=(-0.5, end, end, -0.5))
+        for colour, width in (("white", 3), ("black", 1.2)):
+            ax.contour(mask, [0.5], colors=colour, linewidths=width)
         ax.set_title(text, fontsize=FONT_SIZE)
         ax.axis("off")
     return figure

@@ -1,7 +1,8 @@
 """Moving drawings of the mechanisms, each a page of plain JavaScript that knows a few numbers.
 
 The last expression of a notebook's cell shows one; it needs no kernel afterwards. Beside it stand a
-still picture and words. `moving.html`, `moving.css` and `moving.js` are what the drawings share.
+still picture and words. Arrays that do not fit are a ValueError. `moving.html`, `moving.css` and
+`moving.js` are what the drawings share.
 """
 
 from itertools import product
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tlvit_utils._validation import check_pooling
 from tlvit_utils.figures.overlay import as_uint8
 from tlvit_utils.figures.page import HtmlPage
 from tlvit_utils.figures.plots import (
@@ -20,7 +22,6 @@ from tlvit_utils.figures.plots import (
 )
 
 FOLDER = Path(__file__).parent
-POOLINGS = ("mean", "sum", "weighted_mean")
 
 
 class Drawing(HtmlPage):
@@ -33,24 +34,16 @@ class Drawing(HtmlPage):
 
 
 def attention(queries, keys, values, names=None) -> HtmlPage:
-    """Draw queries, keys and values as arrows in the plane; the reader drags them.
+    """Draw queries, keys and values, each `(tokens, 2)`, as arrows in the plane to drag.
 
-    One token asks at a time. The scale of the scores starts at 1/√2, as the vectors have width 2.
-
-    Args:
-        queries: `(tokens, 2)`, 2 to 6 tokens.
-        keys: the same shape.
-        values: the same shape.
-        names: one text per token; "token 1", … by default.
-
-    Raises:
-        ValueError: other shapes, or numbers that are not finite.
+    There are 2 to 6 tokens, of which one asks at a time; `names` has a text for each. The scale of
+    the scores starts at 1/√2, as the vectors have width 2.
     """
     queries = _numbers("queries", queries, "(tokens, 2)", (range(2, 7), [2]))
     count = [len(queries)]
     keys = _numbers("keys", keys, "(tokens, 2)", (count, [2]))
     values = _numbers("values", values, "(tokens, 2)", (count, [2]))
-    names = [str(name) for name in names or _token_names(queries)]
+    names = [str(name) for name in names or _labels("token ", queries)]
     if len(names) != len(queries):
         raise ValueError(f"There are {len(queries)} tokens, but {len(names)} names; give one each.")
     scores = keys @ queries[0] / np.sqrt(2)
@@ -78,63 +71,45 @@ def token_learner(grid, maps, pooling="mean") -> HtmlPage:
     Args:
         grid: `(rows, columns, 3)`, 0..1, shown as colours; 2 to 6 rows and columns.
         maps: `(tokens, rows, columns)`, not negative, 1 to 8 tokens.
-        pooling: how the drawing pools at first: "mean", "sum" or "weighted_mean", as
-            `TokenLearner` does.
-
-    Raises:
-        ValueError: other shapes, numbers outside these ranges, or an unknown pooling.
+        pooling: how the drawing pools at first, as `TokenLearner` does.
     """
     few = range(2, 7)
     grid = _numbers("grid", grid, "(rows, columns, 3)", (few, few, [3]), 0, 1)
     rows, columns, _ = grid.shape
     sizes = (range(1, 9), [rows], [columns])
     maps = _numbers("maps", maps, f"(tokens, {rows}, {columns})", sizes, 0)
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling is {pooling!r}, but it must be one of {', '.join(POOLINGS)}.")
+    check_pooling(pooling)
     weighted = maps[0, :, :, None] * grid
     total = weighted.sum((0, 1))
     divisor = {"mean": rows * columns, "sum": 1, "weighted_mean": maps[0].sum() + 1e-4}[pooling]
     token = total / divisor
     figure, axes = new_figure(10, 3, 1, 4)
-    brightest = max(maps[0].max(), 1e-12)
+    brightest, pooled = max(maps[0].max(), 1e-12), pooling.replace("_", " ")
     panels = {
         "grid": grid,
         "map of token 1": np.repeat(maps[0, :, :, None] / brightest, 3, 2),
         "map × grid": weighted / brightest,
-        f"token 1 ({pooling.replace('_', ' ')})": token.clip(0, 1)[None, None],
+        f"token 1 ({pooled})": token.clip(0, 1)[None, None],
     }
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=True):
         ax.imshow(panel)
         ax.set(xticks=[], yticks=[], title=title)
     words = (
         f"TokenLearner from the inside: a map of {rows} × {columns} weights, times a grid of "
-        f"{rows} × {columns} colours, is added up cell by cell to {_text(total)}; the "
-        f"{pooling.replace('_', ' ')}, token 1, is {_text(token)}."
+        f"{rows} × {columns} colours, is added up cell by cell to {_text(total)}; the {pooled}, "
+        f"token 1, is {_text(token)}."
     )
-    cells = rows * columns
-    data = {
-        "rows": rows,
-        "columns": columns,
-        "grid": grid.reshape(cells, 3),
-        "maps": maps.reshape(-1, cells),
-        "pooling": pooling,
-    }
+    cells = {"grid": grid.reshape(-1, 3), "maps": maps.reshape(-1, rows * columns)}
+    data = {"rows": rows, "columns": columns, "pooling": pooling, **cells}
     return _page("token_learner", "TokenLearner from the inside", data, figure, words)
 
 
 def block(tokens, attention=None, mlp=None) -> HtmlPage:
     """Draw a pre-norm Transformer block: its residual path, and what attention and MLP add to it.
 
-    Switches give either part the weights 0, or take the skip connections away.
-
-    Args:
-        tokens: `(tokens, dim)`, 1 to 6 tokens of width 2 to 8.
-        attention: a function from normalised tokens `(tokens, dim)` to what is added to them, the
-            same shape; a small fixed one by default.
-        mlp: the same for the MLP.
-
-    Raises:
-        ValueError: other shapes, of what the functions return too, or numbers that are not finite.
+    Switches give either part the weights 0, or take the skip connections away. `tokens` are 1 to 6
+    of width 2 to 8, `(tokens, dim)`. `attention` and `mlp` are functions from normalised tokens to
+    what is added to them, the same shape; by default small fixed ones.
     """
     tokens = _numbers("tokens", tokens, "(tokens, dim)", (range(1, 7), range(2, 9)))
     sizes = [[size] for size in tokens.shape]
@@ -185,9 +160,6 @@ def patches(image, patch_sizes=(4, 8, 16)) -> HtmlPage:
     Args:
         image: `(size, size, 3)`, uint8 or float 0..1, at most 64 pixels a side.
         patch_sizes: sizes to choose from; each divides the image's and gives 4 to 256 patches.
-
-    Raises:
-        ValueError: another shape, or sizes that do not fit.
     """
     image = as_uint8(np.asarray(image))
     size = len(image)
@@ -211,21 +183,13 @@ def patches(image, patch_sizes=(4, 8, 16)) -> HtmlPage:
 
 
 def same_mean(tokens) -> HtmlPage:
-    """Draw tokens in the plane and their mean, which stays when the reader moves the tokens.
-
-    Args:
-        tokens: `(tokens, 2)`, 2 to 8 tokens.
-
-    Raises:
-        ValueError: another shape, or numbers that are not finite.
-    """
+    """Draw 2 to 8 tokens `(tokens, 2)` in the plane, and their mean, which stays when they move."""
     tokens = _numbers("tokens", tokens, "(tokens, 2)", (range(2, 9), [2]))
     mean = tokens.mean(0)
     turned = mean + (tokens - mean) @ [[0, 1], [-1, 0]]
     figure, axes = new_figure(8, 4, 1, 2)
     for ax, each, title in zip(axes.flat, (tokens, turned), ("tokens", "turned"), strict=True):
-        labels = [str(i + 1) for i in range(len(each))]
-        _arrows(ax, [*each, mean], [*labels, "mean"], f"{title}: mean {_text(mean)}")
+        _arrows(ax, [*each, mean], [*_labels("", each), "mean"], f"{title}: mean {_text(mean)}")
     words = (
         f"{len(tokens)} tokens in the plane and their mean {_text(mean)}, which is the same when "
         "the tokens turn around it."
@@ -257,10 +221,6 @@ def _plain(value):
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return value.round(6).tolist() if isinstance(value, np.ndarray) else value
-
-
-def _token_names(vectors) -> list[str]:
-    return [f"token {i + 1}" for i in range(len(vectors))]
 
 
 def _labels(letter, vectors) -> list[str]:

@@ -32,17 +32,13 @@ function tile(root) {
   });
   const frame = svg("rect", { class: "frame", rx: 5, width: 40, height: 40 });
   root.append(frame);
-  /** Show colours (null: not yet there), words in the cells, and a frame around a cell and its neighbours. */
-  return (colours, cell = -1, reach = 0, words = () => "") => {
+  /** Show colours (null: not yet there), words in the cells, and a frame around a cell. */
+  return (colours, cell = -1, words = () => "") => {
     all.forEach(({ square, text }, i) => {
       square.style.fill = colours(i) ?? "";
       text.textContent = colours(i) ? words(i) : "";
     });
-    const [row, column] = [Math.floor(cell / columns), cell % columns];
-    const [top, left] = [Math.max(row - reach, 0), Math.max(column - reach, 0)];
-    fill(frame, { visibility: cell < 0 ? "hidden" : "visible", x: 40 * left, y: 40 * top,
-      width: 40 * (Math.min(column + reach, columns - 1) - left + 1),
-      height: 40 * (Math.min(row + reach, rows - 1) - top + 1) });
+    fill(frame, { visibility: cell < 0 ? "hidden" : "visible", x: 40 * (cell % columns), y: 40 * Math.floor(cell / columns) });
   };
 }
 const tiles = Object.fromEntries(["grid", "normed", "map", "product"].map((name) => [name, tile($(`#${name}`))]));
@@ -58,8 +54,8 @@ function draw() {
   const map = maps[token], high = Math.max(...map, 1e-12), done = step - BEFORE; // cells added so far
   const cell = done > 0 && done < cells.length ? done - 1 : -1;
   tiles.grid((i) => rgb(grid[i]), cell);
-  tiles.normed((i) => (step < 1 ? null : rgb(norm(grid[i]).map((value) => .5 + .3 * value))), cell, 1);
-  tiles.map((i) => (step < 2 ? null : rgb([0, 0, 0].fill(map[i] / high))), cell, 0, (i) => number(map[i]).replace(/^0/, ""));
+  tiles.normed((i) => (step < 1 ? null : rgb(norm(grid[i]).map((value) => .5 + .3 * value))), cell);
+  tiles.map((i) => (step < 2 ? null : rgb([0, 0, 0].fill(map[i] / high))), cell, (i) => number(map[i]).replace(/^0/, ""));
   for (const i of cells) { // black letters on light cells
     $(`#map text:nth-of-type(${i + 1})`).style.fill = map[i] / high > .46 ? "#000" : "#fff";
   }
@@ -84,10 +80,9 @@ function draw() {
     : `${number(map[cell])} × ${vector(grid[cell])} = ${vector(grid[cell].map((value) => map[cell] * value))}`;
   say([
     `The grid has ${rows} × ${columns} cells.`,
-    "LayerNorm gives each cell’s numbers mean 0 and standard deviation 1. The convolutions see its hue, not how bright "
-      + "it is.",
-    `Four convolutions, each of which reads 3 × 3 cells, and a sigmoid give the map of token ${token + 1}: dark is a `
-      + "small weight, light a large one.",
+    "LayerNorm gives each cell’s numbers mean 0 and standard deviation 1. A TokenLearner computes its maps from them.",
+    `The map of token ${token + 1}: dark is a small weight, light a large one. These maps are given; a TokenLearner computes `
+      + "its maps by four convolutions and a sigmoid.",
     "The map weights the raw grid, which has not been normalised. Now the cells are added one by one.",
   ][step] ?? (step === last ? `All cells are added. Token ${token + 1}, the ${POOLINGS[pooling]}, is ${vector(result)}.`
     : `Cell ${done} of ${cells.length} (${place(cell)}) is added with the weight ${number(map[cell])}.`));
