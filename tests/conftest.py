@@ -101,7 +101,6 @@ def pages(committed, notebooks):
     return texts
 
 
-OWN_FOLDERS = ("CONFIG", "DATA", "RUNTIME")  # of this JupyterLab, not of the machine
 LAB_SETTINGS = {  # all cells in the page, and no questions
     "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -132,16 +131,13 @@ def serve_lab(tmp_path_factory):
                 "ServerApp.root_dir": notebooks,
                 "IdentityProvider.token": "loopback",
             }
-            folders = {"SETTINGS_DIR": "settings", "WORKSPACES_DIR": "workspaces"}
-            environment = {
-                **os.environ,
-                "TLVIT_PROFILE": "smoke",
-                **{f"JUPYTERLAB_{name}": str(folder / path) for name, path in folders.items()},
-                **{
-                    f"JUPYTER_{name}_DIR": str(folder / name)
-                    for name in ("CONFIG", "DATA", "RUNTIME")
-                },
+            own = {f"JUPYTER_{name}_DIR": name for name in ("CONFIG", "DATA", "RUNTIME")}
+            own |= {
+                "JUPYTERLAB_SETTINGS_DIR": "settings",
+                "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             }
+            environment = {**os.environ, "TLVIT_PROFILE": "smoke"}
+            environment |= {name: str(folder / path) for name, path in own.items()}
             command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
             command += [f"--{name}={value}" for name, value in options.items()]
             log = servers.enter_context(open(folder / "log", "w"))

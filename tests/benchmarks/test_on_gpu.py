@@ -79,18 +79,3 @@ def test_the_command_writes_each_seed_once(printed, folder):
         maps = np.load(folder / f"{name}_seed_{seed}.maps.npz")["maps"]
         assert maps.shape == (3, 24, 2, 4, 4)
         assert (folder / f"{name}_seed_{seed}.npz").exists()
-
-
-def test_what_needs_a_token_learner_is_refused_without_one(tmp_path):
-    """A process of its own, for the module wants JAX."""
-    script = f"""
-import sys
-sys.path.insert(0, "benchmarks")
-import on_gpu
-sys.argv = ["on_gpu.py", "--variant", "v1.1", "--out", {str(tmp_path)!r}]
-try:
-    on_gpu.main()
-except SystemExit as ended:
-    print(ended.code)
-"""
-    assert run_on_jax(script, tmp_path)[-1] == "2"

@@ -157,36 +157,18 @@ def test_bars_carry_their_numbers():
 
 
 def test_curves_of_two_runs():
-    history = {
-        "loss": [2.0, 1.5],
-        "val_loss": [1.9, 1.6],
-        "accuracy": [0.3, 0.4],
-        "val_accuracy": [0.35, 0.45],
-    }
-    figure = figures.curves_figure({"with": history, "without": {"loss": [2.0]}}, "a title")
-    loss, accuracy = figure.axes
-    assert [ax.get_ylabel() for ax in figure.axes] == ["loss", "accuracy, %"]
-    by_name = {line.get_label(): line for line in accuracy.lines}
-    assert list(by_name) == ["with, train", "with, valid.", "without, train", "without, valid."]
-    np.testing.assert_allclose(by_name["with, valid."].get_ydata(), [35, 45])
-    np.testing.assert_array_equal(by_name["with, valid."].get_xdata(), [1, 2])
-    dash, marker = (
-        [getattr(line, f"get_{what}")() for line in loss.lines] for what in ("linestyle", "marker")
-    )
-    assert len(set(zip(dash, marker, strict=True))) == 4  # each is known without its colour
-    (legend,) = figure.legends  # below both, where it covers no curve
-    assert [text.get_text() for text in legend.texts] == list(by_name)
-
-
-def test_curves_of_a_run_that_goes_on_keep_their_axis():
-    history = {"at": [0.5, 1.0, 1.5], "loss": [3.0, 2.0, 1.0], "val_loss": [1.5]}
-    loss, _ = figures.curves_figure({"live": history}, epochs=4).axes
-    train, validation = loss.lines
-    np.testing.assert_array_equal(train.get_xdata(), history["at"])
-    np.testing.assert_array_equal(validation.get_xdata(), [1])
-    assert loss.get_xlim() == (0, pytest.approx(4, abs=0.1))
-    assert train.get_linestyle() != validation.get_linestyle()
-    assert train.get_markerfacecolor() != validation.get_markerfacecolor()
+    with_val = {"accuracy": [0.3, 0.4], "val_accuracy": [0.35, 0.45]}
+    goes_on = {"at": [0.5, 1.0, 1.5], "accuracy": [0.1, 0.2, 0.3], "val_accuracy": [0.2]}
+    _, accuracy = figures.curves_figure({"one": with_val, "two": goes_on}, epochs=4).axes
+    assert accuracy.get_ylabel() == "accuracy, %"
+    assert accuracy.get_xlim() == (0, pytest.approx(4, abs=0.1))
+    lines = {line.get_label(): line for line in accuracy.lines}
+    assert list(lines) == ["one, train", "one, valid.", "two, train", "two, valid."]
+    np.testing.assert_allclose(lines["one, valid."].get_xydata(), [[1, 35], [2, 45]])
+    np.testing.assert_array_equal(lines["two, train"].get_xdata(), goes_on["at"])
+    np.testing.assert_array_equal(lines["two, valid."].get_xdata(), [1])
+    looks = {(line.get_linestyle(), line.get_marker()) for line in accuracy.lines}
+    assert len(looks) == 4  # each is known without its colour
 
 
 def test_the_walk_shows_accuracy_with_its_error_and_cost_in_order():

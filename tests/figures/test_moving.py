@@ -68,6 +68,10 @@ def numbers(page, selector):
     return [float(text.replace("−", "-").rstrip(" %")) for text in texts if text]
 
 
+def said(vector):
+    return "(" + ", ".join(f"{x:.2f}" for x in vector).replace("-", "−") + ")"
+
+
 def drag(page, label, x, y):
     """Drag the tip with this label by a number of pixels."""
     box = page.get_by_label(label, exact=True).bounding_box()
@@ -114,60 +118,53 @@ def test_a_page_is_transparent_in_a_frame_and_as_high_as_it_needs(new_page):
     assert height == frame.evaluate("document.documentElement.scrollHeight")
 
 
-def test_attention_starts_with_the_scaled_softmax(open_page):
-    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
+@pytest.fixture
+def attention(open_page):
+    """The page of attention, open in a browser that has a mouse and a finger."""
+    return open_page(moving.attention(QUERIES, KEYS, VALUES), has_touch=True)
+
+
+def weights_in(page):
+    return numbers(page, "td:nth-child(4)")
+
+
+def test_attention_starts_with_the_scaled_softmax(attention):
     for asks, query in enumerate(QUERIES):
-        page.locator("#asks input").nth(asks).check(force=True)
+        attention.locator("#asks input").nth(asks).check(force=True)
         weights = attention_weights(query)
-        np.testing.assert_allclose(numbers(page, "td:nth-child(4)"), 100 * weights, atol=0.06)
-        np.testing.assert_allclose(numbers(page, "td:nth-child(2)"), KEYS @ query, atol=0.006)
-        output = ", ".join(f"{x:.2f}" for x in weights @ VALUES).replace("-", "−")
-        page.get_by_text(f"The output is ({output})").wait_for()
+        assert weights_in(attention) == pytest.approx(100 * weights, abs=0.06)
+        assert numbers(attention, "td:nth-child(2)") == pytest.approx(KEYS @ query, abs=0.006)
+        attention.get_by_text(f"The output is {said(weights @ VALUES)}").wait_for()
 
 
-def test_dragging_the_query_changes_weights_that_sum_to_1(open_page):
-    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
-    before = numbers(page, "td:nth-child(4)")
-    drag(page, "query", -150, 60)
-    after = numbers(page, "td:nth-child(4)")
-    assert after[0] < before[0] - 20
-    assert sum(after) == pytest.approx(100, abs=0.2)
-    page.get_by_text("Reset").click()
-    assert numbers(page, "td:nth-child(4)") == before
+def test_dragging_the_query_and_the_scale_change_weights_that_sum_to_1(attention):
+    before = weights_in(attention)
+    drag(attention, "query", -150, 60)
+    assert weights_in(attention)[0] < before[0] - 20
+    assert sum(weights_in(attention)) == pytest.approx(100, abs=0.2)
+    attention.get_by_text("Reset").click()
+    assert weights_in(attention) == before
+    attention.get_by_label("Scale").fill("0")
+    assert weights_in(attention) == pytest.approx([33.3] * 3)
+    attention.get_by_label("Scale").fill("4")
+    assert max(weights_in(attention)) > 99
 
 
-def test_a_finger_drags_the_query(open_page):
-    page = open_page(moving.attention(QUERIES, KEYS, VALUES), has_touch=True)
-    knob = page.get_by_label("query", exact=True)
-    box = knob.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    session = page.context.new_cdp_session(page)
-    for kind, points in (
-        ("touchStart", [{"x": x, "y": y}]),
-        ("touchMove", [{"x": x - 50, "y": y}]),
-        ("touchEnd", []),
-    ):
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    assert float(knob.get_attribute("aria-valuenow")) < 1.2
-
-
-def test_arrow_keys_move_the_query(open_page):
-    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
-    knob = page.get_by_label("query", exact=True)
+def test_arrow_keys_and_a_finger_move_the_query(attention):
+    knob = attention.get_by_label("query", exact=True)
     knob.focus()
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("Shift+ArrowLeft")
+    attention.keyboard.press("ArrowUp")
+    attention.keyboard.press("Shift+ArrowLeft")
     assert knob.get_attribute("aria-valuetext") == "(1.00, 0.60)"
     weights = attention_weights(np.array([1.0, 0.6]))
-    np.testing.assert_allclose(numbers(page, "td:nth-child(4)"), 100 * weights, atol=0.06)
-
-
-def test_the_scale_sharpens_and_flattens(open_page):
-    page = open_page(moving.attention(QUERIES, KEYS, VALUES))
-    page.get_by_label("Scale").fill("0")
-    assert numbers(page, "td:nth-child(4)") == pytest.approx([33.3] * 3)
-    page.get_by_label("Scale").fill("4")
-    assert max(numbers(page, "td:nth-child(4)")) > 99
+    assert weights_in(attention) == pytest.approx(100 * weights, abs=0.06)
+    box = knob.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    session = attention.context.new_cdp_session(attention)
+    steps = {"touchStart": [{"x": x, "y": y}], "touchMove": [{"x": x - 50, "y": y}], "touchEnd": []}
+    for kind, points in steps.items():
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert float(knob.get_attribute("aria-valuenow")) < 0.8
 
 
 def test_names_stay_text(open_page):
@@ -210,10 +207,6 @@ def test_play_runs_to_the_end_and_stops(open_page):
     assert int(page.get_by_label("Step", exact=True).input_value()) < 7
     page.get_by_role("button", name="Play").wait_for()
     assert page.get_by_label("Step", exact=True).input_value() == "7"
-
-
-def said(vector):
-    return "(" + ", ".join(f"{x:.2f}" for x in vector).replace("-", "−") + ")"
 
 
 def test_a_block_adds_what_its_parts_say(open_page):
@@ -275,15 +268,18 @@ def test_patches_fly_to_a_sequence_in_reading_order_and_back(open_page):
 def test_tokens_move_and_their_mean_stays(open_page):
     page = open_page(moving.same_mean(VALUES))
     mean = said(VALUES.mean(0))
-    places = [page.locator("td:nth-child(3)").all_inner_texts()]
+
+    def places():
+        return page.locator("td:nth-child(3)").all_inner_texts()
+
+    before, seen = places(), {places()[0]}
     drag(page, "token 1", -40, 30)
     for name in ("Turn", "Spread out", "Make all equal"):
-        places.append(page.locator("td:nth-child(3)").all_inner_texts())
+        assert places()[-1] == before[-1] == mean
+        seen.add(places()[0])
         page.get_by_role("button", name=name).click()
-    places.append(page.locator("td:nth-child(3)").all_inner_texts())
-    assert [each[-1] for each in places] == [mean] * 5
-    assert len({each[0] for each in places}) == 5
-    assert set(places[-1]) == {mean}
+    assert set(places()) == {mean}  # all equal
+    assert len(seen) == 4
     page.get_by_text("gives the same answer").wait_for()
     page.get_by_label("keep the mean").uncheck()
     drag(page, "token 2", 30, 0)

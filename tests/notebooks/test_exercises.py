@@ -52,7 +52,7 @@ WRONG_ANSWERS = {
         ("axis=-1", "axis=0", "each row must sum to 1"),
         ("weights.sum(axis=-1, keepdims=True)", "weights.sum()", "each row must have its own"),
         (" / np.sqrt(keys.shape[-1])", "", "not divided by the root"),
-        ("np.sqrt(keys.shape[-1])", "keys.shape[-1]", "by its square root"),
+        ("np.sqrt(keys.shape[-1])", "keys.shape[-1]", "its square root"),
         ("np.sqrt(keys.shape[-1])", "np.sqrt(len(keys))", "number of tokens"),
         ("weights @ values", "weights", "multiply them with the values"),
     ],
@@ -95,11 +95,7 @@ WRONG_ANSWERS = {
         (" / (height * width)", "", "took the sum"),
         ("/ (height * width)", "/ maps.shape[1]", "number of tokens"),
         ("/ (height * width)", "/ maps.sum(axis=(2, 3))[..., None]", "sum of each map"),
-        (
-            "maps.reshape(batch, -1, height * width)",
-            "maps.reshape(batch, height * width, -1).swapaxes(1, 2)",
-            "Reshape for transpose",
-        ),
+        ("-1, height * width)", "height * width, -1).swapaxes(1, 2)", "Reshape for transpose"),
     ],
     "TokenLearner": [
         (
@@ -108,7 +104,7 @@ WRONG_ANSWERS = {
             "Reshape for transpose",
         ),
         ("maps = self.norm(grid)", "maps = grid", "maps come from the raw grid"),
-        ("maps = self.norm(grid)", "maps = grid = self.norm(grid)", "weight the normalised grid"),
+        ("maps = self.norm(grid)", "maps = grid = self.norm(grid)", "weight the raw grid"),
         ("maps / (height * width)", "maps", 'is pooling="sum"'),
         ("maps / (height * width)", "maps / self.num_tokens", "number of tokens"),
         ("ops.sum(maps, axis=-1", "ops.sum(maps, axis=1", "Wrong axis"),
@@ -136,11 +132,7 @@ WRONG_ANSWERS = {
         ("i == config", "i + 1 == config", "one block too early"),
         ("i == config", "i - 1 == config", "one block too late"),
         ("            config.activate_last,\n", "", "activate_last=True, but"),
-        (
-            '    x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)\n',
-            "",
-            "before the mean",
-        ),
+        ("LayerNormalization(epsilon=1e-6", "Rescaling(1", "before the mean"),
         ("epsilon=1e-6, ", "", "epsilon=0.001, but"),
         ("layers.GlobalAveragePooling1D", "layers.Flatten", "side by side"),
         ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "This is the maximum"),
@@ -165,11 +157,7 @@ WRONG_ANSWERS = {
         ("if i in token_learners", "if i == 2", "other numbers of tokens"),
         ("(config.dropout_rate)(x)", "(config.dropout_rate)(x, training=True)", "at inference"),
         ("    x = layers.LayerNormalization(epsilon=1e-6)(x)\n", "", "before the mean is missing"),
-        (
-            "config.pooling)(x)",
-            "config.pooling)(x, return_attention_maps=True)",
-            "Unpack them",
-        ),
+        ("pooling)(x)", "pooling)(x, return_attention_maps=True)", "Unpack them"),
     ],
     "train_step": [
         (", training=True", "", "call it with"),
@@ -266,8 +254,8 @@ WRONG_ANSWERS = {
         ("return tokens, ops.reshape", "return ops.reshape(maps, (-1,)), ops.reshape", "shape"),
     ],
     "TokenLearnerV11": [
-        ("self.mlp(self.norm(grid)", "self.mlp(grid", "must come from the normalised one"),
-        ("softmax_pooling(logits, grid)", "softmax_pooling(logits, self.norm(grid))", "raw one"),
+        ("self.mlp(self.norm(grid)", "self.mlp(grid", "come from the raw grid"),
+        ("(logits, grid)", "(logits, self.norm(grid))", "weight the raw grid"),
         ("(tokens, maps) if", "tokens if", "return the pair"),
         ("(tokens, maps) if", "(tokens, tokens) if", "`maps` is wrong"),
         ("training=training)", "training=True)", "Dropout at inference"),

@@ -1,17 +1,12 @@
 """The site as a reader gets it: every page is there, links lead somewhere, nothing is fetched."""
 
-import subprocess
-import sys
-import threading
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from bootstrap_cell import bootstrap_source
 from build_site import badges, build, with_address, with_site_links
 from run_notebooks import read_notebook
 
@@ -90,12 +85,11 @@ def test_every_page_fits_a_phone_and_nothing_fails(pages, new_page):
     ("name", "scheme"),
     [("index", "light"), ("TEACHING", "dark"), ("notebooks/03_token_learner", "light")],
 )
-def test_axe_finds_nothing_serious(site, new_page, name, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not here")
+def test_axe_finds_nothing_serious(site, new_page, axe, name, scheme):
     page = new_page(color_scheme=scheme)
     page.set_default_timeout(120_000)
     page.goto((site / f"{name}.html").as_uri())
-    violations = axe.Axe().run(page, options={"preload": False}).response["violations"]
+    violations = axe.run(page, options={"preload": False}).response["violations"]
     assert not [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
 
 
@@ -113,46 +107,8 @@ def test_without_a_repository_no_page_names_one():
     assert REPOSITORY in with_site_links(link, REPOSITORY)
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def served(tmp_path, committed):
-    """The address of a server of this machine that has the project as the made-up repository."""
-    work = tmp_path / "work"
-    bare = tmp_path / "www" / f"{REPOSITORY}.git"
-    git = partial(subprocess.run, check=True, capture_output=True)
-    git(["git", "init", "-q", str(work)])
-    git(["git", f"--work-tree={committed}", f"--git-dir={work}/.git", "add", "-A", "."])
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.invalid"]
-    git(["git", f"--git-dir={work}/.git", *identity, "commit", "-qm", "all"])
-    git(["git", "clone", "-q", "--bare", str(work), str(bare)])
-    git(["git", "update-server-info"], cwd=bare)
-    (bare.parent / bare.stem).symlink_to(bare)  # GitHub's addresses have no .git
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "www"))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-def test_the_cell_that_colab_runs_installs_from_the_own_repository(
-    served, committed, tmp_path, monkeypatch
-):
-    path = Path(committed) / "notebooks" / "00_start_here.ipynb"
-    cell = next(
-        cell
-        for cell in with_address(read_notebook(path), REPOSITORY).cells
-        if "bootstrap" in cell.metadata.get("tags", [])
-    )
-    (line,) = (x.strip() for x in cell.source.splitlines() if x.strip().startswith("%pip"))
-    names = {}
-    exec(next(x for x in cell.source.splitlines() if x.startswith("REPOSITORY")), names)
-    arguments = line.removeprefix("%pip ").format(**names).split()
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # git asks this machine in GitHub's place
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{served}.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")
-    target = ["--target", str(tmp_path / "installed"), "--no-build-isolation"]
-    subprocess.run([sys.executable, "-m", "pip", *arguments, *target], check=True)
-    assert (tmp_path / "installed" / "tlvit_utils" / "vit.py").exists()
+def test_a_copy_of_a_notebook_installs_from_its_own_repository(committed):
+    """`test_notebooks.py` runs this cell; what it gives to pip is the address in it."""
+    notebook = read_notebook(committed / "notebooks" / "00_start_here.ipynb")
+    sources = [cell.source for cell in with_address(notebook, REPOSITORY).cells]
+    assert bootstrap_source(f"https://github.com/{REPOSITORY}") in sources

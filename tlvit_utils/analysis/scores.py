@@ -45,7 +45,7 @@ def localisation(maps, shares, num_shuffles: int = 10, seed: int = 0) -> dict[st
     Args:
         maps: `(N, num_tokens, height, width)`, at least 0.
         shares: `(N, height, width)`, from `mask_shares`.
-        num_shuffles: how many other images' masks each map is compared with, at least 1.
+        num_shuffles: how many other images' masks each map is compared with.
 
     Returns:
         "own": the maps compared with their own images' masks.
@@ -156,12 +156,11 @@ def removal_accuracy(
     A removed cell takes the mean colour of the view. If maps mark what the prediction depends on,
     removing the cells they mark hurts more than removing others. No network was trained on such
     pictures, so compare the accuracies only with each other. Cells are ordered by the mean of all
-    tokens' maps; ties fall at random. `counts` are how many cells to remove.
+    tokens' maps; ties fall at random.
 
     Returns:
-        Accuracies `(len(counts),)` without the "most attended" cells, without those that are the
-        most attended in an "other image", without "random" cells, and without the "least
-        attended".
+        Accuracies `(len(counts),)` without so many of the "most attended" cells, of those that are
+        the most attended in an "other image", of "random" cells, and of the "least attended".
     """
     images = check_images(images, model.input_shape[1])
     labels = check_labels(labels, images)

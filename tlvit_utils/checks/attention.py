@@ -160,17 +160,11 @@ def check_occlude(answer):
             return paint(view, attention_map, marked, colour)
 
         return {
-            "You removed the cells with the least weight; remove those with the most.": (
-                painted(order[-count:])
-            ),
-            "You kept the cells with the most weight and removed all others; do the reverse.": (
-                painted(order[count:])
-            ),
+            "These have the least weight; remove those with the most.": painted(order[-count:]),
+            "You kept these and removed all others; do the reverse.": painted(order[count:]),
             "Off by one: you removed one cell too many.": painted(order[: count + 1]),
             "Off by one: you removed one cell too few.": painted(order[: count - 1]),
-            "Rows and columns are exchanged: the first axis of both arrays runs down.": (
-                painted([(column, row) for row, column in marked])
-            ),
+            "Rows and columns are exchanged.": painted([(column, row) for row, column in marked]),
             "A cell's row is its number divided by the number of columns, not of rows.": (
                 painted(cells(attention_map, len(attention_map))[:count])
             ),
@@ -178,10 +172,7 @@ def check_occlude(answer):
             "the mean colour of the view.": filled(np.zeros_like),
             "You filled the cells with one grey; the mean colour has three numbers, one for each "
             "channel.": filled(lambda cell: view.mean()),
-            "You filled each cell with its own mean, which still tells something of what was "
-            "there; take the mean colour of the whole view.": (
-                filled(lambda cell: cell.mean(axis=(0, 1)))
-            ),
+            "You took a cell's mean; take the view's.": filled(lambda cell: cell.mean(axis=(0, 1))),
         }
 
     def all_painted(view, attention_map, count):
@@ -228,27 +219,16 @@ def check_pointing_game(answer):
         one_cell = shares.copy()
         one_cell[2] = 1 / masks[0].size
         exchanged = np.stack([mask.T.reshape(mask.shape) for mask in masks])
+        previous = np.roll(masks, 1, axis=0)
         return {
-            "Your second row is the first again: hold the maps to the masks of the next image.": (
-                pointing_game(maps, masks, others=masks)
-            ),
-            "Off by one: you held the maps to the masks of the previous image, not of the next.": (
-                pointing_game(maps, masks, others=np.roll(masks, 1, axis=0))
-            ),
-            "Chance is not one cell in all: a random cell hits as often as the mask covers the "
-            "grid, so it is the mean of the masks.": one_cell,
-            "You took the sum in place of the mean: divide the hits by the number of images.": (
-                pointing_game(maps, masks, mean=np.sum)
-            ),
-            "Wrong axis: take the mean over the images; each token has a score of its own.": (
-                pointing_game(maps, masks, axis=1)
-            ),
+            "Your second row is the first again.": pointing_game(maps, masks, masks),
+            "You took the masks of the previous image.": pointing_game(maps, masks, previous),
+            "Chance is not one cell in all; it is the mean of the masks.": one_cell,
+            "You took the sum in place of the mean.": pointing_game(maps, masks, mean=np.sum),
+            "Wrong axis: take the mean over the images.": pointing_game(maps, masks, axis=1),
             "You looked for the lowest cell of each map.": pointing_game(-maps, masks),
-            "That is the mass, the share of the map inside the mask; the pointing game asks only "
-            "for the highest cell.": pointing_game(maps, masks, score=masses),
-            "Transposed axes: rows and columns of the masks are exchanged.": (
-                pointing_game(maps, exchanged)
-            ),
+            "That is the mass, not the highest cell.": pointing_game(maps, masks, score=masses),
+            "Transposed: rows and columns of the masks.": pointing_game(maps, exchanged),
             "Transposed axes: the order is (3, tokens).": shares.T,
         }
 
@@ -297,20 +277,11 @@ def check_effects_of_tokens(answer):
         return {
             "You set the token to 0. The rest of the network still reads it, as a token of zeros; "
             "leave it out, so that one token fewer goes in.": full[label] - rest(zeros)[:, label],
-            "You kept each token alone; leave each out alone.": (
-                full[label] - rest(tokens[:, None])[:, label]
-            ),
-            "The sign is the other way round: above 0 where the token speaks for the class.": (
-                -effects
-            ),
-            "You returned the probability without each token; take it from that with all.": (
-                left[:, label]
-            ),
-            "You took the size of the change; its sign tells whether the token speaks for the "
-            "class or against it.": np.abs(effects),
-            "You watched the class that the network names; watch the class `label`.": (
-                full[named] - left[:, named]
-            ),
+            "You kept each alone; leave each out.": full[label] - rest(tokens[:, None])[:, label],
+            "The sign is wrong: above 0 where the token speaks for the class.": -effects,
+            "Subtract the probability without each token from that with all.": left[:, label],
+            "Keep the sign: a token can speak for the class or against it.": np.abs(effects),
+            "Watch `label`, not the class that the network names.": full[named] - left[:, named],
             "You watched all classes; watch the class `label` alone.": full - left,
         }
 

@@ -30,20 +30,18 @@ def check_attention(answer):
         products = queries @ keys.T
         scores = products / np.sqrt(keys.shape[-1])
         powers = np.exp(scores)
+
+        def weighted(scores):
+            return softmax(scores, axis=-1) @ values
+
         return {
-            "Softmax over the wrong axis: each row must sum to 1, so sum over the last axis.": (
+            "Softmax: each row must sum to 1, so take the last axis.": (
                 softmax(scores, axis=0) @ values
             ),
-            "The sum must keep its axis (`keepdims=True`), and each row must have its own.": (
-                powers / powers.sum() @ values
-            ),
-            "The scores are not divided by the root of the width.": softmax(products, -1) @ values,
-            "You divided by the width; divide by its square root.": (
-                softmax(products / keys.shape[-1], -1) @ values
-            ),
-            "You divided by the root of the number of tokens; the width is `keys.shape[-1]`.": (
-                softmax(products / np.sqrt(len(keys)), -1) @ values
-            ),
+            "Keep the sum's axis: each row must have its own.": powers / powers.sum() @ values,
+            "The scores are not divided by the root of the width.": weighted(products),
+            "You divided by the width; take its square root.": weighted(products / keys.shape[-1]),
+            "You took the number of tokens for the width.": weighted(products / np.sqrt(len(keys))),
             "The weights do not sum to 1: divide the exponentials by their sum.": powers @ values,
             "The softmax is missing: the scores themselves weight the values.": scores @ values,
             "You returned the weights; multiply them with the values.": softmax(scores, -1),
@@ -66,7 +64,8 @@ def check_mlp(answer):
 
 def _wrong_mlp(layer, x):
     """Return what the package's MLP makes of `x` with a mistake, by its sentence."""
-    gelu, last = partial(keras.ops.gelu, approximate=True), layer.activate_last
+    gelu, exact = (partial(keras.ops.gelu, approximate=each) for each in (True, False))
+    last = layer.activate_last
 
     def variant(act, inner=True, last=last):
         *hidden, end = layer.dense_layers
@@ -82,13 +81,9 @@ def _wrong_mlp(layer, x):
     )
     return {
         at_the_end: variant(gelu, last=not last),
-        "No GELU after the hidden layers; without it, two Dense layers are one.": (
-            variant(gelu, inner=False)
-        ),
+        "No GELU after the hidden layers: two Dense layers are one.": variant(gelu, inner=False),
         "ReLU in place of GELU.": variant(keras.ops.relu),
-        "This is the exact GELU; the published code takes `approximate=True`.": (
-            variant(partial(keras.ops.gelu, approximate=False))
-        ),
+        "This is the exact GELU; the published code takes `approximate=True`.": variant(exact),
     }
 
 
@@ -119,29 +114,17 @@ def _wrong_block(block, x):
     wrong = {
         "`norm1` twice: the MLP has a norm of its own, `norm2`.": y + mlp(norm1(y)),
         "Attention read `x` without its norm: pass `normed`, twice.": with_mlp(x + attend(x, x)),
-        "Keys and values come from `x`; attention must read `normed`, twice.": (
-            with_mlp(x + attend(normed, x))
-        ),
-        "The queries come from `x`; attention must read `normed`, twice.": (
-            with_mlp(x + attend(x, normed))
-        ),
+        "Keys and values come from `x`; pass `normed`, twice.": with_mlp(x + attend(normed, x)),
+        "The queries come from `x`; pass `normed`, twice.": with_mlp(x + attend(x, normed)),
         "The MLP read `x` without its norm.": y + mlp(y),
         "The first residual is missing: add what attention gives to `x`.": with_mlp(attended),
         "The second residual is missing: add what the MLP gives to `x`.": mlp(norm2(y)),
         "Both residuals are missing: each step must be added to `x`.": mlp(norm2(attended)),
-        "You added the normed tokens: a residual adds `x` as it came in.": (
-            with_mlp(normed + attended)
-        ),
+        "A residual adds `x` as it came in, not the normed tokens.": with_mlp(normed + attended),
         "The MLP must read what the first step gave, and be added to that.": with_mlp(x),
-        "The MLP is added to the block's input; add it to what the first step gave.": (
-            x + mlp(norm2(y))
-        ),
-        "The two steps run side by side; the MLP must read what attention gave.": (
-            y + mlp(norm2(x))
-        ),
-        "This is a post-norm block: the norms stand before each step, not after it.": (
-            norm2(post + mlp(post))
-        ),
+        "The MLP is added to `x`; add it to what the first step gave.": x + mlp(norm2(y)),
+        "The two steps run side by side; the MLP must read what attention gave.": y + mlp(norm2(x)),
+        "This is a post-norm block: the norms come before each step.": norm2(post + mlp(post)),
         "The MLP's step is missing.": y,
     }
     return {sentence: to_numpy(result) for sentence, result in wrong.items()}
@@ -163,19 +146,11 @@ def check_dropout(answer):
 
     def wrong(x, rate, noise, training):
         return {
-            "Dropout at inference: unless `training`, the input must come out as it went in.": (
-                dropped(x, rate, noise)
-            ),
+            "Dropout at inference: `x` must come out as it went in.": dropped(x, rate, noise),
             "In training nothing was dropped.": x,
-            "The numbers that stay were not scaled up by 1 / (1 - rate).": (
-                np.where(noise < rate, 0, x)
-            ),
-            "You dropped the share 1 - rate and kept the rest; it is the other way round.": (
-                np.where(noise < rate, x / (1 - rate), 0)
-            ),
-            "You scaled down at inference; scale up in training, and leave inference alone.": (
-                x * (1 - rate)
-            ),
+            "What stays must be scaled up by 1 / (1 - rate).": np.where(noise < rate, 0, x),
+            "It is the other way round: drop `rate`.": np.where(noise < rate, x / (1 - rate), 0),
+            "Scale up in training, and leave inference alone.": x * (1 - rate),
         }
 
     x, noise = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[0.9, 0.1, 0.6, 0.4]])
@@ -214,20 +189,13 @@ def check_attention_with_heads(answer):
         one_head = right(queries, keys, values, 1)
         attend = partial(right, queries, keys, values, heads)
         return {
-            "Softmax over the wrong axis: the weights of a token that asks must sum to 1 over the "
-            "tokens that are read, the last axis.": attend(axis=-2),
-            "Softmax over the wrong axis: the heads must not compete; take the last axis, the "
-            "tokens that are read.": attend(axis=1),
+            "Softmax over the wrong axis: sum over the tokens that are read.": attend(axis=-2),
+            "Softmax over the wrong axis: the heads must not compete.": attend(axis=1),
             "The scores were not divided by the root of the width.": attend(width=1),
-            "You divided by the root of the whole width; a head is only dim / num_heads wide.": (
-                attend(width=queries.shape[-1])
-            ),
+            "Not the whole width: a head has dim / num_heads.": attend(width=queries.shape[-1]),
             "All heads were taken as one: each must have weights of its own.": one_head,
-            "Transposed axes: bring the heads next to the width again before the last reshape.": (
-                attend(join=flatten)
-            ),
-            "Transposed axes: you reshaped straight to (batch, heads, tokens, …), which cuts up "
-            "the tokens; split the width, then transpose.": attend(split=cut_tokens, join=flatten),
+            "Transposed axes: undo the transpose before the last reshape.": attend(join=flatten),
+            "Split the width, and then transpose it.": attend(split=cut_tokens, join=flatten),
         }
 
     queries = np.array([[[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0]]])  # width 4 for 2 heads

@@ -27,29 +27,15 @@ def check_mean_and_spread(answer):
         def columns(mean, spread, error=None):
             return np.stack([mean, spread, spread / np.sqrt(runs) if error is None else error], 1)
 
+        over_networks = columns(accuracies.mean(axis=0), accuracies.std(axis=0, ddof=1))
         return {
-            "Wrong axis: `axis=0` takes the mean over the networks. The trainings of one network "
-            "stand in a row, so use `axis=1`.": (
-                columns(accuracies.mean(axis=0), accuracies.std(axis=0, ddof=1))
-            ),
-            "The spread is divided by the number of runs. Divide by one less (`ddof=1`): the runs "
-            "lie nearer to their own mean than to the true one.": (
-                columns(mean, accuracies.std(axis=1))
-            ),
-            "The third column is the spread again. The error of the mean is smaller, by √runs.": (
-                columns(mean, spread, spread)
-            ),
-            "You divided the spread by the number of runs. The error of a mean falls with its "
-            "root.": columns(mean, spread, spread / runs),
-            "That is the variance: its unit is points squared. The spread is its root.": (
-                columns(mean, spread**2)
-            ),
-            "Second column: that is the variance. The spread is its root.": (
-                columns(mean, spread**2, error)
-            ),
-            "Transposed: networks are the rows, and mean, spread and error the columns.": (
-                np.stack([mean, spread, error])
-            ),
+            "Wrong axis: the trainings of one network stand in a row.": over_networks,
+            "Divide by one less than the runs (`ddof=1`).": columns(mean, accuracies.std(axis=1)),
+            "The third column is the spread again, not the error.": columns(mean, spread, spread),
+            "Divide by √runs: the error falls with its root.": columns(mean, spread, spread / runs),
+            "That is the variance; the spread is its root.": columns(mean, spread**2),
+            "Second column: that is the variance, not its root.": columns(mean, spread**2, error),
+            "Transposed: the networks are the rows.": np.stack([mean, spread, error]),
         }
 
     def draw(rng):
@@ -71,28 +57,18 @@ def check_welch_interval(answer):
             times = student_t(degrees) if students else 1
             return difference + np.array([-1, 1]) * times * reach(a, b)
 
-        runs = first, second
-        a, b = (each.var(ddof=1) / len(each) for each in runs)
+        def of(part):
+            return interval(part(first), part(second))
+
+        a, b = (each.var(ddof=1) / len(each) for each in (first, second))
         return {
             "The sign is turned round: the second mean minus the first.": -interval(a, b)[::-1],
-            "That is the deviation. Variances add up, deviations do not: take `var`, not `std`.": (
-                interval(*(each.std(ddof=1) / len(each) for each in runs))
-            ),
-            "That is the variance of single trainings. The variance of a mean is smaller, by the "
-            "number of trainings.": interval(*(each.var(ddof=1) for each in runs)),
-            "Divide by one less than the number of trainings: `ddof=1`.": (
-                interval(*(each.var() / len(each) for each in runs))
-            ),
-            "The root is missing: the standard error is the root of the summed variances.": (
-                interval(a, b, lambda a, b: a + b)
-            ),
-            "Variances add up, and then comes the root: √(a + b), not √a + √b.": (
-                interval(a, b, lambda a, b: np.sqrt(a) + np.sqrt(b))
-            ),
-            "That reaches one standard error to each side, which holds in about two of three "
-            "experiments. For 95 % multiply it by `student_t(degrees)`.": (
-                interval(a, b, students=False)
-            ),
+            "That is the deviation; variances add up.": of(lambda x: x.std(ddof=1) / len(x)),
+            "That is the variance of single trainings, not of a mean.": of(lambda x: x.var(ddof=1)),
+            "Divide by one less than the number of trainings.": of(lambda x: x.var() / len(x)),
+            "The root is missing: that is a variance.": interval(a, b, lambda a, b: a + b),
+            "Add, and then comes the root.": interval(a, b, lambda a, b: np.sqrt(a) + np.sqrt(b)),
+            "That is one standard error, not `student_t` of them.": interval(a, b, students=False),
         }
 
     def draw(rng):
@@ -119,17 +95,14 @@ def check_on_the_front(answer):
 
     def wrong(costs, accuracies):
         as_good, front = _at_least_as_good(costs, accuracies), _on_the_front(costs, accuracies)
+        ends = (costs == costs.min()) | (accuracies == accuracies.max())
         cheaper, better = costs < costs[:, None], accuracies > accuracies[:, None]
         return {
-            "Wrong axis: those are the networks that beat no other. Ask of each network whether "
-            "another beats it.": ~(as_good & ~as_good.T).any(axis=0),
+            "Wrong axis: ask who is beaten, not who beats.": ~(as_good & ~as_good.T).any(axis=0),
             "Those are the networks that are beaten; the others are wanted.": ~front,
-            "A network that costs the same and is less accurate is beaten, too, and so is one that "
-            "is as accurate and costs more.": ~(cheaper & better).any(axis=1),
-            "Every network beats itself there: it is as cheap and as accurate as itself. Another "
-            "must be better in one of the two.": ~as_good.any(axis=1),
-            "Only the cheapest and the most accurate: what lies between may be on the front, "
-            "too.": (costs == costs.min()) | (accuracies == accuracies.max()),
+            "Equal in one and worse in the other is beaten, too.": ~(cheaper & better).any(axis=1),
+            "Every network beats itself: another must be better in one.": ~as_good.any(axis=1),
+            "Only the two ends: what lies between may be on the front, too.": ends,
             "You want a high cost there; less is better.": _on_the_front(-costs, accuracies),
         }
 
@@ -172,13 +145,9 @@ def check_share_as_large(answer):
         return {
             one_way: np.mean(all_ways >= seen - 1e-9),
             f"{one_way} (Yours are negative.)": np.mean(all_ways <= seen + 1e-9),
-            "The deal that was seen is one of the ways, too: count `>=`, not `>`.": (
-                np.mean(sizes > abs(seen) + 1e-9)
-            ),
+            "What was seen is one of the ways: count `>=`.": np.mean(sizes > abs(seen) + 1e-9),
             "That is the share of *smaller* differences.": np.mean(sizes < abs(seen) - 1e-9),
-            "That is a number of ways; divide by how many there are.": (
-                np.sum(sizes >= abs(seen) - 1e-9) * 1.0
-            ),
+            "That is a number of ways; divide by all.": np.sum(sizes >= abs(seen) - 1e-9) * 1.0,
         }
 
     def draw(rng):

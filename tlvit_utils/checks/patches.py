@@ -37,16 +37,10 @@ def check_cut_patches(answer):
     def wrong(images, size):
         cut = partial(cut_patches, images, size)
         return {
-            "The transpose is missing, so your patches are strips of the picture, not squares.": (
-                cut((0, 1, 2, 3, 4, 5))
-            ),
-            "Transposed axes: you numbered the patches column by column; count them row by row.": (
-                cut((0, 3, 1, 2, 4, 5))
-            ),
+            "The transpose is missing: these are strips of the picture.": cut((0, 1, 2, 3, 4, 5)),
+            "Transposed axes: you numbered the patches column by column.": cut((0, 3, 1, 2, 4, 5)),
             INSIDE: cut((0, 1, 3, 4, 2, 5)),
-            "Transposed axes: the colour must stay last, behind the pixels.": (
-                cut((0, 1, 3, 5, 2, 4))
-            ),
+            "Transposed axes: the colour must stay last.": cut((0, 1, 3, 5, 2, 4)),
         }
 
     compare(answer, cut_patches, wrong, draw, small=(np.arange(24.0).reshape(1, 2, 4, 3), 2))
@@ -66,13 +60,9 @@ def check_patch_encoder(answer):
     def wrong(patches, positions):
         return {
             "The positions are missing: your layer returns the patches as they came.": patches,
-            "Your layer returns positions alone; add them to the patches.": (
-                np.broadcast_to(positions, patches.shape)
-            ),
+            "Your layer returns positions alone.": np.broadcast_to(positions, patches.shape),
             "You multiplied; add the positions to the patches.": patches * positions,
-            "All patches got the same position; look up places 0 to num_patches - 1.": (
-                patches + positions[0]
-            ),
+            "All patches got the same position; look up one for each.": patches + positions[0],
         }
 
     small = np.array([[[1.0, 2.0], [3.0, 4.0]]], "float32"), np.array([[10, 20], [30, 40.0]])
@@ -121,16 +111,10 @@ def check_join_patches(answer):
     def wrong(patches, rows, columns, size):
         join = partial(_join, patches, rows, columns, size)
         return {
-            "The transpose is missing: each patch was laid out as a strip, not as a square.": (
-                patches.reshape(rows * size, columns * size, 3)
-            ),
-            "You laid the patches out column by column; they are numbered row by row.": (
-                _join(patches, columns, rows, size, (1, 2, 0, 3, 4))
-            ),
+            "The transpose is missing.": patches.reshape(rows * size, columns * size, 3),
+            "These stand column by column.": _join(patches, columns, rows, size, (1, 2, 0, 3, 4)),
             INSIDE: join((0, 3, 1, 2, 4)),
-            "Transposed axes: the whole picture lies on its side, (width, height, 3).": (
-                join((1, 3, 0, 2, 4))
-            ),
+            "Transposed axes: the whole picture lies on its side.": join((1, 3, 0, 2, 4)),
         }
 
     compare(answer, _join, wrong, draw, small=(np.arange(24.0).reshape(2, 12), 1, 2, 2))
@@ -159,24 +143,15 @@ def check_fixed_positions(answer):
         places, k = np.arange(grid_size**2), np.arange(dim // 4)
         rows, columns = np.divmod(places, grid_size)
         waves = _waves(rows, columns, dim)
+        pairs = waves.reshape(len(places), 2, 2, -1).swapaxes(2, 3)  # sin, cos, sin, cos, …
         results = {
-            "Rows and columns are exchanged: tokens are numbered row by row, and the row's "
-            "numbers come first.": _waves(columns, rows, dim),
+            "Rows and columns are exchanged: the row's come first.": _waves(columns, rows, dim),
             "Off by one: rows and columns count from 0.": _waves(rows + 1, columns + 1, dim),
-            "You used the token's number in place of its row and its column.": (
-                _waves(places, places, dim)
-            ),
-            "Interleaved: sine and cosine of a frequency stand side by side. First come the sines "
-            "of all frequencies, then all the cosines.": (
-                waves.reshape(len(places), 2, 2, -1).swapaxes(2, 3)
-            ),
-            "Interleaved: the four numbers of a frequency stand side by side. First come the sines "
-            "of the row for all frequencies.": waves.swapaxes(1, 2),
-            "Wrong exponent: it is -4k/C, so that the slowest wave is about 100 times slower than "
-            "the fastest. You used -k/C.": _waves(rows, columns, dim, -k / dim),
-            "The exponent's sign is missing: waves get slower with k.": (
-                _waves(rows, columns, dim, 4 * k / dim)
-            ),
+            "You used the token's number for its row and column.": _waves(places, places, dim),
+            "Interleaved: first come the sines of all frequencies, then all the cosines.": pairs,
+            "Interleaved: the four numbers of a frequency stand together.": waves.swapaxes(1, 2),
+            "Wrong exponent: it is -4k/C. You used -k/C.": _waves(rows, columns, dim, -k / dim),
+            "The exponent's sign is missing.": _waves(rows, columns, dim, 4 * k / dim),
         }
         return {sentence: each.reshape(-1, dim) for sentence, each in results.items()}
 

@@ -39,25 +39,16 @@ def check_pool(answer):
         return random(rng, batch, height, width, dim), maps
 
     def wrong(grid, maps):
-        total, (batch, height, width, dim) = _pool(grid, maps), grid.shape
-        cells = height * width
-        mixed = grid.transpose(0, 2, 1, 3)
+        total, (batch, height, width, _) = _pool(grid, maps), grid.shape
+        sums = maps.sum(axis=(2, 3), keepdims=True)
+        turned = maps.reshape(batch, height * width, -1).swapaxes(1, 2).reshape(maps.shape)
+        exchanged = grid.swapaxes(1, 2).reshape(grid.shape)
         return {
             "You took the sum: divide by the number of cells.": total,
-            "You divided by the number of tokens; divide by the number of cells.": (
-                total / maps.shape[1]
-            ),
-            "You divided by the sum of each map; here all are divided by the number of cells.": (
-                _pool(grid, maps / maps.sum(axis=(2, 3), keepdims=True))
-            ),
-            "Reshape for transpose: maps and cells no longer belong together.": (
-                maps.reshape(batch, cells, -1).swapaxes(1, 2)
-                @ grid.reshape(batch, cells, dim)
-                / cells
-            ),
-            "Rows and columns of the grid are exchanged.": (
-                maps.reshape(batch, -1, cells) @ mixed.reshape(batch, cells, dim) / cells
-            ),
+            "You divided by the number of tokens, not of cells.": total / maps.shape[1],
+            "You divided by the sum of each map, not by the cells.": _pool(grid, maps / sums),
+            "Reshape for transpose: this mixes the maps.": pool(grid, turned),
+            "Rows and columns of the grid are exchanged.": pool(exchanged, maps),
             "Transposed axes: the order is (batch, tokens, dim).": pool(grid, maps).swapaxes(1, 2),
         }
 
@@ -83,6 +74,7 @@ def _wrong_tokens(layer, x):
     size, count = height * width, layer.num_tokens
     cells = x.reshape(batch, size, dim)
     normed = to_numpy(layer.norm(x))
+    normed_cells = normed.reshape(batch, size, dim)
 
     def maps_of(grid):  # (batch, size, tokens)
         for conv in layer.convs:
@@ -99,16 +91,10 @@ def _wrong_tokens(layer, x):
     last = maps_of(normed)
     maps = last.swapaxes(1, 2)
     return {
-        "Reshape for transpose: (batch, cells, tokens) becomes (batch, tokens, cells) by a "
-        "transpose; a reshape mixes the maps.": tokens(last.reshape(batch, count, size)),
-        "The maps weight the normalised grid; they must weight the raw one.": (
-            tokens(maps, normed.reshape(batch, size, dim))
-        ),
-        "The maps come from the raw grid; they must come from the normalised one.": (
-            tokens(maps_of(x).swapaxes(1, 2))
-        ),
-        "Wrong axis: the tokens share each cell; a map must be divided by its sum over the "
-        "cells.": tokens(maps, axis=1),
+        "Reshape for transpose: this mixes the maps.": tokens(last.reshape(batch, count, size)),
+        "The maps must weight the raw grid, not the normalised one.": tokens(maps, normed_cells),
+        "The maps come from the raw grid, not the normalised.": tokens(maps_of(x).swapaxes(1, 2)),
+        "Wrong axis: divide each map by its sum over the cells.": tokens(maps, axis=1),
         "You divided by the number of tokens.": maps @ cells / count,
         "Transposed axes: the order is (batch, tokens, dim).": tokens(maps).swapaxes(1, 2),
         **{
@@ -133,31 +119,19 @@ def check_softmax_maps(answer):
 
     def wrong(logits):
         maps, sigmoids = right(logits), sigmoid(logits).transpose(0, 3, 1, 2)
+        shares = sigmoids / sigmoids.sum(axis=(2, 3), keepdims=True)
         return {
-            "The sigmoid came before the softmax: the softmax takes the logits as they are.": (
-                right(sigmoid(logits))
-            ),
-            "These are sigmoids divided by their sum; take the exponentials of the logits.": (
-                sigmoids / sigmoids.sum(axis=(2, 3), keepdims=True)
-            ),
+            "The sigmoid came before the softmax: take the logits.": right(sigmoid(logits)),
+            "These are sigmoids divided by their sum; take exponentials.": shares,
             "The maps are not divided by their sums.": np.exp(logits).transpose(0, 3, 1, 2),
-            "Softmax over the wrong axis: you let the maps of a cell compete; the cells of a map "
-            "must.": right(logits, axis=3),
-            "Softmax over the wrong axis: each column of a map sums to 1; the whole map must.": (
-                right(logits, axis=1)
-            ),
-            "Softmax over the wrong axis: each row of a map sums to 1; the whole map must.": (
-                right(logits, axis=2)
-            ),
-            "Softmax over the wrong axis: all maps of an image together sum to 1; each must.": (
-                right(logits, axis=(1, 2, 3))
-            ),
-            "You reshaped where a transpose is needed: your maps hold numbers of each other.": (
+            "Softmax over the wrong axis: the cells of a map must compete.": right(logits, axis=3),
+            "Softmax over the wrong axis: each column of a map sums to 1.": right(logits, axis=1),
+            "Softmax over the wrong axis: each row of a map sums to 1.": right(logits, axis=2),
+            "Wrong axis: all maps of an image sum to 1; each must.": right(logits, axis=(1, 2, 3)),
+            "Reshape for transpose: it mixes the maps.": (
                 softmax(logits, (1, 2)).reshape(maps.shape)
             ),
-            "Transposed axes: the order is (batch, tokens, height, width).": (
-                maps.transpose(0, 2, 3, 1)
-            ),
+            "Transposed: the order is (batch, tokens, height, width).": maps.transpose(0, 2, 3, 1),
             "Transposed axes: height and width are exchanged.": maps.swapaxes(2, 3),
         }
 
@@ -195,15 +169,11 @@ def check_tokens_of_video(answer):
         shape = right(video, token_learner).shape
         tokens = np.stack([token_learner(frames) for frames in video])  # (batch, frames, …)
         return {
-            "Transposed axes: the tokens of the first frame come first, then those of the "
-            "second.": tokens.swapaxes(1, 2).reshape(shape),
-            "Transposed axes: videos and frames are exchanged; fold and unfold (batch, frames), "
-            "in this order.": tokens.swapaxes(0, 1).reshape(shape),
+            "Transposed: the tokens of frame 1 come first.": tokens.swapaxes(1, 2).reshape(shape),
+            "Transposed: videos and frames are exchanged.": tokens.swapaxes(0, 1).reshape(shape),
             "You took the mean over the frames; every frame keeps its tokens.": tokens.mean(axis=1),
             "You took the sum over the frames; every frame keeps its tokens.": tokens.sum(axis=1),
-            "Unfold at the end: the frames still stand in the batch's axis.": (
-                tokens.reshape(-1, *tokens.shape[2:])
-            ),
+            "Unfold at the end: the batch holds frames.": tokens.reshape(-1, *tokens.shape[2:]),
         }
 
     compare(answer, right, wrong, draw)

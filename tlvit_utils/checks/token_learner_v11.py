@@ -52,9 +52,7 @@ def _wrong_pooling(logits, values):
         RESHAPED: softmax(logits.reshape(batch, count, size), 2) @ cells,
         COMPETE: softmax(flat, 1) @ cells,
         "The softmax is missing: the logits themselves weight the cells.": flat @ cells,
-        "That is v1's sigmoid: in v1.1 the cells of a map compete in a softmax.": (
-            sigmoid(flat) @ cells
-        ),
+        "That is v1's sigmoid: in v1.1 the cells of a map compete.": sigmoid(flat) @ cells,
         MEAN: tokens / size,
         ORDER: tokens.swapaxes(1, 2),
     }
@@ -92,12 +90,8 @@ def check_token_learner_v11(answer):
         normed = layer.norm(x)
         logits = to_numpy(layer.mlp(normed))
         return {
-            "The maps weight the normalised grid; they must weight the raw one.": (
-                _tokens(logits, normed)
-            ),
-            "The maps come from the raw grid; they must come from the normalised one.": (
-                _tokens(layer.mlp(x), x)
-            ),
+            "The maps must weight the raw grid, not the normalised one.": _tokens(logits, normed),
+            "The maps come from the raw grid, not the normalised one.": _tokens(layer.mlp(x), x),
             **_wrong_pooling(logits, x),
         }
 
@@ -143,15 +137,10 @@ def check_permutation_test(answer):
     def wrong(layer, grid, order):
         change = layer(_moved(grid, order)) - layer(grid)
         return {
-            "You took the mean of the changes; one token that changes is enough, so take the "
-            "largest.": np.abs(change).mean(),
-            "You took the largest change without its size: a fall counts as much as a rise.": (
-                change.max()
-            ),
+            "You took the mean of the changes; take the largest.": np.abs(change).mean(),
+            "You took the largest change without its size: use `abs`.": change.max(),
             "You took the smallest change; take the largest.": np.abs(change).min(),
-            "You compared the shuffled grid with the grid; compare the tokens.": (
-                np.abs(_moved(grid, order) - grid).max()
-            ),
+            "You compared the grids; compare the tokens.": np.abs(_moved(grid, order) - grid).max(),
             "You compared the tokens with themselves; shuffle the cells in between.": 0.0,
             "You returned the tokens' changes; return the largest.": np.abs(change),
         }
@@ -188,23 +177,15 @@ def _wrong_fused(layer, tokens, grid):
     def write(masks, tokens):
         return np.einsum("bhws,bsc->bhwc", masks, tokens)
 
-    logits = to_numpy(layer.mask_mlp(layer.grid_norm(grid)))
+    logits, raw = (to_numpy(layer.mask_mlp(each)) for each in (layer.grid_norm(grid), grid))
     right, masks = mixed(tokens), sigmoid(logits)
     fused = write(masks, right)
     wrong = {
-        "The sigmoid's sign is the other way round: it is 1 / (1 + exp(-x)).": (
-            write(sigmoid(-logits), right)
-        ),
+        "The sigmoid's sign is wrong: it is 1 / (1 + exp(-x)).": write(sigmoid(-logits), right),
         "The sigmoid is missing: the masks lie between 0 and 1.": write(logits, right),
-        "Softmax over the tokens makes each cell a mean of them; each mask is a sigmoid, alone.": (
-            write(softmax(logits, 3), right)
-        ),
-        "The masks come from the raw grid; they must come from the normalised one.": (
-            write(sigmoid(to_numpy(layer.mask_mlp(grid))), right)
-        ),
-        "You added the grid; the fuser returns what is written, and the caller adds the grid.": (
-            grid + fused
-        ),
+        "Softmax over the tokens: each mask is a sigmoid, alone.": write(softmax(logits, 3), right),
+        "The masks come from the raw grid, not the normalised one.": write(sigmoid(raw), right),
+        "You added the grid; the caller of the fuser does that.": grid + fused,
         "The tokens are not mixed with each other.": write(masks, mixed(tokens, mix=False)),
         "You took the mean over the tokens; each cell is the sum.": fused / tokens.shape[1],
     }
@@ -233,20 +214,12 @@ def check_masked_pooling(answer):
     def wrong(logits, grid, exists):
         maps, tokens = softmax(logits, (1, 2)), right(logits, grid, exists)
         return {
-            "A logit of 0 is no weight of 0, for exp(0) is 1: give cells that do not exist a large "
-            "negative logit.": right(logits, grid, exists, out=0),
-            "The weights of the real cells sum to less than 1: mask the logits, before the "
-            "softmax. Zeros in the maps or in the grid come too late.": (
-                _read(maps * exists[..., None], grid)
-            ),
+            "exp(0) is 1: mask by a large negative logit.": right(logits, grid, exists, out=0),
+            "Weights sum to less than 1: mask the logits.": _read(maps * exists[..., None], grid),
             "The mask is not used: cells that do not exist still have weight.": _read(maps, grid),
-            "The mask is the wrong way round: True marks the cells that exist.": right(
-                logits, grid, ~exists
-            ),
+            "The mask is the wrong way round: True is a real cell.": right(logits, grid, ~exists),
             COMPETE: right(logits, grid, exists, axis=3),
-            "Softmax over the wrong axis: each row of a map sums to 1; the whole map must.": (
-                right(logits, grid, exists, axis=2)
-            ),
+            "Wrong axis: each row of a map sums to 1.": right(logits, grid, exists, axis=2),
             MEAN: tokens / exists[0].size,
             ORDER: tokens.swapaxes(1, 2),
         }
@@ -300,22 +273,14 @@ def check_merge_pairs(answer):
         exchanged = np.arange(len(tokens)) ^ 1  # 1, 0, 3, 2, …
         left = len(tokens) // 2 - count
         return {
-            "The plain mean counts a token that stands for five cells as much as one that stands "
-            "for one: weight each by its size.": right(tokens, np.ones_like(sizes), count),
-            "Stale sizes: after a merge the partner stands for more cells than before. Add the "
-            "sizes up as well, and use the sum.": merge(how="stale"),
-            "You compared by the dot product, which prefers long tokens; divide each by its length "
-            "first.": merge(cosine=False),
-            "Of several tokens with the same partner only one was merged: `x[index] += y` counts a "
-            "repeated index once. Use `np.add.at`.": merge(how="last"),
+            "The plain mean: weight each by its size.": right(tokens, np.ones_like(sizes), count),
+            "Stale sizes: add the sizes up as well, and use the sum.": merge(how="stale"),
+            "The dot product prefers long tokens: divide by the length.": merge(cosine=False),
+            "`x[index] += y` counts a repeated index once: use `np.add.at`.": merge(how="last"),
             "You merged the pairs that are least alike.": merge(sign=-1),
-            "The merged tokens are still there: drop those at even places that were merged.": (
-                merge(keep=True)
-            ),
-            "Even and odd places are exchanged: the tokens at 0, 2, 4, … look for a partner among "
-            "those at 1, 3, 5, ….": right(tokens[exchanged], sizes[exchanged], count),
-            "The order is the other way round: first the tokens at even places that are left, then "
-            "those at odd ones.": np.roll(merge(), -left, axis=0),
+            "The merged tokens are still there: drop them.": merge(keep=True),
+            "Even and odd places are exchanged.": right(tokens[exchanged], sizes[exchanged], count),
+            "The order is the other way round: even ones first.": np.roll(merge(), -left, axis=0),
         }
 
     compare(answer, right, wrong, draw)

@@ -113,21 +113,14 @@ def check_top_k_share(answer):
         place, classes = places(probabilities, labels), probabilities.shape[1]
         along_images = np.argsort(probabilities, axis=0)[:, -k:]
         return {
-            "These are the k lowest probabilities; argsort begins with the lowest.": (
-                np.mean(place >= classes - k)
-            ),
+            "These are the k lowest: argsort begins with them.": np.mean(place >= classes - k),
             "Off by one: you looked at k + 1 classes.": np.mean(place <= k),
             "Off by one: you looked at k - 1 classes.": np.mean(place < k - 1),
-            "You looked at the k-th class alone; those before it count, too.": (
-                np.mean(place == k - 1)
-            ),
+            "You looked at the k-th class alone, not those before it.": np.mean(place == k - 1),
             "You looked at the most probable class alone, which is top-1.": np.mean(place == 0),
             "You counted the images; divide by their number.": np.sum(place < k),
-            "You divided by k as well: one of an image's k classes can be the true one, not all of "
-            "them.": np.mean(place < k) / k,
-            "Sorted over the wrong axis: the classes of an image compete, not the images.": (
-                np.mean((along_images == labels[:, None]).any(axis=1))
-            ),
+            "You divided by k as well; an image has one true class.": np.mean(place < k) / k,
+            "Sorted over the wrong axis.": np.mean((along_images == labels[:, None]).any(axis=1)),
         }
 
     three = np.array([[0.5, 0.2, 0.2, 0.1], [0.4, 0.1, 0.3, 0.2], [0.1, 0.6, 0.2, 0.1]])
@@ -161,31 +154,19 @@ def check_smoothed_crossentropy(answer):
         )
         wide = smoothing / (classes - 1)
 
-        def with_targets(of_true, of_all):
+        def with_targets(of_true, of_all, probabilities=probabilities):
             return loss_of_each(probabilities, labels, of_true, of_all).mean()
 
         return {
             "Nothing is smoothed: this is the plain cross-entropy.": with_targets(1, 0),
-            "You spread the smoothing over the wrong classes only; the true one gets its part, "
-            "too.": with_targets(other - wide, wide),
-            "Your targets sum to less than 1: the true class gets 1 - smoothing, and its part of "
-            "the smoothing on top.": with_targets(other - each, each),
-            "Your targets sum to more than 1: what is spread must be taken from the true class.": (
-                with_targets(1, each)
-            ),
-            "The two parts are exchanged: the true class gets 1 - smoothing.": (
-                with_targets(smoothing, other / classes)
-            ),
-            "You smoothed the probabilities; smooth the targets.": (
-                loss_of_each(other * probabilities + each, labels, 1, 0).mean()
-            ),
+            "You spread the smoothing over wrong classes only.": with_targets(other - wide, wide),
+            "Your targets sum to less than 1.": with_targets(other - each, each),
+            "Your targets sum to more than 1: take it from the true class.": with_targets(1, each),
+            "The two parts are exchanged.": with_targets(smoothing, other / classes),
+            "Smooth the targets, not these.": with_targets(1, 0, other * probabilities + each),
             "The sum over the images in place of the mean.": len(labels) * loss,
-            "The mean over the classes in place of the sum: a cross-entropy adds them up.": (
-                loss / classes
-            ),
-            "Give one number, the mean over the images.": (
-                loss_of_each(probabilities, labels, other, each)
-            ),
+            "The mean over the classes in place of the sum.": loss / classes,
+            "Give one number, the mean of these.": loss_of_each(probabilities, labels, other, each),
             "The sign: a logarithm of a probability is negative, a loss is not.": -loss,
         }
 
@@ -232,35 +213,27 @@ def check_adamw_step(answer):
         def with_corrections(mean, square):
             return move(mean, np.sqrt(square) + 1e-7)
 
+        def at(step):
+            return with_corrections(*corrected(new_m, new_v, step))
+
+        coupled = right(weights, gradient + weight_decay * weights, m, v, step, learning_rate, 0)
+        too_much = weights - weight_decay * weights
         return {
-            "The decay went into the gradient: then it is averaged and divided like one. AdamW "
-            "takes it off the weights themselves, beside the step.": (
-                right(weights, gradient + weight_decay * weights, m, v, step, learning_rate, 0)
-            ),
+            "The decay went into the gradient; AdamW takes it off the weights.": coupled,
             "The weight decay is missing.": move(mean, root, weights),
-            "The weight decay must be multiplied by the learning rate.": (
-                move(mean, root, weights - weight_decay * weights)
-            ),
-            "The bias correction is missing: m and v began at 0, so divide them by "
-            "1 - 0.9**step and 1 - 0.999**step.": with_corrections(new_m, new_v),
+            "The decay must be multiplied by the learning rate.": move(mean, root, too_much),
+            "The bias correction is missing: m and v began at 0.": with_corrections(new_m, new_v),
             "The bias correction of v is missing.": with_corrections(mean, new_v),
             "The bias correction of m is missing.": move(new_m, root),
-            "Off by one in the bias correction: the first step has the number 1, so nothing is to "
-            "be subtracted from `step`.": with_corrections(*corrected(new_m, new_v, step - 1)),
-            "Off by one in the bias correction: the first step has the number 1, so nothing is to "
-            "be added to `step`.": with_corrections(*corrected(new_m, new_v, step + 1)),
+            "The first step has the number 1: nothing is subtracted from `step`.": at(step - 1),
+            "The first step has the number 1: nothing is added to `step`.": at(step + 1),
             "1e-7 stands inside the root; add it to the root.": move(mean, np.sqrt(square + 1e-7)),
             "The 1e-7 in the divisor is missing.": move(mean, np.sqrt(square)),
             "The root of v is missing.": move(mean, square + 1e-7),
-            "The step follows m, the average of the gradients, not this gradient alone.": (
-                move(gradient, root)
-            ),
-            "The step used the old m and v; bring them up to date first.": (
-                with_corrections(*corrected(m, v, step))
-            ),
+            "The step follows m, the average, not this gradient alone.": move(gradient, root),
+            "Bring m and v up to date before the step.": with_corrections(*corrected(m, v, step)),
             "This goes uphill: subtract the step.": move(-mean, root),
-            "Return m and v as they are; the correction is for this step only, and the next one "
-            "makes its own.": move(mean, root, averages=(mean, square)),
+            "Return m and v as they are, not corrected.": move(mean, root, averages=(mean, square)),
         }
 
     weights, gradient, m, v = (np.array([x]) for x in (1.0, 0.5, 0.05, 0.00025))

@@ -53,12 +53,8 @@ def check_tokens_read(answer):
     def wrong(num_layers, num_patches, num_tokens, after):
         early, late = (right(num_layers, num_patches, num_tokens, after + i) for i in (-1, 1))
         return {
-            "Off by one: TokenLearner stands after this block, which still reads all patches.": (
-                early
-            ),
-            "Off by one: blocks count from 0, so the next block already reads the few tokens.": (
-                late
-            ),
+            "Off by one: block `after` still reads all patches.": early,
+            "Off by one: blocks count from 0.": late,
             "These are the tokens before the first block and after each one; give those that each "
             "block reads.": np.append(num_patches, early),
         }
@@ -82,19 +78,12 @@ def check_block_macs(answer):
         macs = partial(right, num_tokens, dim, num_heads, key_dim, hidden)
         return {
             "Attention is missing, as in the published count.": macs(projections=0, products=0),
-            "The scores and the weighted sum are missing: they need no weights, but work.": (
-                macs(products=0)
-            ),
-            "You counted one of two products between tokens: the scores, and the weighted sum of "
-            "the values.": macs(products=1),
+            "The products between tokens need no weights, but work.": macs(products=0),
+            "You counted one of two products: scores and weighted sum.": macs(products=1),
             "You counted three projections; the output matrix is the fourth.": macs(projections=3),
             "The MLP has two Dense layers.": macs(dense=1),
-            "key_dim is the width of each head; all heads together are num_heads times as wide.": (
-                right(num_tokens, dim, 1, key_dim, hidden)
-            ),
-            "You counted multiplications and additions apart; a multiply-add is one of each.": (
-                2 * macs()
-            ),
+            "key_dim is the width of one head alone.": right(num_tokens, dim, 1, key_dim, hidden),
+            "A multiply-add is one multiplication and one addition.": 2 * macs(),
         }
 
     compare(answer, right, wrong, draw, small=(2, 3, 2, 1, 4))

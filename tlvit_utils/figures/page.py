@@ -18,7 +18,7 @@ class HtmlPage:
     """A page that needs no kernel, server or network; the last expression of a cell shows it.
 
     Attributes:
-        template: path of the HTML file. The style sheets and scripts that it names lie beside it.
+        template: the HTML file, beside which lie the style sheets and scripts that it names.
         data: what the page knows, as JSON holds it; `data["title"]` is its title.
         png: a still picture, for where no page can be shown.
         words: what the still picture shows.
@@ -40,7 +40,6 @@ class HtmlPage:
         )
 
     def _source(self) -> str:
-        """Return the HTML file, with references to style sheets and scripts."""
         return self.template.read_text(encoding="utf-8")
 
     def _fill(self, tag) -> str:

@@ -1,7 +1,8 @@
 """Functions that draw arrays as matplotlib figures, and `show`, which displays one.
 
 Pictures are `(height, width, 3)`, uint8 or float 0..1. Heat uses viridis or cividis, which survive
-colour blindness and grey print. A token has the same number and colour in every figure.
+colour blindness and grey print. A token has the same number and colour in every figure: a name
+that ends with "token 3" has its colour.
 """
 
 import io
@@ -64,10 +65,8 @@ def to_png(figure: Figure) -> bytes:
 
 def mime_bundle(figure: Figure, caption: str) -> tuple[dict, dict]:
     """Return data and metadata that display the figure with the caption as its alternative."""
-    return (
-        {"image/png": to_png(figure), "text/plain": caption},
-        {"image/png": {"alt": caption}},
-    )
+    data = {"image/png": to_png(figure), "text/plain": caption}
+    return data, {"image/png": {"alt": caption}}
 
 
 def show(figure: Figure, caption: str) -> None:
@@ -169,10 +168,8 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) ->
 def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):
     """Draw the picture, then each of its maps `(count, rows, columns)` over it, with a colour bar.
 
-    Args:
-        titles: one per map; one that ends with "token 3" has that token's colour.
-        limits: one colour scale for all maps; each map's own if None.
-        mark: `(row, column)` of a cell to frame in every panel.
+    `limits` are one colour scale for all maps, without which each has its own; `mark` is the `(row,
+    column)` of a cell to frame in every panel.
     """
     rows = -(-(len(maps) + 1) // columns)
     figure, axes = new_figure(9, rows * (9 / columns + 0.25) + 0.5, rows, columns, title)
@@ -184,13 +181,11 @@ def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, col
         if colour := colour_of(titles[i]):
             ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
     if mark is not None:
-        height, width = maps.shape[1:]
+        height, width = 1 / np.array(maps.shape[1:])
+        corner = mark[1] * width, mark[0] * height
         for ax in axes.flat[: len(maps) + 1]:
-            corner = mark[1] / width, mark[0] / height
             for colour, line in (("white", 4), ("black", 2)):
-                ax.add_patch(
-                    Rectangle(corner, 1 / width, 1 / height, fill=False, color=colour, lw=line)
-                )
+                ax.add_patch(Rectangle(corner, width, height, fill=False, color=colour, lw=line))
     colours = ScalarMappable(Normalize(*(limits or (0, 1))), "viridis")
     scale = figure.colorbar(colours, ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.02)
     if limits is None:
@@ -215,7 +210,7 @@ def head_attention_figure(picture, scores, row: int, column: int, title=None) ->
 
 
 def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=None) -> Figure:
-    """Draw named numbers as horizontal bars; a name that ends with "token 3" gets its colour."""
+    """Draw named numbers as horizontal bars."""
     figure, axes = new_figure(8, 0.8 + 0.38 * len(values))
     ax = axes[0, 0]
     colours = [colour_of(name) or TOKEN_COLOURS[0] for name in values]
@@ -228,7 +223,7 @@ def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=
 
 
 def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, title=None):
-    """Draw named lines over `x`, each with its own dash; "token 3" at the end gives its colour."""
+    """Draw named lines over `x`, each with its own dash."""
     figure, axes = new_figure(7, 3.4)
     ax = axes[0, 0]
     for i, (name, y) in enumerate(lines.items()):
@@ -243,10 +238,8 @@ def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, ti
 def walk_figure(rows: list[dict], reaches, title: str | None = None) -> Figure:
     """Draw what each network of a series gains over the one before, and what it costs.
 
-    Args:
-        rows: each with `change` (its name), `val_accuracy` (a share) and `multiply_adds`.
-        reaches: how far the interval of each gain reaches to both sides, a share; one less than
-            there are rows.
+    Each of `rows` has `change` (its name), `val_accuracy` (a share) and `multiply_adds`; `reaches`
+    are how far the intervals of the gains, one fewer, reach to both sides.
     """
     figure, axes = new_figure(10, 0.9 + 0.42 * len(rows), 1, 2, title)
     names = [textwrap.fill(f"{i}  {row['change']}", 42) for i, row in enumerate(rows)]
@@ -255,9 +248,8 @@ def walk_figure(rows: list[dict], reaches, title: str | None = None) -> Figure:
     costs = [row["multiply_adds"] / 1e6 for row in rows]
     gain, cost = axes[0]
     gain.axvline(0, color="0.6", lw=1)
-    gain.errorbar(
-        gains, places[1:], xerr=100 * np.asarray(reaches), fmt="o", color="black", capsize=3
-    )
+    style = {"fmt": "o", "color": "black", "capsize": 3}
+    gain.errorbar(gains, places[1:], xerr=100 * np.asarray(reaches), **style)
     for value, place in zip(gains, places[1:], strict=True):
         gain.annotate(f"{value:+.1f}", (value, place), (0, 5), textcoords="offset points")
     gain.set_yticks(places, names)

@@ -25,9 +25,8 @@ def watch_figure(
     Args:
         epochs: of the whole training.
         history: what `train` returns, so far.
-        found: for each epoch, counted from 1 (0 is before the first), the share of pictures whose
-            mean map is highest on the object.
-        chance: the share that a random cell reaches.
+        found: by epoch (0 is before the first), the share of pictures whose mean map is highest on
+            the object; a random cell reaches `chance`.
         pictures, masks: `(N, height, width, 3)` and `(N, height, width)`, as the network saw them.
         maps: `(N, rows, columns)`, the mean map of each picture.
     """
