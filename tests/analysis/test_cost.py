@@ -12,16 +12,12 @@ from keras import layers, ops
 from layer_checks import few_examples
 
 from tlvit_utils import (
-    AveragePooling,
     GroupedTokenLearner,
     PatchEncoder,
-    PatchMerger,
     RandomCropFlip,
-    StridedConvolution,
     TokenFuser,
     TokenLearner,
     TokenLearnerV11,
-    TopKTokens,
     TransformerBlock,
     ViTConfig,
     build_vit,
@@ -76,8 +72,10 @@ MODELS = {
     "light": lambda: build_vit(ViTConfig.light()),
     "fuser": fused_grid,
     "grouped": grouped_tokens,
-    "patch merger": lambda: build_vit(ViTConfig.modern().replace(variant="patch_merger")),
-    "strided": lambda: build_vit(ViTConfig.modern().replace(variant="strided")),
+    **{
+        variant: lambda variant=variant: build_vit(ViTConfig.modern().replace(variant=variant))
+        for variant in ("patch_merger", "strided", "average", "top_k")
+    },
 }
 
 
@@ -152,18 +150,6 @@ def test_token_learners(height, width, dim, num_tokens):
     grouped = GroupedTokenLearner(num_tokens, num_groups=2)  # two groups of dim channels
     assert cost_of(grouped, shape=(*pixels, 2 * dim)).macs == macs + 2 * pooling
     assert work_of(grouped, (None, *pixels, 2 * dim)).einsums == 2 * pooling
-
-
-@few_examples
-@given(small, small, small, small)
-def test_other_reductions(rows, columns, height, dim):
-    shape, num_tokens = (rows * height, columns, dim), rows * columns
-    assert cost_of(AveragePooling(num_tokens), shape=shape).macs == 0
-    assert cost_of(TopKTokens(num_tokens), shape=shape).macs == 0
-    products = count(num_tokens, *shape)  # queries and cells, then maps and cells
-    assert cost_of(PatchMerger(num_tokens), shape=shape).macs == 2 * products
-    convolution = count(*shape, dim)  # each cell is in one window
-    assert cost_of(StridedConvolution(num_tokens), shape=shape).macs == convolution
 
 
 # Against TensorFlow

@@ -10,10 +10,6 @@ MAP = RNG.random((8, 8), dtype="float32")
 GREY = np.full((32, 32, 3), 128, "uint8")
 
 
-def test_uint8_and_float_pictures_are_the_same():
-    np.testing.assert_array_equal(render(IMAGE, MAP), render(IMAGE / 255, MAP))
-
-
 @pytest.mark.parametrize("size", [64, 100, 256])
 def test_without_opacity_only_the_picture_is_left(size):
     picture = render(IMAGE, MAP, opacity=0, size=size)

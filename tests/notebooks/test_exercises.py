@@ -98,11 +98,7 @@ WRONG_ANSWERS = {
         ("-1, height * width)", "height * width, -1).swapaxes(1, 2)", "Reshape for transpose"),
     ],
     "TokenLearner": [
-        (
-            "ops.transpose(maps, (0, 2, 1))",
-            "ops.reshape(maps, (-1, self.num_tokens, height * width))",
-            "Reshape for transpose",
-        ),
+        ("transpose(maps, (0, 2, 1))", "reshape(maps, (-1, *maps.shape[:0:-1]))", "mixes the"),
         ("maps = self.norm(grid)", "maps = grid", "maps come from the raw grid"),
         ("maps = self.norm(grid)", "maps = grid = self.norm(grid)", "weight the raw grid"),
         ("maps / (height * width)", "maps", 'is pooling="sum"'),
@@ -124,11 +120,7 @@ WRONG_ANSWERS = {
     ],
     "build_vit": [
         ("x, maps = token", "x = token", "Unpack them"),
-        (
-            "x, maps = token_learner(x, return_attention_maps=True)",
-            "x = token_learner(x)",
-            "its maps",
-        ),
+        ("(x, return_attention_maps=True)", "(x), None", "its maps"),
         ("i == config", "i + 1 == config", "one block too early"),
         ("i == config", "i - 1 == config", "one block too late"),
         ("            config.activate_last,\n", "", "activate_last=True, but"),
@@ -336,11 +328,7 @@ WRONG_ANSWERS = {
     "welch_interval": [
         ("second.mean() - first.mean()", "first.mean() - second.mean()", "turned round"),
         ("var(", "std(", "That is the deviation"),
-        (
-            " / len(first)\n    b = second.var(ddof=1) / len(second)",
-            "\n    b = second.var(ddof=1)",
-            "variance of single trainings",
-        ),
+        ("ddof=1) / len", "ddof=1) + 0 * len", "variance of single trainings"),
         ("ddof=1", "ddof=0", "one less than the number"),
         ("np.sqrt(a + b)", "(a + b)", "root is missing"),
         ("np.sqrt(a + b)", "(np.sqrt(a) + np.sqrt(b))", "and then comes the root"),

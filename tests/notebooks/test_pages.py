@@ -97,12 +97,6 @@ def test_every_link_leads_somewhere(pages, committed):
     assert not broken
 
 
-def test_anchors_are_those_of_the_viewers():
-    heading = "Exercise 1: `mean` or [sum](a.ipynb)? *(5 minutes)*"
-    assert jupyter_anchor(heading) == "Exercise-1:-mean-or-sum?-(5-minutes)"
-    assert github_anchor("The package, alone: `to_grid`") == "the-package-alone-to_grid"
-
-
 def test_files_named_on_pages_exist(pages, committed):
     folders = "tests|tools|tlvit_utils|benchmarks|docs"
     named = re.findall(rf"(?<=[`\s/])(?:{folders})/[\w./]+\w(?=[`\s])", "\n".join(pages.values()))

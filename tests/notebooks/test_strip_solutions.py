@@ -9,7 +9,7 @@ from notebook_text import code_cells, markdown, tags
 import strip_solutions
 from bootstrap_cell import TAG
 from run_notebooks import read_notebook, write_notebook
-from strip_solutions import make_handout, strip_notebook, strip_text
+from strip_solutions import make_handout, strip_text
 
 SOLUTION = re.compile(r"<summary><b>Solution</b></summary>.*?```python\n(.*?)```", re.DOTALL)
 
@@ -79,13 +79,6 @@ def exercise(stub="    ...", after=SOLVED):
     output = new_output("stream", text="double: not done yet\n")
     cell = new_code_cell(source, metadata={"tags": ["exercise"]}, outputs=[output])
     return new_notebook(cells=[cell, new_markdown_cell(after)])
-
-
-def test_an_exercise_loses_output_and_solution():
-    notebook = exercise()
-    strip_notebook(notebook)
-    (cell,) = notebook.cells
-    assert cell.outputs == []
 
 
 @pytest.mark.parametrize(

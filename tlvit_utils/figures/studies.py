@@ -56,6 +56,7 @@ def _kind(config):
 def _name_points(ax, points):
     """Write each point's name beside it, towards the middle, no two names over each other."""
     left, right = ax.get_xlim()
+    line = np.ptp(ax.get_ylim()) / 18  # the height of a name
     for on_left in (True, False):
         side = sorted(
             (p for p in points if (p[0] < (left + right) / 2) == on_left), key=itemgetter(1)
@@ -65,7 +66,9 @@ def _name_points(ax, points):
         # names stand in a column beside the outermost point of their side
         edge = max(p[0] for p in side) if on_left else min(p[0] for p in side)
         x = edge + (right - left) * (0.04 if on_left else -0.04)
-        heights = np.linspace(*ax.get_ylim(), len(side) + 2)[1:-1]
+        accuracies, steps = np.array([p[1] for p in side]), line * np.arange(len(side))
+        heights = np.maximum.accumulate(accuracies - steps) + steps  # a line apart
+        heights += np.mean(accuracies - heights)
         for (cost, accuracy, name, colour), height in zip(side, heights, strict=True):
             ax.annotate(
                 name,
