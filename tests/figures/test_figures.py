@@ -91,7 +91,7 @@ def test_zero_is_grey_in_every_filter(rng):
     kernel = rng.normal(size=(4, 4, 3, 6)) * 10.0 ** np.arange(6)
     kernel[..., 5] = 0
     kernel[0, 0] = 0
-    figure = figures.filters_figure(kernel, columns=3, title="filters")
+    figure = figures.filters_figure(kernel, title="filters")
     assert len(panels(figure)) == 6
     for ax in panels(figure):
         np.testing.assert_array_equal(shown(ax)[0, 0], 128)

@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict
 from pathlib import PurePosixPath
+from posixpath import dirname, normpath
 from statistics import mean
 from urllib.parse import unquote
 
@@ -76,10 +77,7 @@ def test_every_picture_has_words(name, notebooks):
 
 def target_of(path, link):
     """Return the project's path that a link on a page leads to."""
-    parts = []
-    for part in (*PurePosixPath(path).parent.parts, *PurePosixPath(link).parts):
-        parts = parts[:-1] if part == ".." else [*parts, part]
-    return "/".join(parts)
+    return normpath(f"{dirname(path)}/{link}").lstrip("/")
 
 
 def test_every_link_leads_somewhere(pages, committed):

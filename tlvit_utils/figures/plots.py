@@ -127,12 +127,12 @@ def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure
     return figure
 
 
-def filters_figure(kernel, columns: int = 16, title: str | None = None) -> Figure:
+def filters_figure(kernel, title: str | None = None) -> Figure:
     """Draw filters `(size, size, 3, count)` as small pictures, each scaled so that grey is zero."""
     filters = np.moveaxis(np.asarray(kernel), -1, 0)
     largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
     filters = 0.5 + 0.5 * filters / np.maximum(largest, 1e-12)
-    return image_grid(filters, columns=columns, title=title)
+    return image_grid(filters, columns=16, title=title)
 
 
 def similarity_figure(vectors, grid_size: int, title: str | None = None) -> Figure:
@@ -165,19 +165,19 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) ->
     return figure
 
 
-def heat_panels(picture, maps, titles, title=None, opacity=0.6, limits=None, columns=5, mark=None):
+def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Figure:
     """Draw the picture, then each of its maps `(count, rows, columns)` over it, with a colour bar.
 
     `limits` are one colour scale for all maps, without which each has its own; `mark` is the `(row,
     column)` of a cell to frame in every panel.
     """
-    rows = -(-(len(maps) + 1) // columns)
-    figure, axes = new_figure(9, rows * (9 / columns + 0.25) + 0.5, rows, columns, title)
+    rows = -(-(len(maps) + 1) // 5)
+    figure, axes = new_figure(9, 2.05 * rows + 0.5, rows, 5, title)
     for ax in axes.flat:
         ax.axis("off")
     _picture(axes.flat[0], picture, "what the network sees")
     for i, (ax, each) in enumerate(zip(axes.flat[1:], maps, strict=False)):
-        _picture(ax, render(picture, each, opacity=opacity, limits=limits), titles[i])
+        _picture(ax, render(picture, each, limits=limits), titles[i])
         if colour := colour_of(titles[i]):
             ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
     if mark is not None:
