@@ -5,8 +5,9 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, is_dataclass
+from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from uuid import uuid4
 
 import numpy as np
@@ -29,14 +30,37 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(path: str | os.PathLike) -> Iterator[None]:
-    """Hold the lock on the empty file `path`, which one process has at a time; wait for it.
+def remove_leftovers(beginning: str | os.PathLike) -> None:
+    """Delete what killed writers left of all files whose path begins so; hold their lock."""
+    beginning = Path(beginning)
+    for path in beginning.parent.glob(f"{32 * '[0-9a-f]'}.{escape(beginning.name)}*"):
+        path.unlink(missing_ok=True)
 
-    The system releases it when the process ends, however that ends. A folder without write
-    permission or a file system without locks goes without.
+
+def check_room(path: str | os.PathLike, size: int) -> None:
+    """Raise an OSError unless so many bytes can be written to `path`; make its folder."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(size))
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written ({error.strerror or error}); choose a folder that you can "
+            f"write to, with {size / 1e6:,.1f} MB free."
+        ) from error
+
+
+@contextmanager
+def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
+    """Hold the lock on the empty file `path`, which one process has at a time.
+
+    While another has it, wait for it, or if `busy` is given, raise an OSError that says so. The
+    system releases it when the process ends, however that ends. A folder without write permission
+    or a file system without locks goes without.
     """
     path = Path(path)
+    refused = False
     with ExitStack() as stack:
         with suppress(OSError, NotImplementedError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,8 +70,12 @@ def locked(path: str | os.PathLike) -> Iterator[None]:
             except Timeout:  # it is held, or this folder has no locks
                 with TemporaryDirectory(dir=path.parent) as folder:
                     FileLock(Path(folder, "lock")).acquire(timeout=0).lock.release()
-                print("Another process is at the same work; waiting for it …")
-                stack.enter_context(lock.acquire())
+                refused = bool(busy)
+                if not refused:
+                    print("Another process is at the same work; waiting for it …")
+                    stack.enter_context(lock.acquire())
+        if refused:
+            raise OSError(busy)
         yield
 
 

@@ -5,13 +5,14 @@ from functools import partial
 import keras
 from keras import layers, ops
 
+from tlvit_utils._composite import Composite
 from tlvit_utils._validation import check_rate
 
 LAYER_NORM_EPSILON = 1e-6
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class MLP(layers.Layer):
+class MLP(Composite):
     """Dense layers with GELU (tanh form) and dropout, applied to each token alone.
 
     `(..., dim)` becomes `(..., hidden_units[-1])`.
@@ -62,7 +63,7 @@ class MLP(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class TransformerBlock(layers.Layer):
+class TransformerBlock(Composite):
     """A pre-norm Transformer block: attention, then an MLP, each added to what came in.
 
     `(batch, tokens, dim)` keeps its shape. With `return_attention_scores=True` the call returns

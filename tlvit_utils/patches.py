@@ -3,9 +3,11 @@
 import keras
 from keras import layers, ops
 
+from tlvit_utils._composite import Composite
+
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class PatchEncoder(layers.Layer):
+class PatchEncoder(Composite):
     """Add a learned vector for its position to each patch `(batch, num_patches, projection_dim)`.
 
     Source: the published Keras example, whose positions are Keras's `Embedding` with its default

@@ -3,12 +3,13 @@
 import keras
 from keras import layers, ops
 
+from tlvit_utils._composite import Composite
 from tlvit_utils._validation import check_count, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
-class TokenFuser(layers.Layer):
+class TokenFuser(Composite):
     """Every cell of the grid becomes its own mixture of the learned tokens.
 
     The tokens `(batch, num_tokens, dim)` are mixed with each other (LayerNorm, a Dense layer

@@ -6,6 +6,7 @@ from math import isqrt
 import keras
 from keras import layers, ops
 
+from tlvit_utils._composite import Composite
 from tlvit_utils._validation import check_count, check_num_tokens, check_pooling, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
@@ -57,7 +58,7 @@ def softmax_pooling(logits, values):
     return tokens, ops.reshape(maps, (-1, num_tokens, height, width))
 
 
-class GridToTokens(layers.Layer):
+class GridToTokens(Composite):
     """Base of the layers that make `num_tokens` tokens, at least 1, of a grid."""
 
     def __init__(self, num_tokens, **kwargs):

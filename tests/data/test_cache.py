@@ -42,10 +42,12 @@ def test_arrays_come_back_mapped_and_changes_stay_in_memory(tmp_path):
     assert_same(load_arrays(tmp_path / "file", SHAPES))
 
 
-def test_a_failure_leaves_no_cache(folder):
+def test_a_failure_leaves_no_cache_nor_what_a_killed_process_left(folder):
     def fail():
         raise ConnectionError("no network")
 
+    folder.mkdir()
+    (folder / f"{32 * '0'}.name.npy").touch()
     with pytest.raises(ConnectionError, match="no network"):
         cached("name", SHAPES, fail)
     assert [path.name for path in folder.iterdir()] == ["name.lock"]

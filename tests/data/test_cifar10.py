@@ -1,6 +1,7 @@
 import contextlib
 import hashlib
 import io
+import multiprocessing
 import os
 import pickle
 import pickletools
@@ -14,7 +15,7 @@ from misbehaving_server import MisbehavingServer
 from small_cifar10 import COUNT, expected_images, make_archive, make_batch, make_folder
 
 from tlvit_utils.data import cifar10
-from tlvit_utils.data.cifar10 import find_folder, load, read_archive, read_batch
+from tlvit_utils.data.cifar10 import copy_to_cache, find_folder, load, read_archive, read_batch
 from tlvit_utils.data.download import RemoteFile
 
 LABELS = make_batch()[b"labels"]
@@ -292,3 +293,52 @@ def test_two_at_once_download_once(serve, cache, capsys):
     assert "Another process is at the same work" in capsys.readouterr().out
     assert len(server.requests) == 1
     assert cache() == {"cifar10.npy"}
+
+
+def load_elsewhere(archive, folder):
+    """Load in a process of its own."""
+    cifar10.BATCH_IMAGES, cifar10.ARCHIVE = COUNT, archive
+    os.environ |= {"TLVIT_CACHE_DIR": folder, "KERAS_HOME": folder, "no_proxy": "127.0.0.1"}
+    for name in ("TLVIT_CIFAR10_DIR", "TLVIT_CIFAR10_URL"):
+        os.environ.pop(name, None)
+    assert_complete(load())
+
+
+@pytest.mark.slow
+def test_a_class_of_thirty_downloads_once(serve, cache, tmp_path):
+    padded = make_batch(5) | {b"padding": np.random.default_rng(0).bytes(50_000)}
+    server = serve("slow", content=make_archive(test_batch=padded))
+    fresh = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    fresh.set_forkserver_preload(["keras"])
+    folder = str(tmp_path / "cache")
+    learners = [
+        fresh.Process(target=load_elsewhere, args=(cifar10.ARCHIVE, folder)) for _ in range(30)
+    ]
+    for learner in learners:
+        learner.start()
+    for learner in learners:
+        learner.join()
+    assert {learner.exitcode for learner in learners} == {0}
+    assert len(server.requests) == 1
+    assert cache() == {"cifar10.npy"}
+
+
+@pytest.mark.parametrize("name", ["two words", "Übungsdaten für 30", "link", "~/mine"])
+def test_a_folder_may_have_any_name(name, small, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for variable, inner in (("TLVIT_CIFAR10_DIR", "data"), ("TLVIT_CACHE_DIR", "cache")):
+        real = tmp_path / inner / name.removeprefix("~/")
+        given = f"~/{inner}/mine" if name[0] == "~" else real
+        if name == "link":
+            real = tmp_path / inner / "real"
+            real.mkdir(parents=True)
+            given.symlink_to(real, target_is_directory=True)
+        monkeypatch.setenv(variable, str(given))
+        if inner == "data":
+            make_folder(real / "cifar-10-batches-py")
+    assert_complete(load())
+    copy_to_cache()
+    monkeypatch.delenv("TLVIT_CIFAR10_DIR")
+    assert_complete(load(may_download=False))
+    assert sorted(path.name for path in real.iterdir()) == ["cifar10.lock", "cifar10.npy"]

@@ -336,6 +336,12 @@ def test_frames_of_a_video_by_time_distributed(cls, arguments):
         np.testing.assert_allclose(of_frames, convert_to_numpy(layer(clip)), atol=1e-5)
 
 
+@every_layer
+def test_an_empty_batch_stays_empty(cls, arguments):
+    inputs = [x[:0] for x in inputs_of(cls)]
+    assert cls(**arguments)(*inputs).shape[0] == 0
+
+
 @every_learner
 def test_a_grid_without_cells_is_refused(cls):
     with pytest.raises(ValueError, match=r"\(2, 0, 5, 8\), which holds no cells"):

@@ -159,6 +159,35 @@ def test_every_variant_saves_and_loads_with_its_maps(
         np.testing.assert_array_equal(maps, expected)
 
 
+def through_a_file(form, model, images, folder):
+    """Return a network's answers after it went through a file of this form."""
+    if form == "int8":
+        model.quantize("int8")
+        model.save(folder / "model.keras")
+        return predict(keras.models.load_model(folder / "model.keras"), images)
+    if form == "ONNX":
+        runtime = pytest.importorskip("onnxruntime")
+        model.export(folder / "model.onnx", format="onnx", verbose=False)
+        session = runtime.InferenceSession(folder / "model.onnx")
+        return session.run(None, {session.get_inputs()[0].name: images.astype("float32")})[0]
+    import tensorflow as tf
+
+    model.export(folder / "model", verbose=False)
+    return tf.saved_model.load(folder / "model").serve(images.astype("float32")).numpy()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("form", ["int8", "SavedModel", "ONNX"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_other_forms_of_a_network_answer_alike(form, variant, tiny_config, images, tmp_path):
+    model = build_vit(tiny_config.replace(variant=variant, num_tokens=8))
+    exact = predict(model, images)
+    answers = through_a_file(form, model, images, tmp_path)
+    np.testing.assert_allclose(answers, predict(model, images), atol=1e-6)
+    np.testing.assert_allclose(answers, exact, atol=0.05 if form == "int8" else 1e-5)
+
+
 @pytest.mark.parametrize("config", [*GEOMETRIES, ViTConfig(num_tokens=None)])
 def test_a_config_survives_json(config):
     assert ViTConfig(**json.loads(json.dumps(config.to_dict()))) == config

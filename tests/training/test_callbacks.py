@@ -91,6 +91,17 @@ def test_everything_that_the_next_epoch_depends_on_is_restored(tmp_path):
         np.testing.assert_array_equal(weight, expected)
 
 
+@pytest.mark.parametrize("content", [b"", b"not a zip file", 2000])
+def test_a_damaged_file_is_named(content, tmp_path):
+    kept = ResumeFile(tmp_path / "state.npz", {}, {})
+    kept.set_model(compiled_model(1))
+    kept.on_epoch_end(0, {})
+    complete = kept.path.read_bytes()
+    kept.path.write_bytes(content if isinstance(content, bytes) else complete[:content])
+    with pytest.raises(ValueError, match=r"state\.npz is damaged \(.*\); delete it"):
+        ResumeFile(kept.path, {}, {}).restore(compiled_model(1))
+
+
 @pytest.mark.parametrize(
     "run, units, message",
     [({"seed": 2}, 1, "seed was 1 and is 2"), ({"seed": 1}, 3, "shapes of the weights")],

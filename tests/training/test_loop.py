@@ -12,6 +12,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import RandomCropFlip
+from tlvit_utils._files import locked
 from tlvit_utils.data.datasets import Dataset, Split
 from tlvit_utils.training import loop as training
 from tlvit_utils.training.callbacks import DivergedError
@@ -199,6 +200,23 @@ def test_a_nan_stops_the_training(epoch, kept, model, shapes, tmp_path):
     assert checkpoint.exists() == (epoch > 0)
     if epoch:
         assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_two_trainings_do_not_share_a_checkpoint(model, shapes, tmp_path):
+    checkpoint = tmp_path / "best.weights.h5"
+    with (
+        locked(tmp_path / "best.lock"),
+        pytest.raises(OSError, match=r"Another training writes .*best\.weights\.h5; wait"),
+    ):
+        train(model, shapes, Recipe(epochs=1, batch_size=128), checkpoint, [])
+
+
+def test_where_nothing_can_be_written_no_epoch_is_begun(model, shapes, tmp_path):
+    (tmp_path / "file").touch()
+    checkpoint = tmp_path / "file" / "best.weights.h5"
+    begun = At(0, 0, lambda: pytest.fail("begun"))
+    with pytest.raises(OSError, match=r"cannot be written \(.*\); choose a folder"):
+        train(model, shapes, Recipe(epochs=1, batch_size=128), checkpoint, [begun])
 
 
 def random_dataset():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from tlvit_utils._files import locked, replacing
+from tlvit_utils._files import locked, remove_leftovers, replacing
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -43,6 +43,7 @@ def cached(
     with locked(path.with_suffix(".lock")):
         with suppress(ValueError):  # another process may have made it meanwhile
             return load_arrays(path, shapes)
+        remove_leftovers(path)
         arrays = make()
         try:
             save_arrays(path, arrays)

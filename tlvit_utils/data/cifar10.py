@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tlvit_utils._files import locked, remove_leftovers
 from tlvit_utils.data.cache import cache_dir, cache_path, cached, save_arrays
 from tlvit_utils.data.download import RemoteFile, download
 from tlvit_utils.data.unpickle import read_pickle
@@ -65,7 +66,10 @@ def load(
 
 def copy_to_cache(data_dir: str | os.PathLike | None = None) -> None:
     """Copy what `load` returns to the course's cache, whose memory all processes share."""
-    save_arrays(cache_path("cifar10"), load(data_dir))
+    path, arrays = cache_path("cifar10"), load(data_dir)
+    with locked(path.with_suffix(".lock")):
+        remove_leftovers(path)
+        save_arrays(path, arrays)
 
 
 def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] | None:

@@ -8,6 +8,7 @@ that ends with "token 3" has its colour.
 import io
 import re
 import textwrap
+from html import escape
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -75,7 +76,7 @@ def show(figure: Figure, caption: str) -> None:
 
     data, metadata = mime_bundle(figure, caption)
     display(data, metadata=metadata, raw=True)
-    display(Markdown(f"*{caption}*"))
+    display(Markdown(f"*{escape(caption, quote=False)}*"))  # Markdown takes HTML as it is
 
 
 def _label(ax, x_label, y_label=None, title=None):

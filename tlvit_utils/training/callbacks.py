@@ -4,14 +4,18 @@ import json
 import math
 import os
 import time
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from keras import ops
 
-from tlvit_utils._files import replacing
+from tlvit_utils._files import check_room, replacing
 from tlvit_utils._validation import differences
+
+FILE_BYTES = 1_000_000  # of a weights file, at most, beside the weights
 
 
 class DivergedError(RuntimeError):
@@ -84,6 +88,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         if logs["val_accuracy"] <= self.best:
             return
         self.best = logs["val_accuracy"]
+        check_room(self.path, FILE_BYTES + count_bytes(self.model))  # HDF5 crashes without
         with replacing(self.path) as temporary:
             self.model.save_weights(temporary)
 
@@ -105,9 +110,14 @@ class ResumeFile(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> None:
         """Set the compiled model and the history; a ValueError says what differs in the run."""
         variables = _state(model)
-        with np.load(self.path, allow_pickle=False) as arrays:
-            fields = json.loads(str(arrays["fields"]))
-            values = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                fields = json.loads(str(arrays["fields"]))
+                values = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+            raise ValueError(
+                f"{self.path} is damaged ({error}); delete it to start again."
+            ) from error
         changes = list(differences(fields["run"], self.run))
         if not changes and [v.shape for v in values] != [v.shape for v in variables]:
             changes = ["the shapes of the weights differ"]
@@ -122,8 +132,15 @@ class ResumeFile(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         fields = json.dumps({"run": self.run, "history": self.history})
+        state = [ops.convert_to_numpy(variable) for variable in _state(self.model)]
+        check_room(self.path, FILE_BYTES + sum(values.nbytes for values in state))
         with replacing(self.path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, *map(ops.convert_to_numpy, _state(self.model)), fields=fields)
+            np.savez(file, *state, fields=fields)
+
+
+def count_bytes(model: keras.Model) -> int:
+    """Return how many bytes the model's weights take."""
+    return sum(weights.nbytes for weights in model.get_weights())
 
 
 def _state(model):

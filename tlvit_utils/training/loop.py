@@ -1,21 +1,26 @@
 """Training and evaluation: a thin layer over `model.fit` (notebook 05)."""
 
 import os
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 
 import keras
 import numpy as np
 
+from tlvit_utils._files import check_room, locked, remove_leftovers
 from tlvit_utils.data.batches import check_images, check_labels, make_pipeline
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.session import choose_compute
 from tlvit_utils.training.callbacks import (
+    FILE_BYTES,
     BestCheckpoint,
     DivergedError,
     EpochLog,
     ResumeFile,
     StopAtNaN,
+    count_bytes,
 )
 from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
@@ -56,6 +61,7 @@ def train(
             another training.
         ModuleNotFoundError: TensorBoard is asked for, but not installed.
         DivergedError: the loss became NaN or infinite; the model has the best weights before.
+        OSError: another training writes to `checkpoint`, or there is no room for it.
     """
     images, labels, validation = _checked(model, dataset, recipe)
     steps_per_epoch = len(labels) // recipe.batch_size
@@ -68,15 +74,8 @@ def train(
     best = BestCheckpoint(checkpoint)
     run = {"recipe": asdict(recipe), "model": describe_layers(model)}
     run |= {"dataset": dataset.name, "train_images": len(labels)}
-    name = best.path.name.removesuffix(".weights.h5")
-    resume_file = ResumeFile(best.path.with_name(f"{name}.resume.npz"), run, history)
-    if resume and resume_file.path.exists() and best.path.exists():
-        resume_file.restore(model)
-        best.best = max(history["val_accuracy"])
-    elif not resume:
-        resume_file.path.unlink(missing_ok=True)  # its checkpoint is about to be replaced
-    first_epoch = len(history.get("loss", ()))
-
+    name = best.path.name.removesuffix("weights.h5")
+    resume_file = ResumeFile(best.path.with_name(f"{name}resume.npz"), run, history)
     if callbacks is None:
         callbacks = [ProgressLine(model.name, len(labels), recipe.batch_size)]
     if tensorboard is not None:
@@ -88,37 +87,61 @@ def train(
         *callbacks,
         *([resume_file] if resume else []),  # the last: now the epoch is finished
     ]
-    size = model.input_shape[1]
-    batches = make_pipeline(
-        images,
-        labels,
-        recipe.batch_size,
-        shuffle_seed=recipe.seed,
-        first_epoch=first_epoch,
-        image_size=size,
-        draw_epoch=dataset.train.epoch if dataset.train.draw else None,
-    )
-    try:
-        if first_epoch < recipe.epochs:
-            model.fit(
-                batches,
-                validation_data=make_pipeline(*validation, recipe.batch_size, image_size=size),
-                initial_epoch=first_epoch,
-                epochs=recipe.epochs,
-                shuffle=False,  # the pipeline shuffles
-                verbose=0,
-                callbacks=callbacks,
-            )
-    except KeyboardInterrupt:
-        if not history:
+    # old and new, of the checkpoint and, with Adam's two moments, of the file to resume from
+    copies = 8 if resume else 2
+    with _alone(best.path.with_name(name), FILE_BYTES + copies * count_bytes(model)):
+        if resume and resume_file.path.exists() and best.path.exists():
+            resume_file.restore(model)
+            best.best = max(history["val_accuracy"])
+        elif not resume:
+            resume_file.path.unlink(missing_ok=True)  # its checkpoint is about to be replaced
+        first_epoch = len(history.get("loss", ()))
+        size = model.input_shape[1]
+        batches = make_pipeline(
+            images,
+            labels,
+            recipe.batch_size,
+            shuffle_seed=recipe.seed,
+            first_epoch=first_epoch,
+            image_size=size,
+            draw_epoch=dataset.train.epoch if dataset.train.draw else None,
+        )
+        try:
+            if first_epoch < recipe.epochs:
+                model.fit(
+                    batches,
+                    validation_data=make_pipeline(*validation, recipe.batch_size, image_size=size),
+                    initial_epoch=first_epoch,
+                    epochs=recipe.epochs,
+                    shuffle=False,  # the pipeline shuffles
+                    verbose=0,
+                    callbacks=callbacks,
+                )
+        except KeyboardInterrupt:
+            if not history:
+                raise
+            print(f"\nStopped by hand after {len(history['loss'])} of {recipe.epochs} epochs.")
+        except DivergedError:
+            if history:
+                model.load_weights(best.path)
             raise
-        print(f"\nStopped by hand after {len(history['loss'])} of {recipe.epochs} epochs.")
-    except DivergedError:
-        if history:
-            model.load_weights(best.path)
-        raise
-    model.load_weights(best.path)
+        model.load_weights(best.path)
     return history
+
+
+@contextmanager
+def _alone(beginning, size):
+    """Keep other trainings off the files whose paths begin so, and see that there is room."""
+    lock = Path(f"{beginning}lock")
+    busy = f"Another training writes {beginning}weights.h5; wait for it, or choose another file."
+    check_room(lock, size)
+    with locked(lock, busy):
+        remove_leftovers(beginning)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps a file that is open
+                lock.unlink()
 
 
 def _checked(model, dataset, recipe):

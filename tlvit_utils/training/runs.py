@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from filelock import FileLock
 
-from tlvit_utils._files import save_result
+from tlvit_utils._files import remove_leftovers, save_result
 from tlvit_utils._validation import POOLINGS, differences
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
@@ -136,6 +136,7 @@ def add_run(path: Path, shared: dict, run: dict) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
+        remove_leftovers(path)
         runs = [run]
         if path.exists():
             before = read_experiment(path)
@@ -236,9 +237,13 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = replace(recipe, seed=options.seed)
     path = options.out / f"{experiment_name(options)}.json"
     if has_run(path, options.seed):
+        _remove_state(path, options.seed)
         print(f"{path} has seed {options.seed} already; delete the run to train it again.")
         return
-    _train_run(path, config, recipe, options, shown_command("-m tlvit_utils", arguments))
+    try:
+        _train_run(path, config, recipe, options, shown_command("-m tlvit_utils", arguments))
+    except OSError as error:
+        sys.exit(str(error))
 
 
 def _train_run(path, config, recipe, options, command):
@@ -263,5 +268,10 @@ def _train_run(path, config, recipe, options, command):
     exact, speed = build_in_float32(config), line.images_per_second
     fields = {"images_per_second": speed, "compute": compute, "command": command}
     save_run(path, model, exact, config, recipe, dataset, history, **fields)
-    checkpoint.unlink()
-    run_path(path, recipe.seed, ".resume.npz").unlink()
+    _remove_state(path, recipe.seed)
+
+
+def _remove_state(path, seed):
+    """Delete what a finished training resumed from."""
+    for suffix in (".weights.h5", ".resume.npz"):
+        run_path(path, seed, suffix).unlink(missing_ok=True)

@@ -1,0 +1,25 @@
+"""What all layers that are made of layers share."""
+
+from keras import layers
+
+
+class Composite(layers.Layer):
+    """A layer of layers, which after `model.quantize` is loaded as it was saved.
+
+    Keras quantises the layers inside, and leaves it to the outer one to say so in its file.
+    """
+
+    def get_build_config(self):
+        config = super().get_build_config()
+        modes = [each.quantization_mode for each in self._inner_layers()]
+        return {**(config or {}), "quantization_modes": modes} if any(modes) else config
+
+    def build_from_config(self, config):
+        super().build_from_config(config)
+        modes = config.get("quantization_modes", ())
+        for layer, mode in zip(self._inner_layers(), modes, strict=bool(modes)):
+            if mode:
+                layer.quantize(mode)
+
+    def _inner_layers(self):
+        return list(self._flatten_layers(include_self=False))

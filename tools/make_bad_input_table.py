@@ -1,0 +1,90 @@
+"""Make docs/BAD_INPUT.md: what the tests tried that cannot work, and what happened.
+
+    python tools/make_bad_input_table.py
+
+Runs the tests that expect an error, without a network, and writes down what each of them got. Run
+it when there are new ones.
+"""
+
+import argparse
+import inspect
+import re
+import sys
+from collections import defaultdict
+from html import escape
+
+import pytest
+
+from run_notebooks import ROOT, write_text
+
+PAGE = ROOT / "docs" / "BAD_INPUT.md"
+SHOWN = 3  # different answers of one test
+HEAD = """# Bad input
+
+What the tests tried that cannot work, and what happened: {inputs} inputs, each of them refused with
+one error. `python tools/make_bad_input_table.py` makes this page from a run of the tests.
+"""
+OWN = re.compile(r"/\S*/pytest-of-\w+/pytest-\d+/[\w-]+|127\.0\.0\.1:\d+")
+
+
+class Refusals:
+    """A plugin of pytest that keeps the errors which tests expect."""
+
+    def __init__(self):
+        self.answers = defaultdict(list)  # by the test's file and function
+        self.key = None
+
+    def pytest_collection_modifyitems(self, items):
+        items[:] = [item for item in items if "raises(" in inspect.getsource(item.function)]
+
+    def pytest_runtest_call(self, item):
+        self.key = item.path.relative_to(ROOT / "tests").as_posix(), item.function.__name__
+
+    def watch(self, raises_exit):
+        """Return what takes the place of `pytest.raises(…).__exit__`."""
+
+        def leave(context, kind, error, traceback):
+            expected = raises_exit(context, kind, error, traceback)
+            if expected and kind is not KeyboardInterrupt:
+                self.answers[self.key].append(f"{kind.__name__}: {error}")
+            return expected
+
+        return leave
+
+
+def make_page(answers: dict[tuple[str, str], list[str]]) -> str:
+    """Return the page: a table for each folder of tests, a row for each test."""
+    inputs = sum(map(len, answers.values()))
+    lines = [HEAD.format(inputs=inputs)]
+    rooms = defaultdict(list)
+    for (path, test), all_answers in sorted(answers.items()):
+        different = list(dict.fromkeys(map(_one_line, all_answers)))
+        cell = "<br>".join(different[:SHOWN])
+        if len(different) > SHOWN:
+            cell += f"<br>and {len(different) - SHOWN} more"
+        words = test.removeprefix("test_").replace("_", " ")
+        rooms[path.split("/")[0]].append(f"| {words} | {len(all_answers)} | {cell} |")
+    for room, rows in rooms.items():
+        lines += [f"## {room}\n", "| the test | inputs | what happens |", "|---|---:|---|"]
+        lines += [*rows, ""]
+    return "\n".join(lines)
+
+
+def _one_line(answer: str) -> str:
+    """Return an answer as a table can hold it, without what is another in each run."""
+    text = escape(" ".join(OWN.sub("…", answer).split()), quote=False)
+    return re.sub(r"([|`*_\\\[\]$])", r"\\\1", text[:400])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(arguments)
+    refusals = Refusals()
+    pytest.RaisesExc.__exit__ = refusals.watch(pytest.RaisesExc.__exit__)
+    options = ["-q", "-p", "no:randomly", "-m", "", str(ROOT / "tests")]
+    if code := pytest.main(options, plugins=[refusals]):
+        sys.exit(code)
+    write_text(PAGE, make_page(refusals.answers))
+
+
+if __name__ == "__main__":
+    main()
