@@ -308,7 +308,7 @@ def load_elsewhere(archive, folder):
 def test_a_class_of_thirty_downloads_once(serve, cache, tmp_path):
     padded = make_batch(5) | {b"padding": np.random.default_rng(0).bytes(50_000)}
     server = serve("slow", content=make_archive(test_batch=padded))
-    fresh = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    fresh = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
     fresh.set_forkserver_preload(["keras"])
     folder = str(tmp_path / "cache")
     learners = [

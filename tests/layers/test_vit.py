@@ -173,7 +173,8 @@ def through_a_file(form, model, images, folder):
     import tensorflow as tf
 
     model.export(folder / "model", verbose=False)
-    return tf.saved_model.load(folder / "model").serve(images.astype("float32")).numpy()
+    loaded = tf.saved_model.load(folder / "model")
+    return loaded.serve(images.astype("float32")).numpy()
 
 
 @pytest.mark.slow

@@ -240,7 +240,7 @@ def test_the_command_resumes_and_repeats_nothing(small, tmp_path, monkeypatch, c
     def killed(*arguments, **fields):
         raise OSError("the disk is full")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="full"):
         patch.setattr(runs, "save_run", killed)
         main([*COMMAND, str(tmp_path)])
     printed = capsys.readouterr().out
