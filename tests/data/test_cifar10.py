@@ -324,7 +324,7 @@ def test_a_class_of_thirty_downloads_once(serve, cache, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["two words", "Übungsdaten für 30", "link", "~/mine"])
-def test_a_folder_may_have_any_name(name, small, tmp_path, monkeypatch):
+def test_a_folder_may_have_any_name(name, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     for variable, inner in (("TLVIT_CIFAR10_DIR", "data"), ("TLVIT_CACHE_DIR", "cache")):
