@@ -11,7 +11,8 @@ published --weights --out DIR` left; with `shipped` those of the package. On all
 - on scenes10, the share of images in which the highest cell lies on the hidden image: of a token's
   map (the mean over tokens), of the best token's, of any token's, and of the mean of all tokens'
   maps; and the share of the maps' sum that lies there. Each is held to the image's own mask, to
-  other images' masks and to chance;
+  other images' masks and to chance, and beside it stands the hit rate of the best *fixed* cell,
+  which knows where hidden images mostly are and does not look;
 - of the maps of the first 500 images, each token's mean, how much it varies over the cells, and how
   much of that is the same in every image (`fixed_share`).
 
@@ -104,8 +105,10 @@ def measure(model, test) -> dict:
         "fixed_share": fixed_share(some),
     }
     if test.masks is not None:
-        found = localisation(maps, mask_shares(model, test.masks))
+        shares = mask_shares(model, test.masks)  # (images, height, width)
+        found = localisation(maps, shares)
         worth["localisation"] = {held_to: summarise(each) for held_to, each in found.items()}
+        worth["best_fixed_cell"] = float((shares >= 0.5).mean(axis=0).max())
     return worth
 
 
@@ -147,6 +150,7 @@ def table_row(source: str, method: str, runs: dict[int, dict]) -> dict:
             held_to: {name: [each[held_to][name] for each in by_seed] for name in scores}
             for held_to, scores in by_seed[0].items()
         }
+        row["best_fixed_cell"] = runs[seeds[0]]["best_fixed_cell"]
     return {**row, **session_fields()}
 
 

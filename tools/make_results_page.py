@@ -222,6 +222,7 @@ def maps_worth() -> str:
         if found := row.get("localisation"):
             held_to = ("own", "other", "chance")
             shares = [points(mean(found[each]["mean_map_hit"])) for each in held_to]
+            shares.append(points(row["best_fixed_cell"]))
             places.append((-mean(found["own"]["mean_map_hit"]), [cells[0], *shares]))
     rows.sort(key=lambda each: -each[0])
     text = (
@@ -235,10 +236,14 @@ def maps_worth() -> str:
     )
     text += (
         "\nOn pictures whose object is known: how often the highest cell of the mean map lies on "
-        "the object, on another picture's object, and by chance, in %.\n\n"
+        "the object, on another picture's object, and by chance, in %. The best fixed cell does not "
+        "look at the picture: an object of half the picture's width nearly always covers its middle. "
+        "A map that always finds the object hits it in 100 % and, on scenes, another's in about 54 %."
+        "\n\n"
     )
     places.sort(key=lambda each: each[0])
-    return text + table(["network", "object", "another's", "chance"], [row for _, row in places])
+    head = ["network", "object", "another's", "chance", "best fixed cell"]
+    return text + table(head, [row for _, row in places])
 
 
 def walk() -> str:

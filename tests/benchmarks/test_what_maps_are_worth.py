@@ -56,6 +56,7 @@ def test_each_method_with_maps_gets_a_row(measure, shapes, tiny_model, capsys):
     assert row["localisation"]["chance"]["token_hit"][0] == pytest.approx(
         row["localisation"]["chance"]["mean_map_hit"][0]
     )
+    assert scores["mean_map_hit"][0] <= 1 and 0 < row["best_fixed_cell"] <= 1
     assert "v1 mean" in capsys.readouterr().out
 
 
