@@ -3,7 +3,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from tlvit_utils import figures
 from tlvit_utils.figures import diagram
-from tlvit_utils.figures.diagram import PLACES, caption, network_diagram
+from tlvit_utils.figures.diagram import PLACES, network_diagram
 
 IMAGE = ["image, augmented"]
 PATCHES = ["patches or convo- lutions", "64 tokens + positions"]
@@ -63,10 +63,11 @@ def test_the_frames_hold_the_place_and_nothing_else(place):
     assert fuser == (place == "token_learner_v11_and_fuser")
 
 
-def test_show_displays_the_picture_with_its_caption(place, monkeypatch):
+def test_show_displays_the_picture_and_where_the_reader_is(place, monkeypatch):
     shown = []
-    monkeypatch.setattr(figures, "show", lambda figure, words: shown.append((figure, words)))
+    monkeypatch.setattr(figures, "show", lambda *given: shown.append(given))
     diagram.show(place)
-    ((figure, words),) = shown
-    assert words == caption(place)
+    ((figure, caption, alternative),) = shown
+    assert PLACES[place][1] in caption
+    assert PLACES[place][1] in alternative
     assert len(figures.to_png(figure)) < 60_000  # every notebook carries one

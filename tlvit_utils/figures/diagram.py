@@ -38,13 +38,12 @@ PLACES = {
         "training, which this notebook changes",
     ),
 }
-CAPTION = (
+ALTERNATIVE = (
     "The network from left to right. An image is augmented. Patches or convolutions make a grid of "
     "N = 64 tokens of width C, and positions are added. Transformer blocks work on the 64 tokens. "
-    "TokenLearner computes S = 8 maps over the grid and makes one token with each. The maps are a "
-    "sketch; as in a trained network, they overlap. More blocks work on the 8 tokens. LayerNorm "
-    "and the mean over the tokens lead to 10 classes. B images go through together, and in "
-    "training their loss leads back to the weights. You are here: {}."
+    "TokenLearner computes S = 8 maps over the grid and makes one token with each. More blocks work "
+    "on the 8 tokens. LayerNorm and the mean over the tokens lead to 10 classes. B images go "
+    "through together, and in training their loss leads back to the weights. You are here: {}."
 )
 
 # of each part: left and right end, name, shape; the whole drawing is in inches
@@ -68,13 +67,10 @@ BLUE, HIGHLIGHT, FRAME = "#BFD7EA", "#FFF1C2", "#1A1A1A"
 
 
 def show(place: str) -> None:
-    """Display `network_diagram(place)` with its caption."""
-    figures.show(network_diagram(place), caption(place))
-
-
-def caption(place: str) -> str:
-    """Return what `network_diagram(place)` shows, in words."""
-    return CAPTION.format(_look_up(place)[1])
+    """Display `network_diagram(place)` and where in it the reader is."""
+    where = _look_up(place)[1]
+    caption = f"You are here: {where}. The maps are a sketch."
+    figures.show(network_diagram(place), caption, ALTERNATIVE.format(where))
 
 
 def network_diagram(place: str) -> Figure:

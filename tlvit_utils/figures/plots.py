@@ -70,11 +70,11 @@ def mime_bundle(figure: Figure, caption: str) -> tuple[dict, dict]:
     return data, {"image/png": {"alt": caption}}
 
 
-def show(figure: Figure, caption: str) -> None:
-    """Display a figure in a notebook with its caption below it."""
+def show(figure: Figure, caption: str, alternative: str | None = None) -> None:
+    """Display a figure in a notebook; the caption below it is its alternative text by default."""
     from IPython.display import Markdown, display
 
-    data, metadata = mime_bundle(figure, caption)
+    data, metadata = mime_bundle(figure, alternative or caption)
     display(data, metadata=metadata, raw=True)
     display(Markdown(f"*{escape(caption, quote=False)}*"))  # Markdown takes HTML as it is
 
