@@ -236,10 +236,10 @@ def maps_worth() -> str:
     )
     text += (
         "\nOn pictures whose object is known: how often the highest cell of the mean map lies on "
-        "the object, on another picture's object, and by chance, in %. The best fixed cell does not "
-        "look at the picture: an object of half the picture's width nearly always covers its middle. "
-        "A map that always finds the object hits it in 100 % and, on scenes, another's in about 54 %."
-        "\n\n"
+        "the object, on another picture's object, and by chance, in %. The best fixed cell does "
+        "not look at the picture: an object of half the picture's width nearly always covers its "
+        "middle. A map that always finds the object hits it in 100 % and, on scenes, another's in "
+        "about 54 %.\n\n"
     )
     places.sort(key=lambda each: each[0])
     head = ["network", "object", "another's", "chance", "best fixed cell"]

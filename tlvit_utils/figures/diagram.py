@@ -41,8 +41,8 @@ PLACES = {
 ALTERNATIVE = (
     "The network from left to right. An image is augmented. Patches or convolutions make a grid of "
     "N = 64 tokens of width C, and positions are added. Transformer blocks work on the 64 tokens. "
-    "TokenLearner computes S = 8 maps over the grid and makes one token with each. More blocks work "
-    "on the 8 tokens. LayerNorm and the mean over the tokens lead to 10 classes. B images go "
+    "TokenLearner computes S = 8 maps over the grid and makes one token with each. More blocks "
+    "work on the 8 tokens. LayerNorm and the mean over the tokens lead to 10 classes. B images go "
     "through together, and in training their loss leads back to the weights. You are here: {}."
 )
 
