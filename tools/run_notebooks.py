@@ -116,10 +116,13 @@ def with_measurements(readme: str, results: dict) -> str:
 
 
 def with_minutes(head: str, runs: dict) -> str:
-    """Return a notebook's first cell with the line of minutes filled from its measured `runs`."""
-    quick, smoke = (minutes(runs.get(profile)) for profile in ("quick", "smoke"))
-    line = f"*Takes {quick} minutes in the quick profile and {smoke} in smoke, on two cores.*"
-    return MINUTES_LINE.sub(line, head, count=1)
+    """Return a notebook's first cell with its line of minutes filled from a `quick` run."""
+    if not (quick := runs.get("quick")):
+        return head
+    seconds = quick["seconds"]
+    long = seconds > 100
+    taken = f"{seconds / 60:.0f} minutes" if long else f"{5 * max(1, round(seconds / 5))} seconds"
+    return MINUTES_LINE.sub(f"*Takes about {taken} on two processor cores.*", head, count=1)
 
 
 def save_measurement(notebook: str, profile: str, measured: dict[str, float]) -> dict:

@@ -159,7 +159,7 @@ def test_a_bright_patch_lights_the_cell_above_it(brightness_model, row, column):
 @pytest.mark.parametrize(
     "cells, words",
     [
-        ([(0, 0)], "at row 1, column 1 of 8 × 8; on the whole towards the top left; half of its"),
+        ([(0, 0)], "at row 0, column 0 of 8 × 8; on the whole towards the top left; half of its"),
         ([(7, 3), (7, 4)], "on 2 cells alike, of 8 × 8; on the whole towards the bottom; half of"),
         ([(3, 7), (4, 7)], "on 2 cells alike, of 8 × 8; on the whole towards the right; half of"),
         ([(3, 3), (4, 4)], "on 2 cells alike, of 8 × 8; on the whole around the centre; half of"),

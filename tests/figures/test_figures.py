@@ -111,8 +111,9 @@ def test_similarity_shows_cosines(rng):
 @pytest.mark.parametrize("limits", [(0, 1), (-1, 1)])
 def test_matrix_numbers_are_in_their_cells_and_readable(limits):
     matrix = np.linspace(*limits, 21)[:20].reshape(5, 4)  # with the middle
-    figure = figures.matrix_figure(matrix, "abcde", "wxyz", "a matrix", limits)
+    figure = figures.matrix_figure(matrix, "abcde", "wxyz", "a matrix", limits, ("row", "column"))
     (ax,) = figure.axes
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("row", "column")
     assert [label.get_text() for label in ax.get_yticklabels()] == list("abcde")
     assert [label.get_text() for label in ax.get_xticklabels()] == list("wxyz")
     assert ax.get_title() == "a matrix"

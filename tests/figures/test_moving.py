@@ -195,7 +195,7 @@ def test_the_token_is_built_cell_by_cell(open_page, pooling):
             page.keyboard.press("ArrowRight")
         so_far = weights[:done] @ cells[:done]
         assert numbers(page, "td:nth-child(2)") == pytest.approx(so_far, abs=6e-4)
-    page.get_by_text("Cell 4 of 12 (row 1, column 4)").wait_for()
+    page.get_by_text("The cell in row 0, column 3").wait_for()
     page.get_by_role("button", name="Step back").click()
     assert step.input_value() == "6"
 
@@ -236,18 +236,18 @@ def test_with_zero_weights_a_token_passes_through_a_block_unless_nothing_skips(o
 def test_a_token_is_a_patch_of_the_picture(open_page):
     page = open_page(moving.patches(IMAGE, (4, 8)), viewport={"width": 900, "height": 700})
     page.locator(".tile").nth(6).hover()
-    page.get_by_text("Token 7 is the patch in row 2, column 3").wait_for()
+    page.get_by_text("Token 6 is the patch in row 1, column 2").wait_for()
     heights = re.findall(r"v-([\d.]+)", page.locator("#strip .green").get_attribute("d"))
     greens = 60 * (IMAGE[4:8, 8:12, 1].ravel() / 255)
     assert [float(height) for height in heights] == pytest.approx(np.maximum(greens, 0.5))
     box = page.locator("#picture").bounding_box()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.9 * box["height"])
-    page.get_by_text("Token 16 is the patch in row 4, column 4").wait_for()
+    page.get_by_text("Token 15 is the patch in row 3, column 3").wait_for()
     page.locator("#sizes input").nth(1).check(force=True)
-    page.get_by_text("2 × 2 = 4 patches of 8 × 8. Token 4 ").wait_for()
+    page.get_by_text("2 × 2 = 4 patches of 8 × 8. Token 3 ").wait_for()
     assert page.locator(".tile").count() == 4
-    page.get_by_label("Token").fill("2")
-    page.get_by_text("row 1, column 2").wait_for()
+    page.get_by_label("Token").fill("1")
+    page.get_by_text("row 0, column 1").wait_for()
 
 
 def test_patches_fly_to_a_sequence_in_reading_order_and_back(open_page):

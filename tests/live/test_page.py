@@ -481,7 +481,7 @@ def test_the_keyboard_alone_is_enough(open_page):
     for key in ("ArrowUp", "ArrowLeft", "ArrowUp", "Enter"):
         page.keyboard.press(key)
     assert "painted=0000090000" in hash_of(page)
-    assert "row 2, column 2" in page.locator(".pad").first.get_attribute("aria-label")
+    assert "row 1, column 1" in page.locator(".pad").first.get_attribute("aria-label")
     page.keyboard.press("Escape")
     assert "cell" not in hash_of(page)
 

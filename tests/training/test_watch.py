@@ -35,7 +35,8 @@ def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, 
     names = [f"epoch_{epoch:02}.png" for epoch in range(3)]
     assert sorted(path.name for path in (tmp_path / "epochs").iterdir()) == names
     assert Image.open(io.BytesIO((tmp_path / "epochs" / names[2]).read_bytes())).format == "PNG"
-    _, curves, found, chance, pictures, maps, masks, titles, _ = drawn[-1]
+    _, curves, found, chance, guess, pictures, maps, masks, titles, _ = drawn[-1]
+    assert guess == 0.1
     assert curves["val_loss"] == history["val_loss"]
     assert list(found) == [0, 1, 2]
     np.testing.assert_array_equal(np.rint(255 * pictures), shapes.validation.images[:4])
@@ -79,6 +80,7 @@ def test_the_picture_shows_what_it_is_given(epochs, shapes):
         curves,
         {epoch: 0.3 * epoch for epoch in range(epochs + 1)},
         0.25,
+        0.1,
         scenes.images,
         np.random.default_rng(0).random((4, 16, 16)),
         scenes.masks,
@@ -87,10 +89,11 @@ def test_the_picture_shows_what_it_is_given(epochs, shapes):
     )
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["a", "b", "c", "d", "loss", "accuracy, %", "mean map on the object, %"]
-    loss, _, on_object = figure.axes[4:]
+    loss, accuracy, on_object = figure.axes[4:]
     assert [len(line.get_ydata()) for line in loss.lines] == [epochs, epochs]
     np.testing.assert_allclose(on_object.lines[0].get_ydata(), 30 * np.arange(epochs + 1))
     assert on_object.lines[1].get_ydata()[0] == 25
+    assert accuracy.lines[-1].get_ydata()[0] == 10
     outline = figure.axes[0].collections[0].get_paths()[0]
     rows, columns = np.nonzero(scenes.masks[0])
     extent = outline.get_extents()

@@ -10,46 +10,21 @@ from PIL import Image
 from traitlets import TraitError
 
 from tlvit_utils import ViTConfig
-from tlvit_utils.widgets import (
-    AttentionExplorer,
-    PlacementExplorer,
-    PoolingExplorer,
-    explorers,
-)
-from tlvit_utils.widgets.explorers import measure, ways_html
+from tlvit_utils.widgets import AttentionExplorer, PlacementExplorer, explorers
 from tlvit_utils.widgets.panel import table_html
 
 rng = np.random.default_rng(0)
 PICTURE = rng.integers(0, 256, (24, 24, 3), dtype="uint8")
 SCORES = rng.dirichlet(np.ones(16), (2, 3, 16))  # two blocks, three heads, 4 × 4 patches
 
-GRID = rng.normal(size=(2, 4, 4, 6))
-
-
-def pool_with_loops(grid, maps):
-    tokens = np.zeros((*maps.shape[:2], grid.shape[-1]))
-    for place in np.ndindex(maps.shape):
-        tokens[place[:2]] += maps[place] * grid[place[0], place[2], place[3]]
-    return tokens / np.prod(grid.shape[1:3])
-
-
-def pool_matmul(grid, maps):
-    batch, height, width, dim = grid.shape
-    pixels = grid.reshape(batch, height * width, dim)
-    return maps.reshape(batch, -1, height * width) @ pixels / (height * width)
-
 
 def attention():
     return AttentionExplorer(PICTURE, {"block 0": SCORES[0], "block 1": SCORES[1]}, 2, 1)
 
 
-def pooling():
-    return PoolingExplorer({"loops": pool_with_loops, "product": pool_matmul}, GRID, (1, 2, 8), 2)
-
-
-@pytest.fixture(params=[attention, pooling])
-def explorer(request):
-    return request.param()
+@pytest.fixture
+def explorer():
+    return attention()
 
 
 def pixels(png):
@@ -118,48 +93,12 @@ def test_attention_explorer_shows_what_the_patch_reads(monkeypatch):
     _, scores, *place = drawn[-1]
     assert place == [3, 1]
     np.testing.assert_array_equal(scores, SCORES[1])
-    assert "block 1: what the framed patch in row 4, column 2 reads" in explorer.words
+    assert "block 1: what the framed patch in row 3, column 1 reads" in explorer.words
     text = words_of(explorer.text.value)
     for i, weights in enumerate(SCORES[1][:, 3 * 4 + 1]):
         row, column = divmod(weights.argmax(), 4)
-        place = f"strongest at row {row + 1}, column {column + 1}"
+        place = f"strongest at row {row}, column {column}"
         assert f"head {i + 1} {weights.max():.1%} {weights[13]:.1%} {place}" in text
-
-
-def test_measure_sees_result_time_and_memory():
-    def waste(count):
-        np.ones(count)
-        return np.ones(3)
-
-    result, seconds, peak = measure(waste, 100_000)
-    np.testing.assert_array_equal(result, np.ones(3))
-    assert seconds > 0
-    assert 800_000 < peak < 1_200_000
-
-
-def test_a_way_that_differs_is_called_out():
-    right = np.arange(6.0).reshape(2, 3)
-    results = {
-        "a": (right, 0.4, 2048),
-        "b": (right + 1e-9, 0.1, 4096),
-        "c": (right + 1, 0.2, 0),
-        "d": (right.T, 0.8, 0),
-        "e": (right * np.nan, 0.8, 0),
-    }
-    text = words_of(ways_html(results))
-    assert "a 400.00 ms 1.0 2 KiB yes b 100.00 ms 4.0 4 KiB yes c 200.00 ms 2.0 0 KiB NO" in text
-    assert "d 800.00 ms 0.5 0 KiB NO e 800.00 ms 0.5 0 KiB NO" in text
-
-
-def test_pooling_explorer_runs_the_ways_it_is_given():
-    explorer, seen = pooling(), {}
-    explorer.controls["num_tokens"].value = 8
-    text = words_of(explorer.text.value)
-    assert "maps of 8 × 16 times cells of 16 × 6" in text and "768 multiply-adds" in text
-    assert re.search(r" loops [\d.,]+ ms 1\.0 [\d,]+ KiB yes product [\d.,]+ ms ", text)
-    explorer.ways["mine"] = lambda grid, maps: seen.setdefault("maps", maps).sum((2, 3))[..., None]
-    explorer.controls["num_tokens"].value = 1
-    assert seen["maps"].shape == (2, 1, 4, 4) and "NO" in explorer.text.value
 
 
 def test_the_published_numbers_come_out():

@@ -177,7 +177,7 @@ def describe_map(attention_map) -> str:
         return f"0 on all {weights.size} cells"
     weights = weights / weights.sum()
     strongest = np.argwhere(np.isclose(weights, weights.max(), atol=0))
-    where = "at row {}, column {}".format(*strongest[0] + 1)
+    where = "at row {}, column {}".format(*strongest[0])
     if len(strongest) > 1:
         where = f"on {len(strongest)} cells alike,"
     place = []

@@ -149,8 +149,11 @@ def similarity_figure(vectors, grid_size: int, title: str | None = None) -> Figu
     return figure
 
 
-def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) -> Figure:
-    """Draw a small matrix as heat between two `limits`, with its numbers in the cells."""
+def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1), labels=("", "")):
+    """Draw a small matrix as heat between two `limits`, with its numbers in the cells.
+
+    `labels` say what the rows are, and the columns.
+    """
     matrix = np.asarray(matrix)
     figure, axes = new_figure(1.6 + 0.9 * matrix.shape[1], 1.2 + 0.6 * matrix.shape[0])
     ax = axes[0, 0]
@@ -162,6 +165,8 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1)) ->
         ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
     ax.set_xticks(range(len(column_names)), column_names)
     ax.set_yticks(range(len(row_names)), row_names)
+    ax.set_ylabel(labels[0], fontsize=FONT_SIZE)
+    ax.set_xlabel(labels[1], fontsize=FONT_SIZE)
     ax.set_title(title, fontsize=FONT_SIZE)
     return figure
 
@@ -190,7 +195,7 @@ def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Fi
     colours = ScalarMappable(Normalize(*(limits or (0, 1))), "viridis")
     scale = figure.colorbar(colours, ax=axes, location="bottom", shrink=0.4, aspect=40, pad=0.02)
     if limits is None:
-        scale.set_ticks([0, 1], labels=["each map's lowest", "highest"])
+        scale.set_ticks([0, 1], labels=["each panel's lowest", "highest"])
     scale.ax.tick_params(labelsize=FONT_SIZE - 1)
     return figure
 

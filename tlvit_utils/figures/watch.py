@@ -14,6 +14,7 @@ def watch_figure(
     history: dict[str, list[float]],
     found: dict[int, float],
     chance: float,
+    guess: float,
     pictures,
     maps,
     masks,
@@ -27,6 +28,7 @@ def watch_figure(
         history: what `train` returns, so far.
         found: by epoch (0 is before the first), the share of pictures whose mean map is highest on
             the object; a random cell reaches `chance`.
+        guess: the share of right answers that guessing reaches.
         pictures, masks: `(N, height, width, 3)` and `(N, height, width)`, as the network saw them.
         maps: `(N, rows, columns)`, the mean map of each picture.
     """
@@ -42,8 +44,9 @@ def watch_figure(
             ax.plot(1 + np.arange(len(values)), values, dash, marker="o", ms=4, label=label)
     shares = 100 * np.array([*found.values()])
     on_object.plot(found.keys(), shares, "-o", ms=4, color=token_colour(2), clip_on=False)
-    on_object.axhline(100 * chance, ls=":", color="0.4", label="chance")
-    on_object.set_ylim(0, 103)
+    for ax, share in ((accuracy, guess), (on_object, chance)):
+        ax.axhline(100 * share, ls=":", color="0.4", label="chance")
+        ax.set_ylim(0, 103)
     labels = "loss", "accuracy, %", "mean map on the object, %"
     for ax, label in zip((loss, accuracy, on_object), labels, strict=True):
         ax.set_title(label, fontsize=FONT_SIZE)
@@ -55,9 +58,8 @@ def watch_figure(
     if history:
         loss.legend(fontsize=FONT_SIZE - 2)
     else:
-        for ax in (loss, accuracy):
-            ax.set_yticks([])
-    on_object.legend(fontsize=FONT_SIZE - 2)
+        loss.set_yticks([])
+    on_object.legend(fontsize=FONT_SIZE - 2, loc="center right")
     for ax, picture, each, mask, text in zip(axes[1], pictures, maps, masks, titles, strict=True):
         end = len(mask) - 0.5
         ax.imshow(render(picture, each, size=SIDE), extent=(-0.5, end, end, -0.5))

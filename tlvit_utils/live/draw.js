@@ -207,7 +207,7 @@ function describeMap(values, side) {
     + "uniform map’s)";
 }
 
-const cellName = (cell, side) => `row ${Math.floor(cell / side) + 1}, column ${cell % side + 1}`;
+const cellName = (cell, side) => `row ${Math.floor(cell / side)}, column ${cell % side}`;
 
 function placeName(x, y) {
   const vertical = y < 0.45 ? "top" : y > 0.55 ? "bottom" : "";

@@ -62,6 +62,7 @@ class WatchMaps(keras.callbacks.Callback):
             self.history,
             self.found,
             chance,
+            1 / len(self.class_names),
             seen_images(self.model, shown.images),
             maps[:PICTURES].mean(axis=1),
             shown.masks,

@@ -131,8 +131,9 @@ def block(tokens, attention=None, mlp=None) -> HtmlPage:
     figure, axes = new_figure(10, 3, 1, 5)
     titles = {"the token": 0, "+ attention": 2, "=": 3, "+ MLP": 5, "leaves the block": 6}
     for ax, (title, station) in zip(axes.flat, titles.items(), strict=True):
-        ax.bar(np.arange(1, tokens.shape[1] + 1), first[station])
-        ax.set(title=title, ylim=1.1 * np.abs(first).max() * np.array([-1, 1]))
+        ax.bar(np.arange(tokens.shape[1]), first[station])
+        ax.set(title=title, ylim=1.1 * np.abs(first).max() * np.array([-1, 1]), xlabel="number")
+        ax.set_xticks(np.arange(tokens.shape[1]))
         ax.axhline(0, color="0.5", lw=0.8)
     words = (
         f"A pre-norm Transformer block: token 1 enters as {_text(first[0])}; attention, which "
@@ -149,9 +150,12 @@ def _attend(tokens):
 
 
 def _think(tokens):
-    """Return an MLP of each of the tokens `(tokens, dim)`, with weights drawn once."""
+    """Return an MLP of each of the tokens `(tokens, dim)`: two fixed layers, GELU after each."""
     draw, dim = np.random.default_rng(0).normal, tokens.shape[1]
-    return np.maximum(tokens @ draw(0, 0.7, (dim, 2 * dim)), 0) @ draw(0, 0.5, (2 * dim, dim))
+    for weights in draw(0, 0.7, (dim, 2 * dim)), draw(0, 0.5, (2 * dim, dim)):
+        x = tokens @ weights
+        tokens = x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return tokens
 
 
 def patches(image, patch_sizes=(4, 8, 16)) -> HtmlPage:
@@ -236,6 +240,8 @@ def _arrows(ax, vectors, labels, title):
     for i, (vector, label) in enumerate(zip(vectors, labels, strict=True)):
         colour = "black" if i == len(vectors) - 1 else token_colour(i)
         ax.annotate("", vector, (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2})
-        ax.text(*(1.08 * vector), label, ha="center", va="center")
+        right, up = vector[0] >= 0, vector[1] >= 0
+        side = {"ha": "left" if right else "right", "va": "bottom" if up else "top"}
+        ax.annotate(label, vector, (3 if right else -3, 0), textcoords="offset points", **side)
     limit = 1.3 * max(1, np.abs(vectors).max())
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)

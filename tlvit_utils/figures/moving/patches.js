@@ -64,9 +64,9 @@ function mark() {
     (i % 3 === channel ? `M${i + .5} 60v${-Math.max(.5, 60 * value / 255)}` : "")).join("")));
   $("#count").textContent = `${patch} × ${patch} × 3 = ${values.length} numbers: pixel after pixel, row by row, each its red, `
     + "green and blue.";
-  $("#token").value = token + 1;
-  say(`${size} × ${size} pixels are ${grid} × ${grid} = ${grid * grid} patches of ${patch} × ${patch}. Token ${token + 1} is `
-    + `the patch in row ${row + 1}, column ${column + 1}.`);
+  $("#token").value = token;
+  say(`${size} × ${size} pixels are ${grid} × ${grid} = ${grid * grid} patches of ${patch} × ${patch}. Token ${token} is `
+    + `the patch in row ${row}, column ${column}.`);
 }
 
 /** Cut the picture into patches of this size. */
@@ -74,8 +74,8 @@ function cut(index) {
   patch = sizes[index];
   const count = (size / patch) ** 2;
   token = Math.min(token, count - 1);
-  $("#token").max = count;
-  tiles = range(count).map((i) => html("div", { class: "tile" }, html("i"), html("span", {}, `${i + 1}`)));
+  $("#token").max = count - 1;
+  tiles = range(count).map((i) => html("div", { class: "tile" }, html("i"), html("span", {}, `${i}`)));
   tiles.forEach((tile, i) => { tile.onpointerenter = tile.onpointerdown = () => choose(i); });
   $("#tiles").replaceChildren(...tiles);
   arrange();
@@ -106,7 +106,7 @@ canvas.onpointermove = canvas.onpointerdown = (event) => {
   choose(row * grid + column);
 };
 choices($("#sizes"), sizes.map((each) => `${each}`), (i) => { cut(i); apart = 0; take(1); });
-$("#token").oninput = (event) => choose(Number(event.target.value) - 1);
+$("#token").oninput = (event) => choose(Number(event.target.value));
 cut(0);
 take(1);
 new ResizeObserver(arrange).observe($("#stage"));

@@ -10,7 +10,7 @@ const start = Object.keys(POOLINGS).indexOf(data.pooling);
 let token = 0, pooling = data.pooling, step = last;
 
 const rgb = (values) => `rgb(${values.map((value) => Math.round(255 * clip(value, 0, 1))).join(" ")})`;
-const place = (cell) => `row ${Math.floor(cell / columns) + 1}, column ${cell % columns + 1}`;
+const place = (cell) => `row ${Math.floor(cell / columns)}, column ${cell % columns}`;
 
 /** LayerNorm of one cell, without scale and shift. */
 function norm(values) {
@@ -85,7 +85,7 @@ function draw() {
       + "its maps by four convolutions and a sigmoid.",
     "The map weights the raw grid, which has not been normalised. Now the cells are added one by one.",
   ][step] ?? (step === last ? `All cells are added. Token ${token + 1}, the ${POOLINGS[pooling]}, is ${vector(result)}.`
-    : `Cell ${done} of ${cells.length} (${place(cell)}) is added with the weight ${number(map[cell])}.`));
+    : `The cell in ${place(cell)} is added with the weight ${number(map[cell])}: ${done} of ${cells.length}.`));
 }
 
 choices($("#tokens"), maps.map((_, i) => `${i + 1}`), (i) => { token = i; draw(); }, (i) => ofToken(i));
