@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -141,13 +142,24 @@ def serve_lab(tmp_path_factory):
             command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
             command += [f"--{name}={value}" for name, value in options.items()]
             log = servers.enter_context(open(folder / "log", "w"))
-            server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-            servers.callback(server.wait)
-            servers.callback(server.terminate)
+            server = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+            servers.callback(_stop, server)
             _wait_for(f"http://127.0.0.1:{port}/api", server, folder / "log")
             return f"http://127.0.0.1:{port}/doc/tree"
 
         yield serve_lab
+
+
+def _stop(server):
+    """End a server and what it has started, whether or not it listens to a request."""
+    server.terminate()
+    try:
+        server.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def _wait_for(address, server, log):
