@@ -84,7 +84,8 @@ def page(
     images = np.rint(check_images(images, models[first].input_shape[1])).astype("uint8")
     labels, class_names = np.asarray(labels), [str(name) for name in class_names]
     _check(models, images, labels, masks, epoch_maps, class_names)
-    probabilities, maps = _answers(models[first], images)
+    answers = {name: _answers(model, images) for name, model in models.items()}
+    probabilities, maps = answers[first]
     if start is None:
         of_truth = probabilities[range(len(images)), labels]
         start = int((of_truth + (probabilities.argmax(axis=1) == labels)).argmax())
@@ -102,26 +103,32 @@ def page(
                 **networks[name],
                 "parameters": model.count_params(),
                 "multiply_adds": model_cost(model).macs,
+                "said": answers[name][0].argmax(axis=1).tolist(),
                 "epochs": _epochs(epoch_maps.get(name)),
             }
             for name, model in models.items()
         ],
     }
-    columns = []
+    data = {"title": str(title), "sets": [one]}
+    return Page(TEMPLATE, data, *_still(models[first], images, start, one, probabilities, maps))
+
+
+def _still(model, images, start, one, probabilities, maps) -> tuple[bytes, str]:
+    """Return the picture that stands in for the page, PNG, and its words."""
+    names, columns = one["class_names"], []
     for i in [start, *(i for i in range(len(images)) if i != start)][:STILLS]:
-        said, true = class_names[probabilities[i].argmax()], class_names[labels[i]]
+        said, true = names[probabilities[i].argmax()], names[one["labels"][i]]
         verdict = "right" if said == true else f"wrong, it is {true}"
-        view = as_uint8(seen_images(models[first], images[i : i + 1])[0])
+        view = as_uint8(seen_images(model, images[i : i + 1])[0])
         picture = enlarge(view, 240) if maps is None else _all_maps(view, maps[i], 240)
         columns.append((picture, [f"{said}, {probabilities[i].max():.0%} ({verdict})"]))
     words = (
-        f"Live page of {first}. Open the notebook in Jupyter and trust it, or save the page, to "
-        "change the pictures and the network. Some of its pictures"
+        f"Live page of {one['models'][0]['name']}. Open the notebook in Jupyter and trust it, or "
+        "save the page, to change the pictures and the network. Some of its pictures"
         f"{'' if maps is None else ', each with its tokens’ maps, dark purple to yellow'}: "
         + "; ".join(line for _, (line,) in columns)
     )
-    data = {"title": str(title), "sets": [one]}
-    return Page(TEMPLATE, data, encode_png(captioned(columns)), words)
+    return encode_png(captioned(columns)), words
 
 
 def _check(models, images, labels, masks, epoch_maps, class_names):
@@ -172,18 +179,13 @@ def _all_maps(view, maps, size):
 
 
 def _epochs(epoch_maps) -> dict | None:
-    """Return maps of every epoch with 256 steps between each one's lowest and highest value."""
+    """Return the maps of every epoch as the page reads them."""
     if epoch_maps is None:
         return None
-    maps = epoch_maps.maps.astype("float32")
-    low, high = maps.min((3, 4)).astype("float16"), maps.max((3, 4)).astype("float16")
-    span = np.maximum(high.astype("float32") - low, 1e-12)[..., None, None]
-    levels = np.clip((maps - low[..., None, None]) / span, 0, 1)
     return {
         "val_accuracy": [round(float(accuracy), 4) for accuracy in epoch_maps.val_accuracy],
-        "pictures": epoch_maps.image_indices.tolist(),
-        "levels": _base64(np.rint(255 * levels).astype("uint8")),
-        "limits": _base64(np.stack([low, high], axis=-1).astype("<f2")),
+        "pictures": [int(index) for index in epoch_maps.image_indices],
+        "maps": _base64(epoch_maps.maps.astype("<f2")),
     }
 
 

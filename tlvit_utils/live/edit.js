@@ -10,8 +10,9 @@ const PENS = { // the letter of each in a dab, its colour, and its radius as a s
   b: { name: "blue brush", colour: [90, 150, 220], radius: 0.06 },
   p: { name: "grey patch", colour: [128, 128, 128], radius: 0.125, square: true },
   e: { name: "eraser", radius: 0.1 },
+  m: { name: "move the object" },
 };
-const MOVE = "m"; // the pen that moves the object
+const MOVE = "m";
 const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
 
 /** One dab at a place, given as shares of the picture's side: pen, column and row of 64. */
@@ -70,12 +71,12 @@ function moveObject(pixels, empty, size, mask, dx, dy) {
   return out;
 }
 
-/** How far the object can go without leaving the picture: [least, most] along x, and along y. */
-function roomToMove(mask, size) {
+/** The box around the object: the first pixel and the one after the last, [left, top, right, bottom]. */
+function boxOf(mask, size) {
   const at = [...mask.keys()].filter((i) => mask[i]);
   const [left, right] = limitsOf(at.map((i) => i % size));
   const [top, bottom] = limitsOf(at.map((i) => Math.floor(i / size)));
-  return [[-left, size - 1 - right], [-top, size - 1 - bottom]];
+  return [left, top, right + 1, bottom + 1];
 }
 
 // Maps
@@ -88,17 +89,16 @@ function mapText(values) {
 
 const mapValues = (text) => Float32Array.from(text, (digit) => Number(digit) / 9);
 
-const STARTS = { // to start painting from: whether a cell so far from the middle has weight
-  even: () => true,
-  centre: (away, side) => away <= side / 4,
-  edge: (away, side) => away > side / 2 - 1,
-  empty: () => false,
+const STARTS = { // to start painting from: how far from the middle weight begins and ends
+  even: [0, 0.5], centre: [0, 0.25], edge: [0.35, 0.5], empty: [1, 1],
 };
 
 function startMap(name, side) {
-  const away = (place) => Math.abs(place + 0.5 - side / 2);
-  return Float32Array.from({ length: side * side }, (_, i) =>
-    Number(STARTS[name](Math.max(away(i % side), away(Math.floor(i / side))), side)));
+  const [first, last] = STARTS[name];
+  return Float32Array.from({ length: side * side }, (_, cell) => {
+    const away = Math.max(...centreOf(cell, side).map((at) => Math.abs(at - 0.5)));
+    return Number(away >= first && away <= last);
+  });
 }
 
 /**
@@ -106,7 +106,7 @@ function startMap(name, side) {
  * sum, so that only the place of the weight changes, not its amount.
  */
 function replaceMaps(maps, cells, target, painted) {
-  const total = painted.reduce((a, b) => a + b, 0), sums = sumsOf(maps, cells);
+  const total = sum(painted), sums = sumsOf(maps, cells);
   return maps.map((value, i) => {
     const token = Math.floor(i / cells);
     return target < 0 || target === token ? painted[i % cells] * sums[token] / total : value;

@@ -4,44 +4,39 @@
 // Tools
 
 function renderTools() {
-  const entry = mainEntry(), { set, epochs } = entry, mask = maskOf(set, state.picture);
-  const { side, ...network } = networkOf(entry), tokens = tokenCount(network);
-  for (const tab of all("[role=tab]")) {
+  const { set, epochs } = mainEntry(), { mask } = pictureOf(set), { side, numMaps } = networkOf(mainEntry());
+  for (const tab of all("#modes button")) {
     const { mode } = tab.dataset, chosen = mode === state.mode;
-    tab.hidden = (mode === "training" && !epochs) || (mode === "paint" && !tokens);
+    tab.hidden = (mode === "training" && !epochs) || (mode === "paint" && !numMaps);
     tab.setAttribute("aria-selected", chosen);
     tab.tabIndex = chosen ? 0 : -1;
     $(`#tools-${mode}`).hidden = !chosen;
   }
   reveal($("#modes"), $("#modes [aria-selected=true]"));
   if (epochs) {
-    const epoch = epochOf(epochs), last = epochs.accuracy.length;
-    $("[name=epoch]").max = last - 1;
-    $("#epoch-words").textContent =
-      `${epoch + 1} of ${last}: validation accuracy ${percent(epochs.accuracy[epoch])}`;
+    $("[name=epoch]").max = lastEpoch(epochs);
+    $("#epoch-words").textContent = `${epochOf(epochs) + 1} of ${lastEpoch(epochs) + 1}: validation `
+      + `accuracy ${percent(epochs.val_accuracy[epochOf(epochs)])}`;
   }
-  for (const box of all("#tools [name], #display [name]")) {
-    const value = { tool: tool(), epoch: epochs && epochOf(epochs) }[box.name] ?? state[box.name];
-    if (box.type === "radio") box.checked = box.value === value;
-    else if (box.type === "checkbox") box.checked = value;
-    else box.value = value;
+  const shown = { ...state, tool: tool(), epoch: epochs && epochOf(epochs) };
+  for (const box of all("#tools :is(input, select)")) {
+    if (box.type === "radio") box.checked = box.value === shown[box.name];
+    else if (box.type === "checkbox") box.checked = shown[box.name];
+    else box.value = shown[box.name];
   }
-  $("#outline").hidden = $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
+  $("#framed").hidden = $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
   $("#painter").textContent = state.token < 0
     ? "You paint for every token. Open one to paint for it alone."
     : `You paint for token ${state.token + 1}; the others keep their maps.`;
   $("#other").hidden = state.maps !== "other";
-  $("#random").checked = state.seed > 0;
-  $("#draw-again").hidden = !state.seed;
-  $("#all-tokens").disabled = !state.off;
-  for (const radio of all("[name=maps]")) radio.disabled = !tokens;
-  for (const button of all("[data-do=undo]")) button.disabled = !lastStep();
-  $("#about").textContent = `This network runs in your browser. ${tokens
-    ? `It reads the picture as ${side} × ${side} cells and goes on with ${tokens} tokens; each map `
+  for (const radio of all("[name=maps] input")) radio.disabled = !numMaps;
+  for (const button of all("[data-do=undo]")) button.disabled = !past[state.mode]?.length;
+  $("#about").textContent = `This network runs in your browser. ${numMaps
+    ? `It reads the picture as ${side} × ${side} cells and goes on with ${numMaps} tokens; each map `
       + "shows where one token reads. Open a token, or point at a cell."
     : "Choose another one to see maps."}`;
-  $("#tour-start").hidden = !tokens;
+  $("#tour-start").hidden = !numMaps;
   const off = tokensOff().map((token) => token + 1), changes = [
     state.dabs && "painted on the picture", state.out && "object taken out",
     !state.out && (state.dx || state.dy) && "object moved", state.seed && "random weights",
@@ -52,28 +47,17 @@ function renderTools() {
   $("#changes span").textContent = `Changed: ${changes.join("; ")}.`;
 }
 
-// Undo goes back through what was done in this mode, to this network's map or to this picture
-
-const past = [];
-const lastStep = () => past.findLast(({ mode, network, picture = state.picture }) =>
-  mode === state.mode && network === state.network && picture === state.picture);
+const past = { picture: [], paint: [] }; // what each step in these modes began with
 
 function beginStep() {
-  const { mode, network, picture, dabs, dx, dy, out, painted } = state;
-  past.push({ mode, network, ...(mode === "paint" ? { painted } : { picture, dabs, dx, dy, out }) });
-  if (past.length > 200) past.shift();
-}
-
-function undo() {
-  const step = lastStep();
-  past.splice(past.lastIndexOf(step), 1);
-  change(step);
+  const { dabs, dx, dy, out, painted } = state;
+  past[state.mode].push(state.mode === "paint" ? { painted } : { dabs, dx, dy, out });
 }
 
 let playing = null;
 
 function play() {
-  const { epochs } = mainEntry(), last = epochs.accuracy.length - 1;
+  const { epochs } = mainEntry(), last = lastEpoch(epochs);
   if (playing) return stopPlaying();
   if (epochOf(epochs) === last) change({ epoch: 0 });
   $("#play").textContent = "Stop";
@@ -92,11 +76,11 @@ function stopPlaying() {
 // Hands on the large picture
 
 function listenToPad(column, pad) {
-  const placeOf = ({ clientX, clientY }) => { // as shares of the large picture
+  const placeOf = ({ clientX, clientY }) => {
     const { left, top, width, height } = pad.getBoundingClientRect();
     return [(clientX - left) / width, (clientY - top) / height].map((share) => clamp(share, 0, 0.9999));
   };
-  let drag = null; // the last place of a drag
+  let drag = null;
   pad.onpointerdown = (event) => {
     if (event.button || !canDraw(column)) return;
     const place = placeOf(event);
@@ -105,30 +89,24 @@ function listenToPad(column, pad) {
     drag = { from: place, last: place, dx: state.dx, dy: state.dy };
     act(column, place, drag);
   };
-  pad.onclick = (event) => { // keep the cell that the pointer is on, or let it go
-    const cell = cellAt(column, placeOf(event));
-    if (!canDraw(column)) keepCell(column, state.cell === cell ? -1 : cell);
-  };
+  pad.onclick = (event) => canDraw(column) || keepCell(placeOf(event));
   pad.onpointermove = (event) => {
     const place = placeOf(event);
     if (drag) {
       for (const between of line(drag.last, place)) act(column, between, drag);
       drag.last = place;
     }
-    if (event.pointerType === "mouse" || drag) hoverOn({ cell: cellAt(column, place), column });
+    if (event.pointerType === "mouse" || drag) hoverOn({ place });
   };
   pad.onpointerup = pad.onpointercancel = () => { drag = null; };
-  pad.onpointerleave = pad.onblur = () => hoverOn({ cell: -1 });
+  pad.onpointerleave = pad.onblur = () => hoverOn({ place: null });
   pad.onkeydown = (event) => actByKey(column, event);
 }
 
-const cellAt = ({ seen: { network: { side } } }, [x, y]) =>
-  Math.floor(y * side) * side + Math.floor(x * side);
-
-/** Keep a cell; one of a grid unlike the first network's is shown only as long as one is there. */
-function keepCell(column, cell) {
-  if (sameGrid(columns[0], column)) change({ cell });
-  else hoverOn({ cell, column });
+/** Keep the cell at a place, or let it go. */
+function keepCell(place) {
+  const cell = cellAt(place, networkOf(mainEntry()).side);
+  change({ cell: state.cell === cell ? -1 : cell });
 }
 
 /** Places on the way from one to another, so that a fast hand leaves no gaps. */
@@ -142,10 +120,10 @@ const canDraw = (column) => (state.mode === "paint" && column.main)
   || (state.mode === "picture" && column.entry.set === mainEntry().set);
 
 /** What a hand does at a place of the view: move the object, dab on the picture, paint the map. */
-function act(column, place, drag) {
-  const { network: { extent: [first, last] }, set } = column.seen, { painted, pen, dabs } = state;
+function act({ seen: { network: { side, extent: [first, last] }, set } }, place, drag) {
+  const { painted, pen, dabs } = state;
   if (state.mode === "paint") {
-    const cell = cellAt(column, place);
+    const cell = cellAt(place, side);
     if (painted[cell] !== pen) change({ painted: painted.slice(0, cell) + pen + painted.slice(cell + 1) });
   } else if (tool() === MOVE) {
     const way = place.map((share, i) => Math.round((share - drag.from[i]) * (last - first)));
@@ -158,24 +136,40 @@ function act(column, place, drag) {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+/** The arrow keys point at a cell, or move the object. */
 function actByKey(column, event) {
   const { network: { side }, set } = column.seen, { key, shiftKey } = event, way = ARROWS[key];
-  const cell = shownCell(column), place = [cell % side, Math.floor(cell / side)];
-  const moves = state.mode === "picture" && tool() === MOVE && canDraw(column);
+  const cell = shownCell(column), moves = state.mode === "picture" && tool() === MOVE && canDraw(column);
   if (way && moves) {
     const step = (shiftKey ? 8 : 2) * set.size / 64;
     beginStep();
     change({ dx: state.dx + way[0] * step, dy: state.dy + way[1] * step, out: false });
   } else if (way) { // the first arrow begins in the middle
-    const [x, y] = place.map((at, i) => cell < 0 ? side >> 1 : clamp(at + way[i], 0, side - 1));
-    keepCell(column, y * side + x);
-  } else if ((key === "Enter" || key === " ") && canDraw(column) && !moves && cell >= 0) {
-    beginStep();
-    act(column, place.map((at) => (at + 0.5) / side), null);
+    const at = cell < 0 ? [0.5, 0.5] : centreOf(cell, side).map((share, i) => share + way[i] / side);
+    hoverOn({ place: at.map((share) => clamp(share, 0, 0.9999)) });
+  } else if ((key === "Enter" || key === " ") && cell >= 0 && !moves) {
+    if (!canDraw(column)) keepCell(centreOf(cell, side));
+    else {
+      beginStep();
+      act(column, centreOf(cell, side));
+    }
   } else if (key === "Escape") {
-    keepCell(column, -1);
+    hover.place = null;
+    change({ cell: -1 });
   } else return;
   event.preventDefault();
+}
+
+/** The arrow keys press the button before or after the one in a row that has the focus. */
+function listenToArrows(row) {
+  row.onkeydown = (event) => {
+    const way = ARROWS[event.key], buttons = all("button:not([hidden])", row);
+    if (!way) return;
+    event.preventDefault();
+    const next = buttons[clamp(buttons.indexOf(event.target) + way[0] + way[1], 0, buttons.length - 1)];
+    next.focus();
+    next.click();
+  };
 }
 
 // The address
@@ -206,22 +200,25 @@ async function copyShare() {
 // Listening
 
 function makeChoices() {
-  const radio = (value, ...children) =>
-    element("label", {}, element("input", { type: "radio", name: "tool", value }), ...children);
-  $("#pens").append(radio(MOVE, "move the object"), ...Object.entries(PENS).map(([letter, pen]) => {
-    const dot = element("i", { className: pen.square ? "swatch square" : "swatch", hidden: !pen.colour });
-    dot.style.background = `rgb(${pen.colour})`;
-    return radio(letter, dot, pen.name);
+  $("#modes").append(...Object.entries(CHOICES.mode).map(([mode, textContent]) => {
+    const tab = element("button", { type: "button", id: `tab-${mode}`, role: "tab", textContent,
+      "aria-controls": `tools-${mode}`, onclick: () => change({ mode }) });
+    tab.dataset.mode = mode;
+    return tab;
   }));
-  $("#starts").append(...["learned", ...Object.keys(STARTS)].map((name) => {
-    const button = element("button", { type: "button", textContent: name });
-    button.onclick = () => {
+  for (const fields of all("fieldset[name]"))
+    fields.append(...Object.entries(CHOICES[fields.name]).map(([value, choice]) => {
+      const { name = choice, colour, square } = choice, swatch = colour ? [element("i",
+        { className: square ? "swatch square" : "swatch", style: `background:rgb(${colour})` })] : [];
+      const radio = element("input", { type: "radio", name: fields.name, value });
+      return element("label", {}, radio, ...swatch, name);
+    }));
+  $("#starts").append(...["learned", ...Object.keys(STARTS)].map((name) =>
+    element("button", { type: "button", textContent: name, onclick() {
       const { seen } = columns[0];
       beginStep();
       change({ painted: mapText(name === "learned" ? learnedMap(seen) : startMap(name, seen.network.side)) });
-    };
-    return button;
-  }));
+    } })));
 }
 
 function listen() {
@@ -233,22 +230,21 @@ function listen() {
   $("#filter").onchange = ({ target }) => {
     change({ filter: Number(target.value) });
     const { set } = mainEntry(), first = set.labels.findIndex((_, i) => isOffered(set, i));
-    if (first >= 0 && (state.picture === OWN || !isOffered(set, state.picture))) choosePicture(first);
+    if (first >= 0 && (state.picture === OWN || !isOffered(set, state.picture))) begin({ picture: first });
   };
   const clicks = {
-    "#wrong": nextWrong, "#play": play, "#copy": copyShare, "[data-do=undo]": undo,
+    "#wrong": nextWrong, "#play": play, "#copy": copyShare,
+    "[data-do=undo]": () => change(past[state.mode].pop()),
     "#open": () => readState($("#share-text").value),
     "#reset": () => change(UNCHANGED),
-    "#all-tokens": () => change({ off: "" }),
-    "#draw-again": () => change({ seed: state.seed + 1 }),
+    "#random": () => change({ seed: state.seed + 1 }),
     "#take-out": () => { beginStep(); change({ out: !state.out }); },
   };
   for (const [selector, run] of Object.entries(clicks))
     for (const button of all(selector)) button.onclick = run;
-  $("#random").onchange = ({ target }) => change({ seed: target.checked ? 1 : 0 });
-  $("#thumbs").onkeydown = moveAmongThumbs;
   $("#share-text").onkeydown = ({ key, target }) => key === "Enter" && readState(target.value);
-  listenToTabs();
+  listenToArrows($("#thumbs"));
+  listenToArrows($("#modes"));
   $("#file").onchange = ({ target }) => {
     takeFile(target.files[0]);
     target.value = ""; // so that the same file can be chosen again
@@ -260,22 +256,6 @@ function listen() {
   };
   document.onpaste = ({ clipboardData }) => takeFile(clipboardData.files[0]);
   addEventListener("hashchange", () => readState(location.hash));
-}
-
-function listenToTabs() {
-  for (const tab of all("[role=tab]")) {
-    const { mode } = tab.dataset;
-    Object.assign(tab, { id: `tab-${mode}`, onclick: () => change({ mode }) });
-    tab.setAttribute("aria-controls", `tools-${mode}`);
-    $(`#tools-${mode}`).setAttribute("aria-labelledby", tab.id);
-  }
-  $("#modes").onkeydown = ({ key, target }) => {
-    const tabs = all("[role=tab]:not([hidden])"), way = ARROWS[key]?.[0];
-    if (!way) return;
-    const next = tabs[(tabs.indexOf(target) + way + tabs.length) % tabs.length];
-    next.focus();
-    change({ mode: next.dataset.mode });
-  };
 }
 
 /** For tests and the curious: what the shown network says of pixels (0..255, rows of RGB). */
@@ -291,4 +271,3 @@ makeChoices();
 listen();
 readState(location.hash);
 render();
-setTimeout(guessAhead, 500);

@@ -18,52 +18,52 @@ function element(name, properties = {}, ...children) {
 
 // Pictures and networks
 
-const OWN = -1; // the index of the reader's own picture
-const sets = data.sets.map((set) => ({ ...set, pixels: bytes(set.pixels), own: null, ownName: "",
-  version: 0, masks: set.masks && bits(set.masks, set.count * set.size ** 2) }));
+const OWN = -1; // the index of the reader's own picture, which has neither a label nor a mask
+const sets = data.sets.map((set) => {
+  const area = set.size ** 2, pixels = bytes(set.pixels);
+  const masks = set.masks && bits(set.masks, set.count * area);
+  return { ...set, own: null, pictures: set.labels.map((label, i) => ({ label,
+    pixels: rowOf(pixels, i, 3 * area), mask: masks && rowOf(masks, i, area),
+    name: `picture ${i + 1}, ${set.class_names[label]}` })) };
+});
 const entries = sets.flatMap((set, s) => set.models.map((model, m) => ({ id: `${s}.${m}`, set, model,
-  epochs: model.epochs && epochMaps(model.epochs), known: [] })));
+  epochs: model.epochs && { ...model.epochs, maps: halves(model.epochs.maps) } })));
 const entryOf = (id) => entries.find((entry) => entry.id === id);
-
-const pixelsOf = (set, picture) => picture === OWN ? set.own
-  : set.pixels.subarray(picture * set.size ** 2 * 3, (picture + 1) * set.size ** 2 * 3);
-const maskOf = (set, picture) => set.masks && picture !== OWN
-  ? set.masks.subarray(picture * set.size ** 2, (picture + 1) * set.size ** 2) : null;
-const labelOf = (set, picture) => picture === OWN ? null : set.labels[picture];
-const pictureName = (set, picture) => picture === OWN ? `your picture ${set.ownName}`
-  : `picture ${picture + 1}, ${set.class_names[set.labels[picture]]}`;
 
 /** The network of an entry, built when it is first needed; seed 0 has the trained weights. */
 function networkOf(entry, seed = 0) {
   const trained = entry.network ??= buildNetwork(entry.model);
-  if (!seed) return trained;
-  if (entry.seed !== seed) [entry.seed, entry.random] = [seed, trained.randomised(seed)];
-  return entry.random;
+  return seed ? remembered(entry, "random", [seed], () => trained.randomised(seed)) : trained;
 }
-
-/** The number of tokens that have maps: 0 without a reduction, and for a strided convolution. */
-const tokenCount = ({ reduction, numTokens }) => reduction?.pooling ? numTokens : 0;
 
 // What is chosen. All of it is numbers, words and ticks, so that it can stand in an address.
 
 const UNTOUCHED = { dabs: "", dx: 0, dy: 0, out: false }; // a picture
 const UNCHANGED = { ...UNTOUCHED, off: "", maps: "own", seed: 0 }; // picture and network
 const DEFAULTS = {
-  network: "0.0", beside: "", picture: sets[0].start, second: 0, filter: -1, mode: "look", token: -1,
-  cell: -1, style: "viridis", scale: "own", opacity: 60, values: false, outline: false, tool: "",
-  ...UNCHANGED, other: 1, pen: "9", painted: "", epoch: -1,
+  network: "0.0", beside: "", picture: sets[0].start, filter: -1, mode: "look", token: -1, cell: -1,
+  scale: "own", opacity: 60, values: false, framed: false, tool: "", ...UNCHANGED, other: 1, pen: "9",
+  painted: "", epoch: -1,
 };
-const CHOICES = { mode: ["look", "picture", "network", "paint", "training"], pen: ["9", "4", "0"],
-  style: ["viridis", "cividis", "spotlight"], scale: ["own", "shared"],
-  maps: ["own", "flat", "mean", "other"] };
+const CHOICES = { // what can be chosen, and its words
+  mode: { look: "Look", picture: "Change the picture", network: "Change the network",
+    paint: "Be the TokenLearner", training: "Training" },
+  scale: { own: "each map’s own", shared: "shared" },
+  maps: { own: "their own maps", flat: "flat maps", mean: "the mean map", other: "another picture’s" },
+  pen: { 9: "full", 4: "half", 0: "none" },
+  tool: PENS,
+};
 const state = { ...DEFAULTS };
-const hover = { token: -1, cell: -1, column: null }; // what the pointer is on; not part of the state
+const hover = { token: -1, place: null }; // what the pointer is on; not part of the state
 
 const mainEntry = () => entryOf(state.network);
-const tool = () => state.tool || (maskOf(mainEntry().set, state.picture) ? MOVE : "w");
-const epochOf = ({ accuracy }) => // the last one until another is chosen
-  state.epoch < 0 ? accuracy.length - 1 : Math.min(state.epoch, accuracy.length - 1);
+const pictureOf = (set) => state.picture === OWN ? set.own
+  : set.pictures[Math.min(state.picture, set.count - 1)];
+const tool = () => state.tool || (pictureOf(mainEntry().set).mask ? MOVE : "w");
+const lastEpoch = ({ val_accuracy }) => val_accuracy.length - 1;
+const epochOf = (epochs) => state.epoch < 0 ? lastEpoch(epochs) : Math.min(state.epoch, lastEpoch(epochs));
 const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
+const isPainted = () => /[1-9]/.test(state.painted);
 
 function change(patch) {
   Object.assign(state, patch);
@@ -75,135 +75,124 @@ function change(patch) {
 function tidy() {
   if (!entryOf(state.network)) state.network = entries[0].id;
   if (!entryOf(state.beside)) state.beside = "";
-  const { set, epochs } = mainEntry(), network = networkOf(mainEntry()), tokens = tokenCount(network);
+  const { set, epochs } = mainEntry(), { cells, numMaps } = networkOf(mainEntry());
   for (const [name, choices] of Object.entries(CHOICES))
-    if (!choices.includes(state[name])) state[name] = DEFAULTS[name];
-  if ((state.mode === "paint" && !tokens) || (state.mode === "training" && !epochs))
+    if (!Object.hasOwn(choices, state[name])) state[name] = DEFAULTS[name];
+  if ((state.mode === "paint" && !numMaps) || (state.mode === "training" && !epochs))
     state.mode = "look";
   const ends = { picture: [set.own ? OWN : 0, set.count - 1], other: [0, set.count - 1],
-    second: [0, (entryOf(state.beside)?.set ?? set).count - 1], cell: [-1, network.cells - 1],
-    token: [-1, tokens - 1], filter: [-1, set.class_names.length - 1], opacity: [0, 100],
-    epoch: [-1, (epochs?.accuracy.length ?? 0) - 1] };
+    cell: [-1, cells - 1], token: [-1, numMaps - 1], filter: [-1, set.class_names.length - 1],
+    opacity: [0, 100], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };
   for (const [name, [low, high]] of Object.entries(ends)) state[name] = clamp(state[name], low, high);
   if (state.mode === "training" && !epochs.pictures.includes(state.picture))
     Object.assign(state, { picture: epochs.pictures[0], ...UNTOUCHED });
-  const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < tokens);
-  state.off = off.length < tokens ? off.sort((a, b) => a - b).join() : "";
+  const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < numMaps);
+  state.off = off.length < numMaps ? off.sort((a, b) => a - b).join() : "";
   if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
-  if (!/^\d+$/.test(state.painted) || state.painted.length !== network.cells)
-    state.painted = "0".repeat(network.cells);
-  const mask = maskOf(set, state.picture);
-  if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false, outline: false });
-  else if (state.dx || state.dy) {
-    const [x, y] = roomToMove(mask, set.size);
-    Object.assign(state, { dx: clamp(state.dx, ...x), dy: clamp(state.dy, ...y) });
+  if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "0".repeat(cells);
+  const { mask } = pictureOf(set);
+  if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false, framed: false });
+  if (!mask && state.tool === MOVE) state.tool = "";
+  if (state.dx || state.dy) {
+    const [left, top, right, bottom] = boxOf(mask, set.size); // the object stays in the picture
+    state.dx = clamp(state.dx, -left, set.size - right);
+    state.dy = clamp(state.dy, -top, set.size - bottom);
   }
-  if (!Object.hasOwn(PENS, state.tool) && !(mask && state.tool === MOVE)) state.tool = "";
 }
 
 /** The state as text: what differs from the beginning. */
 function stateText() {
   const said = Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]
-    && !(name === "painted" && !/[1-9]/.test(value)) && !(name === "picture" && value === OWN));
+    && !(name === "painted" && !isPainted()) && !(name === "picture" && value === OWN));
   return new URLSearchParams(said).toString();
 }
 
 function readState(text) {
   const said = new URLSearchParams(text.slice(text.indexOf("#") + 1));
-  change(Object.fromEntries(Object.entries(DEFAULTS).map(([name, before]) => {
+  begin(Object.fromEntries(Object.entries(DEFAULTS).map(([name, before]) => {
     const value = said.get(name) ?? String(before), number = parseInt(value);
     if (typeof before === "boolean") return [name, value === "true"];
     return [name, typeof before === "string" ? value : Number.isFinite(number) ? number : before];
   })));
 }
 
-// What follows. Each column remembers its results by what they depend on.
+// What follows. Each column remembers its results and what they depend on.
 
 function remembered(room, name, depends, make) {
-  const key = depends.join("|");
-  if (room[name]?.key !== key) room[name] = { key, value: make() };
+  const last = room[name];
+  if (!last || depends.some((each, i) => each !== last.depends[i]))
+    room[name] = { depends, value: make() };
   return room[name].value;
 }
 
-function editedPixels(set, picture, { dabs, dx, dy, out }) {
-  let pixels = pixelsOf(set, picture);
-  const mask = maskOf(set, picture);
-  if (mask && (dx || dy || out)) {
-    const empty = remembered(set, "empty", [picture], () => withoutObject(pixels, mask));
-    pixels = out ? empty : moveObject(pixels, empty, set.size, mask, dx, dy);
+/** A picture's pixels with what was done to it. */
+function editedPixels({ size }, picture, { dabs, dx, dy, out }) {
+  let { pixels } = picture;
+  if (dx || dy || out) {
+    const empty = picture.empty ??= withoutObject(pixels, picture.mask);
+    pixels = out ? empty : moveObject(pixels, empty, size, picture.mask, dx, dy);
   }
-  return dabs ? paintDabs(pixels, set.size, dabs) : pixels;
+  return dabs ? paintDabs(pixels, size, dabs) : pixels;
 }
 
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
 
 /** All numbers that a column shows. */
-function look(column) {
-  const { entry, picture, room } = column, { set } = entry, network = networkOf(entry, state.seed);
-  const { dabs, dx, dy, out } = set === mainEntry().set ? state : UNTOUCHED;
-  const untouched = [entry.id, picture, set.version], edit = [dabs, dx, dy, out, state.seed];
-  const before = remembered(room, "before", untouched, () =>
-    networkOf(entry).run(pixelsOf(set, picture)));
-  const pass = remembered(room, "pass", [...untouched, ...edit], () => edit.some(Boolean)
-    ? network.run(editedPixels(set, picture, { dabs, dx, dy, out })) : before);
-  const seen = { entry, network, set, picture, before, pass, cells: network.cells, maps: pass.maps,
-    probabilities: pass.probabilities, moved: { dx, dy, out } };
-  if (pass.maps) changeMaps(column, seen);
+function look({ entry, room, main }) {
+  const { set } = entry, trained = networkOf(entry), network = networkOf(entry, state.seed);
+  const picture = pictureOf(set), edits = set === mainEntry().set ? state : UNTOUCHED;
+  const { dabs, dx, dy, out } = edits, touched = dabs || dx || dy || out;
+  const before = remembered(room, "before", [trained, picture], () => trained.run(picture.pixels));
+  const pass = remembered(room, "pass", [network, picture, dabs, dx, dy, out], () =>
+    touched || network !== trained ? network.run(editedPixels(set, picture, edits)) : before);
+  const seen = { ...pass, entry, set, network, picture, before, pass, moved: { dx, dy, out },
+    cells: network.cells, label: picture.label ?? bestOf(before.probabilities) };
+  if (pass.maps) changeMaps(seen, room, main);
   seen.changed = pass !== before || seen.probabilities !== pass.probabilities;
-  seen.label = labelOf(set, picture) ?? bestOf(before.probabilities);
   return seen;
 }
 
 /** Put the maps that are asked for in place of the network's own, and predict with them. */
-function changeMaps({ entry, room, main }, seen) {
-  const { network, set, pass, cells } = seen;
-  if (state.mode === "training" && entry.epochs) {
-    const n = entry.epochs.pictures.indexOf(seen.picture);
-    if (n >= 0) seen.maps = entry.epochs.maps(epochOf(entry.epochs), n);
+function changeMaps(seen, room, main) {
+  const { entry: { epochs }, network, set, pass, cells } = seen;
+  if (state.mode === "training" && epochs) {
+    const { pictures, maps } = epochs, n = pictures.indexOf(set.pictures.indexOf(seen.picture));
+    const at = epochOf(epochs) * pictures.length + n;
+    if (n >= 0) seen.maps = rowOf(maps, at, network.numMaps * cells);
     return; // the page has the maps of every epoch, but only the last one's network
   }
-  if (state.maps === "flat") seen.maps = flatMaps(pass.maps, cells);
-  if (state.maps === "mean") seen.maps = meanMap(pass.maps, cells);
-  if (state.maps === "other")
-    seen.maps = remembered(room, "other", [entry.id, state.other, state.seed], () =>
-      network.run(pixelsOf(set, Math.min(state.other, set.count - 1))).maps);
-  seen.learned = seen.maps;
-  if (state.mode === "paint" && main && /[1-9]/.test(state.painted))
+  const other = set.pictures[Math.min(state.other, set.count - 1)];
+  seen.learned = seen.maps = { own: () => pass.maps, flat: () => flatMaps(pass.maps, cells),
+    mean: () => meanMap(pass.maps, cells), other: () => remembered(room, "other", [network, other], () =>
+      network.run(other.pixels).maps) }[state.maps]();
+  if (state.mode === "paint" && main && isPainted())
     seen.maps = replaceMaps(seen.maps, cells, state.token, mapValues(state.painted));
-  const off = tokensOff().filter((token) => token < network.numTokens);
-  if (seen.maps !== pass.maps || off.length) seen.probabilities = predictWith(seen, seen.maps, off);
+  if (seen.maps !== pass.maps || tokensOff().some((token) => token < network.numMaps))
+    seen.probabilities = predictWith(seen, seen.maps);
 }
 
 function predictWith({ network, pass }, maps, off = tokensOff()) {
-  const kept = [...Array(network.numTokens).keys()].filter((token) => !off.includes(token));
+  const kept = [...Array(network.numMaps).keys()].filter((token) => !off.includes(token));
   const tokens = network.pool(pass.grid, maps);
   return network.predict(kept.length ? keepTokens(tokens, network.dim, kept) : tokens);
 }
 
-const mapOf = (seen, token, maps = seen.maps) =>
-  maps.subarray(token * seen.cells, (token + 1) * seen.cells);
+const mapOf = ({ maps, cells }, token) => rowOf(maps, token, cells);
 
 /** The part of each token's weight that lies on a cell. */
-const sharesOn = (seen, cell) => sumsOf(seen.maps, seen.cells).map((sum, token) =>
-  mapOf(seen, token)[cell] / (sum || 1));
+const sharesOn = ({ maps, cells }, cell) => sumsOf(maps, cells).map((sum, token) =>
+  maps[token * cells + cell] / (sum || 1));
 
-/** The mask of the object where it is now; null without one, or where it is taken out. */
-function maskNow({ set, picture, moved: { dx, dy, out } }) {
-  const mask = out ? null : maskOf(set, picture);
-  return mask && (dx || dy) ? movedMask(mask, set.size, dx, dy) : mask;
-}
-
-/** How much of the weight of all maps lies on the object, and how much of the view it covers. */
-function weightOnObject(seen) {
-  const { set: { size }, cells, maps, network: { side, extent: [first, last] } } = seen;
-  const mask = maskNow(seen), step = (last - first) / side, covered = new Float32Array(cells);
-  if (!mask || !maps) return null;
-  mask.forEach((inside, i) => {
-    const [row, column] = [Math.floor(i / size), i % size].map((at) => Math.floor((at + 0.5 - first) / step));
-    if (row >= 0 && column >= 0 && row < side && column < side)
-      covered[row * side + column] += inside / step ** 2;
+/** The share of all maps' weight that lies on the object, and of the view that it covers, or null. */
+function weightOnObject({ set: { size }, picture: { mask }, moved, maps, cells, network }) {
+  if (!mask || !maps || moved.out) return null;
+  const { side, extent: [first, last] } = network, mean = meanMap(maps, cells), wide = last - first;
+  let weight = 0, area = 0;
+  movedMask(mask, size, moved.dx, moved.dy).forEach((inside, i) => {
+    const place = [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide);
+    if (!inside || place.some((share) => share < 0 || share >= 1)) return;
+    weight += mean[cellAt(place, side)];
+    area++;
   });
-  const sum = maps.reduce((a, b) => a + b, 0) || 1;
-  return { weight: maps.reduce((all, value, i) => all + value * covered[i % cells], 0) / sum,
-    area: covered.reduce((a, b) => a + b, 0) / cells };
+  return { weight: weight / (sum(mean) * (wide / side) ** 2 || 1), area: area / wide ** 2 };
 }

@@ -15,7 +15,7 @@ const TOUR = [
     },
   },
   {
-    ask: ({ network }) => `There are ${network.numTokens} tokens, and each has a map of its own. `
+    ask: ({ network }) => `There are ${network.numMaps} tokens, and each has a map of its own. `
       + "Do they read the same places?",
     guesses: ["mostly the same", "mostly different ones"],
     act: () => ({}),
@@ -26,28 +26,16 @@ const TOUR = [
     },
   },
   {
-    fits: ({ set, picture }) => maskOf(set, picture),
+    fits: ({ picture: { mask } }) => mask,
     ask: (seen, name) => `The ${name} moves as far as it can. Where will the maps go?`,
     guesses: ["they follow it", "they stay"],
     act: (seen) => ({ mode: "picture", tool: MOVE, ...farthestMove(seen) }),
     tell({ seen, before }) {
-      const [from, to] = [before, seen].map(centreOf), way = [state.dx, state.dy];
+      const [from, to] = [before, seen].map(middleOf), way = [state.dx, state.dy];
       const along = (to[0] - from[0]) * way[0] + (to[1] - from[1]) * way[1];
       const part = along / (way[0] ** 2 + way[1] ** 2 || 1);
       return [part > 0.5, `The centre of their weight went ${percent(part, 0)} of the way. Drag it `
         + "about and watch."];
-    },
-  },
-  {
-    fits: ({ set, picture }) => !maskOf(set, picture),
-    ask: () => "A grey patch comes over the cell that token 1 reads most. Will it read there as much?",
-    guesses: ["as much, or more", "less"],
-    act: (seen) => ({ mode: "picture", tool: "p", token: 0, dabs: patchOnStrongest(seen) }),
-    tell({ seen, before }) {
-      const cell = bestOf(mapOf(before, 0));
-      const [from, to] = [before, seen].map((each) => sharesOn(each, cell)[0]);
-      return [to >= 0.9 * from, `${percent(from)} of its weight lay on this cell; now it is `
-        + `${percent(to)}. Paint more, or erase it.`];
     },
   },
   {
@@ -81,35 +69,29 @@ const TOUR = [
 ];
 
 /** The weight that two maps share, from 0 to 1, on average over all pairs. */
-function overlap({ maps, cells, network: { numTokens } }) {
-  const sums = sumsOf(maps, cells), share = (token, cell) => maps[token * cells + cell] / (sums[token] || 1);
+function overlap({ maps, cells, network: { numMaps } }) {
+  const sums = sumsOf(maps, cells), share = (token, cell) =>
+    maps[token * cells + cell] / (sums[token] || 1);
   let total = 0, pairs = 0;
-  for (let i = 0; i < numTokens; i++)
+  for (let i = 0; i < numMaps; i++)
     for (let j = 0; j < i; j++, pairs++)
       for (let cell = 0; cell < cells; cell++) total += Math.min(share(i, cell), share(j, cell));
   return total / (pairs || 1);
 }
 
 /** The centre of the weight of all maps, in pixels of the picture, from the view's corner. */
-function centreOf({ maps, cells, network: { side, extent: [first, last] } }) {
-  const step = (last - first) / side, sum = maps.reduce((a, b) => a + b, 0);
-  const mean = (place) => maps.reduce((all, value, i) => all + value * place(i % cells), 0) / sum * step;
-  return [mean((cell) => cell % side), mean((cell) => Math.floor(cell / side))];
+function middleOf({ maps, cells, network: { side, extent: [first, last] } }) {
+  return [0, 1].map((axis) => maps.reduce((all, value, i) =>
+    all + value * centreOf(i % cells, side)[axis], 0) / sum(maps) * (last - first));
 }
 
-function farthestMove({ set, picture }) {
-  const far = ([low, high]) => -low > high ? low : high;
-  const [dx, dy] = roomToMove(maskOf(set, picture), set.size).map(far);
+function farthestMove({ set: { size }, picture: { mask } }) {
+  const [left, top, right, bottom] = boxOf(mask, size), far = (low, high) => low > high ? -low : high;
+  const [dx, dy] = [far(left, size - right), far(top, size - bottom)];
   return Math.abs(dx) > Math.abs(dy) ? { dx, dy: 0 } : { dx: 0, dy };
 }
 
-function patchOnStrongest(seen) {
-  const { side, extent: [first, last] } = seen.network, cell = bestOf(mapOf(seen, 0));
-  return dab("p", ...[cell % side, Math.floor(cell / side)].map((at) =>
-    (first + (at + 0.5) / side * (last - first)) / seen.set.size));
-}
-
-const mostImportant = (seen) => bestOf([...Array(seen.network.numTokens).keys()].map((token) =>
+const mostImportant = (seen) => bestOf([...Array(seen.network.numMaps).keys()].map((token) =>
   -predictWith(seen, seen.maps, [token])[seen.label]));
 
 // Going through it
@@ -124,11 +106,8 @@ function askStep() {
   $("#tour-text").textContent = ask(seen, seen.set.class_names[seen.label]);
   $("#tour-answer").textContent = "";
   $("#tour-next").textContent = "Skip this step";
-  $("#tour-guesses").replaceChildren(...guesses.map((words, guess) => {
-    const button = element("button", { type: "button", textContent: words });
-    button.onclick = () => answerStep(guess);
-    return button;
-  }));
+  $("#tour-guesses").replaceChildren(...guesses.map((textContent, guess) =>
+    element("button", { type: "button", textContent, onclick: () => answerStep(guess) })));
   $("#tour-guesses").firstChild.focus();
 }
 
