@@ -76,7 +76,6 @@ def measure(browser, address):
         if len(opened) < LOADS:
             page.close()
     yield "opening", opened
-    page.wait_for_timeout(3000)  # the page looks at all pictures once when nothing else is to do
     for name, body in ACTIONS.items():
         page.click(f"[data-mode={MODES.get(name, 'network')}]")
         yield name, page.evaluate(MEASURE, [CHANGES, body])

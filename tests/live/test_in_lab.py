@@ -1,4 +1,4 @@
-"""The live page in JupyterLab: run, saved, opened again, not trusted, and typed in."""
+"""In JupyterLab: the live page run, saved, opened again, not trusted and typed in; and a widget."""
 
 import time
 
@@ -12,17 +12,23 @@ from tlvit_utils import ViTConfig, build_vit, live
 
 config = ViTConfig.light(3).replace(patch_size=8, projection_dim=16, key_dim=4, mlp_units=(16,))
 images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
-live.page(build_vit(config), images, np.arange(6))
+network = build_vit(config)
+live.page(network, images, np.arange(6))
+"""
+WIDGET = """
+from tlvit_utils.widgets import AttentionViewer
+
+AttentionViewer(network, images)
 """
 
 
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory):
     path = tmp_path_factory.mktemp("notebooks") / "live.ipynb"
-    code = nbformat.v4.new_code_cell(CODE.strip())
+    code = [nbformat.v4.new_code_cell(each.strip()) for each in (CODE, WIDGET)]
     words = [nbformat.v4.new_markdown_cell(f"words {i}") for i in range(3)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[code, *words], metadata=kernel), path)
+    nbformat.write(nbformat.v4.new_notebook(cells=[*code, *words], metadata=kernel), path)
     return path
 
 
@@ -34,6 +40,22 @@ def works(page):
     frame.locator("#thumbs button[aria-current=true]").nth(0).wait_for()
     frame.locator(".words").get_by_text("picture 3").wait_for()
     return frame
+
+
+def turn_by_keyboard(page):
+    """Change the picture and the token of the viewer with keys alone."""
+    words = page.locator(".jp-OutputArea [role=status]")
+    words.get_by_text("Image 0: ").wait_for(timeout=MINUTE)
+    page.get_by_label("Image", exact=True).focus()
+    page.keyboard.press("ArrowUp")
+    words.get_by_text("Image 1: ").wait_for()
+    assert "tokens 1 to 3" in words.inner_text()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == "token 2":
+            break
+    page.keyboard.press("Space")
+    words.get_by_text("token 2, ").wait_for()
 
 
 @pytest.mark.slow
@@ -51,14 +73,17 @@ def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
     frame = works(page)
 
     cells = page.locator(".jp-Notebook .jp-Cell")
-    assert cells.count() == 4
+    assert cells.count() == 5
     frame.locator("#thumbs button").nth(2).focus()
     for key in ("d", "d", "x", "a", "b", "Shift+D"):  # would delete and add cells in JupyterLab
         page.keyboard.press(key)
-    assert cells.count() == 4
+    assert cells.count() == 5
     frame.get_by_role("tab", name="Look").focus()
     page.keyboard.press("ArrowRight")
     frame.get_by_role("tab", name="Change the picture", selected=True).wait_for()
+
+    turn_by_keyboard(page)
+    assert cells.count() == 5
 
     page.locator(".jp-MarkdownCell").last.click()
     page.keyboard.press("Control+s")
@@ -76,7 +101,7 @@ def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
     works(again)
     again.close()
 
-    saved.cells[1].source = "sent by somebody else"
+    saved.cells[2].source = "sent by somebody else"
     nbformat.write(saved, notebook.with_name("foreign.ipynb"))
     foreign = new_page(viewport={"width": 1280, "height": 900})
     foreign.goto(f"{lab}/foreign.ipynb?token=loopback")

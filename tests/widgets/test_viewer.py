@@ -111,7 +111,7 @@ def test_any_keras_model_with_a_token_learner_will_do(images):
     ("changes", "words"),
     [
         ({"images": np.zeros((0, 32, 32, 3))}, "no images"),
-        ({"labels": [0, 1]}, "for each of the 4 images"),
+        ({"labels": [0, 1]}, "one label per image"),
         ({"labels": [0, 1, 2, 10]}, "from 0 to 9"),
         ({"class_names": ["one"]}, "1 class names"),
     ],

@@ -14,7 +14,7 @@ import numpy as np
 
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import in_batches, predict_with_maps, seen_images
-from tlvit_utils.data.batches import check_images
+from tlvit_utils.data.batches import check_images, check_labels
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import (
     as_uint8,
@@ -28,7 +28,7 @@ from tlvit_utils.figures.page import HtmlPage
 from tlvit_utils.live.layers import describe_network
 
 TEMPLATE = Path(__file__).parent / "page.html"
-STILLS = 4  # pictures that stand in for the page where it cannot be shown
+STILL = 320  # the side of the pictures that stand in for the page where it cannot be shown
 
 
 class Page(HtmlPage):
@@ -82,8 +82,9 @@ def page(
     epoch_maps = epoch_maps if isinstance(epoch_maps, Mapping) else {first: epoch_maps}
     networks = {name: describe_network(model) for name, model in models.items()}
     images = np.rint(check_images(images, models[first].input_shape[1])).astype("uint8")
-    labels, class_names = np.asarray(labels), [str(name) for name in class_names]
-    _check(models, images, labels, masks, epoch_maps, class_names)
+    class_names = [str(name) for name in class_names]
+    _check(models, images, masks, epoch_maps, len(class_names))
+    labels = check_labels(labels, images, len(class_names))
     answers = {name: _answers(model, images) for name, model in models.items()}
     probabilities, maps = answers[first]
     if start is None:
@@ -109,32 +110,26 @@ def page(
             for name, model in models.items()
         ],
     }
-    data = {"title": str(title), "sets": [one]}
-    return Page(TEMPLATE, data, *_still(models[first], images, start, one, probabilities, maps))
-
-
-def _still(model, images, start, one, probabilities, maps) -> tuple[bytes, str]:
-    """Return the picture that stands in for the page, PNG, and its words."""
-    names, columns = one["class_names"], []
-    for i in [start, *(i for i in range(len(images)) if i != start)][:STILLS]:
-        said, true = names[probabilities[i].argmax()], names[one["labels"][i]]
-        verdict = "right" if said == true else f"wrong, it is {true}"
-        view = as_uint8(seen_images(model, images[i : i + 1])[0])
-        picture = enlarge(view, 240) if maps is None else _all_maps(view, maps[i], 240)
-        columns.append((picture, [f"{said}, {probabilities[i].max():.0%} ({verdict})"]))
+    said, true = (class_names[i] for i in (probabilities[start].argmax(), labels[start]))
     words = (
-        f"Live page of {one['models'][0]['name']}. Open the notebook in Jupyter and trust it, or "
-        "save the page, to change the pictures and the network. Some of its pictures"
-        f"{'' if maps is None else ', each with its tokens’ maps, dark purple to yellow'}: "
-        + "; ".join(line for _, (line,) in columns)
+        f"{first}: {said}, {probabilities[start].max():.0%} "
+        f"({'right' if said == true else f'wrong, it is {true}'})."
     )
-    return encode_png(captioned(columns)), words
+    view = as_uint8(seen_images(models[first], images[start : start + 1])[0])
+    columns = [(enlarge(view, STILL), [words])]
+    if maps is not None:
+        columns.append((_all_maps(view, maps[start]), ["Its tokens' maps, dark purple to yellow."]))
+    words = (
+        "Live page. Open the notebook in Jupyter and trust it, or save the page, to change the "
+        f"picture and the network. {' '.join(line for _, (line,) in columns)}"
+    )
+    still = encode_png(captioned(columns))
+    return Page(TEMPLATE, {"title": str(title), "sets": [one]}, still, words)
 
 
-def _check(models, images, labels, masks, epoch_maps, class_names):
+def _check(models, images, masks, epoch_maps, classes):
     """Raise a ValueError where what belongs together does not fit."""
     count, size = images.shape[:2]
-    classes = len(class_names)
     for name, model in models.items():
         takes, tells = model.input_shape[1], model.output_shape[-1]
         if (takes, tells) != (size, classes):
@@ -143,11 +138,6 @@ def _check(models, images, labels, masks, epoch_maps, class_names):
                 f"apart, but here are {size} pixels and {classes} class names; give models that "
                 "take the same images one page, and add the pages."
             )
-    if labels.shape != (count,) or not np.isin(labels, range(classes)).all():
-        raise ValueError(
-            f"The labels are {labels}, but there must be one integer from 0 to {classes - 1} for "
-            f"each of the {count} images."
-        )
     if masks is not None and np.shape(masks) != (count, size, size):
         raise ValueError(
             f"The masks have shape {np.shape(masks)}, but it must be {(count, size, size)}: one "
@@ -172,20 +162,24 @@ def _answers(model, images):
         return probabilities, None
 
 
-def _all_maps(view, maps, size):
+def _all_maps(view, maps):
     """Return a view with the maps of all tokens, one beside the other."""
     titles = [str(token + 1) for token in range(len(maps))]
-    return tile_square(lambda token, side: render(view, maps[token], size=side), titles, size)
+    return tile_square(lambda token, side: render(view, maps[token], size=side), titles, STILL)
 
 
 def _epochs(epoch_maps) -> dict | None:
-    """Return the maps of every epoch as the page reads them."""
+    """Return maps of every epoch with 256 steps between each one's lowest and highest value."""
     if epoch_maps is None:
         return None
+    maps = epoch_maps.maps.astype("float32")
+    low, high = (end(maps, axis=(3, 4), keepdims=True) for end in (np.min, np.max))
+    levels = np.rint(255 * (maps - low) / np.maximum(high - low, 1e-12))
     return {
         "val_accuracy": [round(float(accuracy), 4) for accuracy in epoch_maps.val_accuracy],
         "pictures": [int(index) for index in epoch_maps.image_indices],
-        "maps": _base64(epoch_maps.maps.astype("<f2")),
+        "levels": _base64(levels.astype("uint8")),
+        "limits": _base64(np.stack([low, high], axis=-1).astype("<f4")),
     }
 
 

@@ -50,7 +50,7 @@ function renderThumbs() {
 /** Scroll a row sideways to what has been chosen in it, once; the page itself stays where it is. */
 function reveal(row, chosen) {
   if (!chosen || row.revealed === chosen) return;
-  row.scrollLeft = chosen.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
+  row.scrollLeft = chosen.offsetLeft - row.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
   row.revealed = chosen;
 }
 
@@ -80,6 +80,8 @@ async function readFile(file) {
     if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
       + `take a picture of at most ${MOST_PIXELS / 1e6} million.`);
     const context = element("canvas", { width, height }).getContext("2d");
+    context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
+    context.fillRect(0, 0, width, height);
     context.drawImage(bitmap, 0, 0);
     return context.getImageData(0, 0, width, height);
   } finally {

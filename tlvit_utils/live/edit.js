@@ -2,7 +2,9 @@
 // the page's address: dabs of three letters, a painted map of one digit per cell.
 "use strict";
 
+const MOVE = "m";
 const PENS = { // the letter of each in a dab, its colour, and its radius as a share of the side
+  [MOVE]: { name: "move the object" },
   w: { name: "white brush", colour: [255, 255, 255], radius: 0.06 },
   k: { name: "black brush", colour: [0, 0, 0], radius: 0.06 },
   r: { name: "red brush", colour: [200, 40, 40], radius: 0.06 },
@@ -10,9 +12,7 @@ const PENS = { // the letter of each in a dab, its colour, and its radius as a s
   b: { name: "blue brush", colour: [90, 150, 220], radius: 0.06 },
   p: { name: "grey patch", colour: [128, 128, 128], radius: 0.125, square: true },
   e: { name: "eraser", radius: 0.1 },
-  m: { name: "move the object" },
 };
-const MOVE = "m";
 const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
 
 /** One dab at a place, given as shares of the picture's side: pen, column and row of 64. */
@@ -89,16 +89,11 @@ function mapText(values) {
 
 const mapValues = (text) => Float32Array.from(text, (digit) => Number(digit) / 9);
 
-const STARTS = { // to start painting from: how far from the middle weight begins and ends
-  even: [0, 0.5], centre: [0, 0.25], edge: [0.35, 0.5], empty: [1, 1],
-};
+const STARTS = { even: 0.5, centre: 0.25, empty: 0 }; // to paint from: how far from the middle it ends
 
 function startMap(name, side) {
-  const [first, last] = STARTS[name];
-  return Float32Array.from({ length: side * side }, (_, cell) => {
-    const away = Math.max(...centreOf(cell, side).map((at) => Math.abs(at - 0.5)));
-    return Number(away >= first && away <= last);
-  });
+  const away = (cell) => Math.max(...centreOf(cell, side).map((at) => Math.abs(at - 0.5)));
+  return Float32Array.from({ length: side * side }, (_, cell) => Number(away(cell) <= STARTS[name]));
 }
 
 /**

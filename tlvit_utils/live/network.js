@@ -20,12 +20,6 @@ function bytes(text) {
   return out;
 }
 
-/** base64 of bits as numpy.packbits packs them -> Uint8Array of 0 and 1 */
-function bits(text, length) {
-  const packed = bytes(text);
-  return Uint8Array.from({ length }, (_, i) => (packed[i >> 3] >> (7 - (i & 7))) & 1);
-}
-
 /** base64 of little-endian float16 -> Float32Array */
 function halves(text) {
   const half = new Uint16Array(bytes(text).buffer), out = new Float32Array(half.length);

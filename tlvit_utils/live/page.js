@@ -18,6 +18,7 @@ function renderTools() {
     $("#epoch-words").textContent = `${epochOf(epochs) + 1} of ${lastEpoch(epochs) + 1}: validation `
       + `accuracy ${percent(epochs.val_accuracy[epochOf(epochs)])}`;
   }
+  $("#play").textContent = playing ? "Stop" : "Play";
   const shown = { ...state, tool: tool(), epoch: epochs && epochOf(epochs) };
   for (const box of all("#tools :is(input, select)")) {
     if (box.type === "radio") box.checked = box.value === shown[box.name];
@@ -54,23 +55,22 @@ function beginStep() {
   past[state.mode].push(state.mode === "paint" ? { painted } : { dabs, dx, dy, out });
 }
 
-let playing = null;
+let playing = null; // the timer that goes from epoch to epoch
 
 function play() {
   const { epochs } = mainEntry(), last = lastEpoch(epochs);
   if (playing) return stopPlaying();
   if (epochOf(epochs) === last) change({ epoch: 0 });
-  $("#play").textContent = "Stop";
   playing = setInterval(() => {
-    if (state.mode !== "training" || state.epoch >= last) return stopPlaying();
-    change({ epoch: state.epoch + 1 });
+    if (state.mode !== "training" || state.epoch >= last) stopPlaying();
+    else change({ epoch: state.epoch + 1 });
   }, 400);
 }
 
 function stopPlaying() {
   clearInterval(playing);
   playing = null;
-  $("#play").textContent = "Play";
+  schedule();
 }
 
 // Hands on the large picture
@@ -185,16 +185,11 @@ function keepAddress() {
 }
 
 async function copyShare() {
-  const box = $("#share-text"), note = $("#share-note");
-  const own = state.picture === OWN ? " Your own picture is not part of it." : "";
-  try {
-    await navigator.clipboard.writeText(box.value);
-    note.textContent = `Copied.${own}`;
-  } catch { // not allowed in some frames
-    box.focus();
-    box.select();
-    note.textContent = `Selected: copy it with Ctrl or ⌘ and C.${own}`;
-  }
+  const box = $("#share-text");
+  box.select();
+  const copied = await navigator.clipboard?.writeText(box.value).then(() => true, () => false);
+  $("#share-note").textContent = (copied ? "Copied." : "Selected: copy it with Ctrl or ⌘ and C.")
+    + (state.picture === OWN ? " Your own picture is not part of it." : "");
 }
 
 // Listening

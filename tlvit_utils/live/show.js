@@ -252,7 +252,7 @@ function scoreboard(seen) {
 }
 
 /** The learned map that the reader's stands against: of the open token, or the mean of all. */
-const learnedMap = ({ learned, cells }) => state.token < 0 ? rowOf(meanMap(learned, cells), 0, cells)
+const learnedMap = ({ learned, cells }) => state.token < 0 ? meanRow(learned, cells)
   : rowOf(learned, state.token, cells);
 
 // Words: for screen readers, for the address, and below the picture

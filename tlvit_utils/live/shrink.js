@@ -2,8 +2,6 @@
 // to one grey level. A browser's own drawing would shrink in a way that no two browsers share.
 "use strict";
 
-const GREY = 128; // behind transparent parts: neither a dark nor a light subject vanishes on it
-
 /**
  * For each of `size` pixels: the first of the pixels that it is made of, and their weights. The
  * pixels span `from` to `from + side` of a line of `length`. Bicubic, as wide as the line shrinks.
@@ -23,51 +21,37 @@ function bicubicWeights(length, from, side, size) {
   });
 }
 
-/** Lay transparent pixels of RGBA on grey, in place. */
-function layOnGrey(data) {
-  for (let i = 0; i < data.length; i += 4) {
-    const opacity = data[i + 3] / 255;
-    if (opacity === 1) continue;
-    for (let c = i; c < i + 3; c++) data[c] = opacity * data[c] + (1 - opacity) * GREY;
-    data[i + 3] = 255;
-  }
+/**
+ * Mix pixels along `lines` lines of a picture, which begin at `from` and are `line` numbers apart,
+ * as their pixels are `pixel` numbers apart; what comes out is rounded, and so far apart, too.
+ */
+function mixLines(data, from, lines, [line, pixel], pixels, [outLine, outPixel]) {
+  const out = new Uint8ClampedArray(lines * pixels.length * 3);
+  for (let n = 0; n < lines; n++)
+    pixels.forEach(({ first, weights }, i) => {
+      for (let c = 0; c < 3; c++) {
+        let sum = 0.5, at = from + n * line + first * pixel + c;
+        for (let j = 0; j < weights.length; j++, at += pixel) sum += weights[j] * data[at];
+        out[n * outLine + i * outPixel + c] = Math.floor(sum);
+      }
+    });
+  return out;
 }
 
 /**
  * The largest square in the middle of a picture, `size` × `size`, rows of RGB, 0..255. As in Pillow,
- * the first pass goes along the rows, or along the columns of a very tall picture, and rounds.
+ * it is mixed along its rows first, and along its columns where it is very tall.
  *
- * @param picture an ImageData, or {width, height, data}; its transparent pixels are laid on grey
+ * @param picture an ImageData, or {width, height, data}, without transparent pixels
  */
 function shrink({ width, height, data }, size) {
-  layOnGrey(data);
-  const side = Math.min(width, height);
-  const axis = (length, step, outStep) => // how far apart its pixels are, before and after
-    ({ step, outStep, pixels: bicubicWeights(length, (length - side) / 2, side, size) });
-  const across = axis(width, 4, 3), down = axis(height, 4 * width, 3 * size);
-  const tall = height > size && height - size > 2 * (width - size);
+  const side = Math.min(width, height), tall = height > size && height - size > 2 * (width - size);
+  const rows = [3 * size, 3], columns = [3, 3 * size];
+  const [across, down] = [width, height].map((length) =>
+    bicubicWeights(length, (length - side) / 2, side, size));
   const [one, other] = tall ? [down, across] : [across, down];
-  const last = other.pixels.at(-1), begin = other.pixels[0].first;
-  const lines = last.first + last.weights.length - begin; // of the picture that are used
-  const narrow = new Uint8ClampedArray(lines * size * 3);
-  for (let line = 0, o = 0; line < lines; line++)
-    for (const { first, weights } of one.pixels) {
-      let red = 0, green = 0, blue = 0, i = (begin + line) * other.step + first * one.step;
-      for (let j = 0; j < weights.length; j++, i += one.step) {
-        red += weights[j] * data[i];
-        green += weights[j] * data[i + 1];
-        blue += weights[j] * data[i + 2];
-      }
-      for (const sum of [red, green, blue]) narrow[o++] = Math.floor(sum + 0.5);
-    }
-  const out = new Uint8ClampedArray(size * size * 3);
-  other.pixels.forEach(({ first, weights }, place) => {
-    for (let i = 0; i < 3 * size; i++) {
-      let sum = 0;
-      for (let j = 0; j < weights.length; j++)
-        sum += weights[j] * narrow[(first - begin + j) * 3 * size + i];
-      out[place * other.outStep + Math.floor(i / 3) * one.outStep + i % 3] = Math.floor(sum + 0.5);
-    }
-  });
-  return out;
+  const begin = other[0].first, lines = other.at(-1).first + other.at(-1).weights.length - begin;
+  const steps = tall ? [4, 4 * width] : [4 * width, 4];
+  const narrow = mixLines(data, begin * steps[0], lines, steps, one, rows);
+  return mixLines(narrow, -begin * 3 * size, size, columns, other, tall ? rows : columns);
 }

@@ -18,6 +18,12 @@ function element(name, properties = {}, ...children) {
 
 // Pictures and networks
 
+/** base64 of bits as numpy.packbits packs them -> Uint8Array of 0 and 1 */
+function bits(text, length) {
+  const packed = bytes(text);
+  return Uint8Array.from({ length }, (_, i) => (packed[i >> 3] >> (7 - (i & 7))) & 1);
+}
+
 const OWN = -1; // the index of the reader's own picture, which has neither a label nor a mask
 const sets = data.sets.map((set) => {
   const area = set.size ** 2, pixels = bytes(set.pixels);
@@ -27,7 +33,8 @@ const sets = data.sets.map((set) => {
     name: `picture ${i + 1}, ${set.class_names[label]}` })) };
 });
 const entries = sets.flatMap((set, s) => set.models.map((model, m) => ({ id: `${s}.${m}`, set, model,
-  epochs: model.epochs && { ...model.epochs, maps: halves(model.epochs.maps) } })));
+  epochs: model.epochs && { ...model.epochs, levels: bytes(model.epochs.levels),
+    limits: new Float32Array(bytes(model.epochs.limits).buffer) } })));
 const entryOf = (id) => entries.find((entry) => entry.id === id);
 
 /** The network of an entry, built when it is first needed; seed 0 has the trained weights. */
@@ -156,9 +163,8 @@ function look({ entry, room, main }) {
 function changeMaps(seen, room, main) {
   const { entry: { epochs }, network, set, pass, cells } = seen;
   if (state.mode === "training" && epochs) {
-    const { pictures, maps } = epochs, n = pictures.indexOf(set.pictures.indexOf(seen.picture));
-    const at = epochOf(epochs) * pictures.length + n;
-    if (n >= 0) seen.maps = rowOf(maps, at, network.numMaps * cells);
+    const n = epochs.pictures.indexOf(set.pictures.indexOf(seen.picture));
+    if (n >= 0) seen.maps = mapsAfter(epochs, epochOf(epochs), n, network);
     return; // the page has the maps of every epoch, but only the last one's network
   }
   const other = set.pictures[Math.min(state.other, set.count - 1)];
@@ -169,6 +175,15 @@ function changeMaps(seen, room, main) {
     seen.maps = replaceMaps(seen.maps, cells, state.token, mapValues(state.painted));
   if (seen.maps !== pass.maps || tokensOff().some((token) => token < network.numMaps))
     seen.probabilities = predictWith(seen, seen.maps);
+}
+
+/** The maps of the n-th picture after an epoch: each one's levels, 0 to 255, lie between its limits. */
+function mapsAfter({ pictures, levels, limits }, epoch, n, { numMaps, cells }) {
+  const at = epoch * pictures.length + n;
+  return mapped(rowOf(levels, at, numMaps * cells), (level, i) => {
+    const [low, high] = rowOf(limits, at * numMaps + Math.floor(i / cells), 2);
+    return low + (high - low) * level / 255;
+  });
 }
 
 function predictWith({ network, pass }, maps, off = tokensOff()) {
@@ -186,7 +201,7 @@ const sharesOn = ({ maps, cells }, cell) => sumsOf(maps, cells).map((sum, token)
 /** The share of all maps' weight that lies on the object, and of the view that it covers, or null. */
 function weightOnObject({ set: { size }, picture: { mask }, moved, maps, cells, network }) {
   if (!mask || !maps || moved.out) return null;
-  const { side, extent: [first, last] } = network, mean = meanMap(maps, cells), wide = last - first;
+  const { side, extent: [first, last] } = network, mean = meanRow(maps, cells), wide = last - first;
   let weight = 0, area = 0;
   movedMask(mask, size, moved.dx, moved.dy).forEach((inside, i) => {
     const place = [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide);

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tlvit_utils.analysis.maps import describe_map, predict_with_maps, seen_images
+from tlvit_utils.data.batches import check_labels
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import as_uint8, encode_png, enlarge, render, tile_square
 from tlvit_utils.widgets.panel import Panel, choice, number, table_html
@@ -38,13 +39,8 @@ class AttentionViewer(Panel):
                 f"There are {len(class_names)} class names, but the model tells {classes} classes "
                 "apart; give one name per class."
             )
-        if labels is not None and (
-            np.shape(labels) != (len(images),) or not np.isin(labels, range(classes)).all()
-        ):
-            raise ValueError(
-                f"labels must hold one integer from 0 to {classes - 1} for each of the "
-                f"{len(images)} images."
-            )
+        if labels is not None:
+            labels = check_labels(labels, images, classes)
         self.probabilities, self.maps = predict_with_maps(model, images)
         self.views = as_uint8(seen_images(model, images))
         self.labels, self.class_names, self.size = labels, class_names, size
