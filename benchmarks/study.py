@@ -39,7 +39,7 @@ The plan, written before the first training:
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import division  # noqa: F401 (adds the variants of the optional methods)
@@ -159,7 +159,7 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
         "right": pack_bits(right),
         "parameters": cost.params,
         "multiply_adds": cost.macs,
-        "config": config.to_dict(),
+        "config": asdict(config),
         "dtype_policy": compute.dtype_policy,
         "history": history,
         **session_fields(),

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import pytest
 import study
@@ -17,7 +18,7 @@ def measure(shapes, tiny_model, tiny_config, tmp_path, monkeypatch):
     tiny = study.Study(lambda: shapes, tiny_config, None)
     monkeypatch.setitem(study.STUDIES, "scenes10", tiny)
     monkeypatch.setitem(what_maps_are_worth.DATASETS, "CIFAR-10", lambda: shapes)
-    about = {"config": tiny_config.to_dict()}
+    about = {"config": asdict(tiny_config)}
     methods = [("v1 mean", 0), ("v1 mean", 1), ("average pooling", 0), ("v1.1", 0)]
     rows = [{"method": method, "seed": seed, **about} for method, seed in methods]
     save_result(tmp_path / "rows.json", rows=rows)

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import pytest
 
 from tlvit_utils import ViTConfig
@@ -20,7 +22,7 @@ def figure():
             "method": method,
             "multiply_adds": 1e6 * COSTS[method],
             "accuracy": 0.5 + 0.01 * seed + COSTS[method] / 1000,
-            "config": config.to_dict(),
+            "config": asdict(config),
         }
         for method, config in CONFIGS.items()
         for seed in range(3)

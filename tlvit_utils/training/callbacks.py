@@ -72,17 +72,14 @@ class EpochLog(keras.callbacks.Callback):
 
 
 class BestCheckpoint(keras.callbacks.Callback):
-    """Keep the weights of the epoch with the highest validation accuracy in a `.weights.h5` file.
+    """Keep the weights of the best epoch, by validation accuracy, in a `.weights.h5` file."""
 
-    `best` is the accuracy of the weights that the file holds already.
-    """
-
-    def __init__(self, path: str | os.PathLike, best: float = -1.0):
+    def __init__(self, path: str | os.PathLike):
         super().__init__()
         self.path = Path(path)
         if not self.path.name.endswith(".weights.h5"):
             raise ValueError(f"The checkpoint is called {path}, but must end with .weights.h5.")
-        self.best = best
+        self.best = -1.0
 
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_accuracy"] <= self.best:

@@ -3,7 +3,7 @@
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -35,7 +35,6 @@ def train(
     jit_compile: bool | str = "auto",
     *,
     resume: bool = False,
-    tensorboard: str | os.PathLike | None = None,
 ) -> dict[str, list[float]]:
     """Train `model`, leave it with the weights of its best epoch, and return the history.
 
@@ -53,33 +52,29 @@ def train(
         jit_compile: as in `keras.Model.compile`; "auto" follows `session.choose_compute`.
         resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
             to continue from it where it exists, to the same weights on a CPU (on PyTorch only
-            without dropout). Another recipe, network or data set is refused.
-        tensorboard: folder for logs that TensorBoard shows.
+            without dropout).
 
     Raises:
         ValueError: images or labels that do not fit the model, too few images, or a file to resume
-            another training.
-        ModuleNotFoundError: TensorBoard is asked for, but not installed.
+            another recipe, network or data set.
         DivergedError: the loss became NaN or infinite; the model has the best weights before.
         OSError: another training writes to `checkpoint`, or there is no room for it.
     """
     images, labels, validation = _checked(model, dataset, recipe)
     steps_per_epoch = len(labels) // recipe.batch_size
-    if tensorboard is not None and find_spec("tensorboard") is None:
-        raise ModuleNotFoundError(
-            "TensorBoard is not installed; run `pip install tensorboard`, or train without it."
-        )
     compile_model(model, recipe, steps_per_epoch, jit_compile)
     history = {}
     best = BestCheckpoint(checkpoint)
-    run = {"recipe": asdict(recipe), "model": describe_layers(model)}
-    run |= {"dataset": dataset.name, "train_images": len(labels)}
-    name = best.path.name.removesuffix("weights.h5")
-    resume_file = ResumeFile(best.path.with_name(f"{name}resume.npz"), run, history)
+    run = {
+        "recipe": asdict(recipe),
+        "model": describe_layers(model),
+        "dataset": dataset.name,
+        "train_images": len(labels),
+    }
+    beginning = best.path.with_name(best.path.name.removesuffix("weights.h5"))
+    resume_file = ResumeFile(f"{beginning}resume.npz", run, history)
     if callbacks is None:
         callbacks = [ProgressLine(model.name, len(labels), recipe.batch_size)]
-    if tensorboard is not None:
-        callbacks = [*callbacks, keras.callbacks.TensorBoard(tensorboard)]
     callbacks = [
         StopAtNaN(recipe.schedule(steps_per_epoch), steps_per_epoch),
         best,  # before the log: where an epoch is logged, there are weights
@@ -87,30 +82,28 @@ def train(
         *callbacks,
         *([resume_file] if resume else []),  # the last: now the epoch is finished
     ]
+    pipeline = partial(make_pipeline, batch_size=recipe.batch_size, image_size=images.shape[1])
     # old and new, of the checkpoint and, with Adam's two moments, of the file to resume from
     copies = 8 if resume else 2
-    with _alone(best.path.with_name(name), FILE_BYTES + copies * count_bytes(model)):
+    with _alone(beginning, FILE_BYTES + copies * count_bytes(model)):
         if resume and resume_file.path.exists() and best.path.exists():
             resume_file.restore(model)
             best.best = max(history["val_accuracy"])
         elif not resume:
             resume_file.path.unlink(missing_ok=True)  # its checkpoint is about to be replaced
         first_epoch = len(history.get("loss", ()))
-        size = model.input_shape[1]
-        batches = make_pipeline(
+        batches = pipeline(
             images,
             labels,
-            recipe.batch_size,
             shuffle_seed=recipe.seed,
             first_epoch=first_epoch,
-            image_size=size,
             draw_epoch=dataset.train.epoch if dataset.train.draw else None,
         )
         try:
             if first_epoch < recipe.epochs:
                 model.fit(
                     batches,
-                    validation_data=make_pipeline(*validation, recipe.batch_size, image_size=size),
+                    validation_data=pipeline(*validation),
                     initial_epoch=first_epoch,
                     epochs=recipe.epochs,
                     shuffle=False,  # the pipeline shuffles
@@ -173,10 +166,8 @@ def describe_layers(model: keras.Model) -> dict[str, dict]:
             return [plain(each) for each in value]
         return value if isinstance(value, str | int | float | bool | None) else str(value)
 
-    return {
-        f"layer {i} ({type(layer).__name__})": plain(layer.get_config())
-        for i, layer in enumerate(model.layers)
-    }
+    layers = enumerate(model.layers)
+    return {f"layer {i} ({type(x).__name__})": plain(x.get_config()) for i, x in layers}
 
 
 def compile_model(
@@ -199,19 +190,18 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
     Returns:
         `top1` and `top5`, the shares of images whose class is the most probable and among the top
         five; `confusion`, `(classes, classes)` int64, how many images of each class (row) were
-        taken for each class (column); and `per_class`, `(classes,)`, the `top1` of each class, NaN
-        without images.
+        taken for each class (column); `per_class`, `(classes,)`, its `top1`, NaN without images.
     """
     images = check_images(images, model.input_shape[1])
     labels = check_labels(labels, images, model.output_shape[-1])
     probabilities = model.predict(images, batch_size=batch_size, verbose=0)
-    classes = probabilities.shape[1]
-    confusion = np.zeros((classes, classes), "int64")
+    confusion = np.zeros((probabilities.shape[1],) * 2, "int64")
     np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
     with np.errstate(invalid="ignore"):
         per_class = confusion.diagonal() / confusion.sum(axis=1)
     return {
-        **{f"top{k}": top_k_accuracy(probabilities, labels, k) for k in (1, 5)},
+        "top1": top_k_accuracy(probabilities, labels, 1),
+        "top5": top_k_accuracy(probabilities, labels, 5),
         "confusion": confusion,
         "per_class": per_class,
     }

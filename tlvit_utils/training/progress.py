@@ -12,17 +12,14 @@ from tlvit_utils._text import format_seconds
 BAR_LENGTH = 12
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Return whether this runs in a kernel, which can show more than text."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return hasattr(shell, "kernel")
 
 
-def _in_terminal() -> bool:
-    return sys.stdout.isatty()
-
-
-class _Output:
+class Output:
     """One output of a notebook's cell, replaced in place."""
 
     def __init__(self):
@@ -50,26 +47,24 @@ class ProgressLine(keras.callbacks.Callback):
         self.num_images = num_images
         self.batch_size = batch_size
         self.every = every
-        self.output = _Output()
+        self.output = Output()
         self.train_seconds, self.train_images = 0.0, 0
+        self.validation_seconds, self.shown = 0.0, 0.0
 
     def write(self, text, keep=False):
         """Show `text` in place of the text before; outside notebooks it can be kept."""
-        if _in_notebook():
+        if in_notebook():
             self.output.show({"text/plain": text})
-        elif keep and not _in_terminal():
-            print(text, flush=True)
-        elif _in_terminal():
+        elif sys.stdout.isatty():
             width = shutil.get_terminal_size().columns - 1
             shown = text if keep else text[:width]  # a line that wraps could not be replaced
             print(f"\r{shown:<{width}}", end="\n" if keep else "", flush=True)
+        elif keep:
+            print(text, flush=True)
 
     def on_train_begin(self, logs=None):
         self.epochs = self.params["epochs"]
-        self.train_seconds, self.train_images = 0.0, 0
-        self.validation_seconds = 0.0
-        self.shown = 0.0
-        self.write(f"{self.name}: compiling the training step …", keep=not _in_terminal())
+        self.write(f"{self.name}: compiling the training step …")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -98,17 +93,15 @@ class ProgressLine(keras.callbacks.Callback):
         return self.train_images / self.train_seconds if self.train_images else None
 
     def _line(self, done, logs):
-        speed = ""  # unknown while each epoch has had one batch only
-        if self.train_images:
-            rate = self.images_per_second
+        speed = ""
+        if rate := self.images_per_second:
             epochs_left = self.epochs - self.epoch - 1
             left = (self.num_images - done + epochs_left * self.num_images) / rate
             left += epochs_left * self.validation_seconds
             speed = f"{rate:,.0f} images/s · {format_seconds(left)} left · "
-        full = BAR_LENGTH * done // self.num_images
-        bar = "█" * full + "░" * (BAR_LENGTH - full)
+        bar = "█" * (BAR_LENGTH * done // self.num_images)
         return (
-            f"{self.name}: epoch {self.epoch + 1} of {self.epochs} {bar} {speed}"
+            f"{self.name}: epoch {self.epoch + 1} of {self.epochs} {bar:░<{BAR_LENGTH}} {speed}"
             f"loss {logs['loss']:.3f} · accuracy {logs['accuracy']:.1%}"
         )
 
@@ -125,7 +118,7 @@ class LiveCurves(keras.callbacks.Callback):
         super().__init__()
         self.draw = draw
         self.points = points
-        self.output = _Output()
+        self.output = Output()
 
     def on_train_begin(self, logs=None):
         self.history = {"at": []}
@@ -156,7 +149,7 @@ class LiveCurves(keras.callbacks.Callback):
         self._show()
 
     def _show(self):
-        if not _in_notebook():
+        if not in_notebook():
             return
         from tlvit_utils.figures.plots import mime_bundle
 

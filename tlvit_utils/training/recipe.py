@@ -6,7 +6,7 @@ from functools import partial
 import keras
 from keras import ops
 
-from tlvit_utils._validation import check_count, check_fields, check_number
+from tlvit_utils._validation import check_count, check_fields, check_number, check_rate
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Recipe:
         batch_size: images per step.
         learning_rate, weight_decay: of AdamW; the learning rate is the highest one.
         warmup_epochs: epochs over which the learning rate rises from 0, in a straight line.
-        cosine_decay: whether the learning rate then falls to 0 along half a cosine, or is constant.
+        cosine_decay: whether it then falls to 0 along half a cosine, or is constant.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
         decay_biases_and_norms: whether the weight decay reaches all weights, as published, or only
             the kernels of Dense layers, attention and convolutions.
@@ -41,7 +41,7 @@ class Recipe:
         check_fields(
             self,
             learning_rate=partial(check_number, above=0),
-            label_smoothing=partial(check_number, below=1),
+            label_smoothing=check_rate,
             seed=partial(check_count, low=0),
         )
         if self.warmup_epochs >= self.epochs:

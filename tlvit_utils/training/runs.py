@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock
 
 from tlvit_utils._files import remove_leftovers, save_result
-from tlvit_utils._validation import POOLINGS, differences
+from tlvit_utils._validation import differences
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data.datasets import Dataset, load_cifar10, load_scenes10, load_shapes10
@@ -30,7 +30,6 @@ from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training.loop import evaluate, train
 from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
-from tlvit_utils.training.watch import WatchMaps
 from tlvit_utils.vit import VARIANTS, ViTConfig, build_vit
 
 DATASETS = {
@@ -46,7 +45,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", choices=configs, default=configs[0])
     parser.add_argument("--num-tokens", type=int, help="without it, no TokenLearner")
     parser.add_argument("--variant", choices=tuple(VARIANTS), help="which TokenLearner; v1")
-    parser.add_argument("--pooling", choices=POOLINGS, help="another than the network's, for v1")
     parser.add_argument("--num-groups", type=int, help="groups of the grouped variant; 4")
     parser.add_argument(
         "--num-layers", type=int, help="blocks; TokenLearner stands after the middle, as published"
@@ -64,14 +62,12 @@ def configure(
     """Return model and recipe, with seed 0; options that do not fit together end the program."""
     if options.num_tokens is None and options.variant is not None:
         parser.error("--variant asks for a TokenLearner; give its --num-tokens too.")
-    if options.pooling and (options.num_tokens is None or options.variant not in (None, "v1")):
-        parser.error("--pooling is for TokenLearner v1; give --num-tokens and no other --variant.")
     if options.num_groups is not None and options.variant != "grouped":
         parser.error("--num-groups is for --variant grouped; give that too.")
     try:
         config = getattr(ViTConfig, options.config)(options.num_tokens)
         recipe = getattr(Recipe, options.config)(options.epochs)
-        changes = {name: getattr(options, name) for name in ("variant", "pooling", "num_groups")}
+        changes = {name: getattr(options, name) for name in ("variant", "num_groups")}
         if options.num_layers is not None:
             changes["num_layers"] = options.num_layers
             changes["token_learner_after"] = options.num_layers // 2
@@ -94,8 +90,6 @@ def experiment_name(options: argparse.Namespace) -> str:
         variant = options.variant or "v1"
         groups = f"_{options.num_groups or 4}" if variant == "grouped" else ""
         parts.append(f"{options.num_tokens}_tokens_{variant}{groups}")
-    if options.pooling:
-        parts.append(options.pooling)
     if options.weight_decay is not None:
         parts.append(f"decay_{options.weight_decay:g}")
     return "_".join([*parts, options.dataset, f"{options.epochs}_epochs"])
@@ -104,7 +98,7 @@ def experiment_name(options: argparse.Namespace) -> str:
 def shown_command(program: str, arguments: list[str], place: str = "DIR") -> str:
     """Return the command as it is published: with `place` in place of a path of this machine."""
     command = f"python {program} {shlex.join(arguments)}".strip()
-    return re.sub(r"(--(?:out|tensorboard)[ =])('[^']*'|\S+)", rf"\1{place}", command)
+    return re.sub(r"(--out[ =])('[^']*'|\S+)", rf"\1{place}", command)
 
 
 def images_sha256(dataset: Dataset) -> str:
@@ -129,10 +123,9 @@ def has_run(path: Path, seed: int) -> bool:
 
 
 def add_run(path: Path, shared: dict, run: dict) -> None:
-    """Add the results of one seed to an experiment's file, in place of earlier ones of this seed.
+    """Add the results of one seed to an experiment's file; processes may add at the same time.
 
-    `shared` is what all seeds share, such as `config` and `recipe`. Processes may add at the same
-    time.
+    `shared` is what all seeds share, such as `config` and `recipe`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -220,20 +213,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     maps = "keep the maps of 24 test images at every epoch"
     parser.add_argument("--maps", action="store_true", help=maps)
-    watch = "at every epoch draw curves and four pictures' maps into NAME_seed_N_epochs"
-    parser.add_argument("--watch", action="store_true", help=watch)
-    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for its logs")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error(f"--seed is {options.seed}, but it must be at least 0.")
     config, recipe = configure(parser, options)
-    if (options.maps or options.watch) and not config.has_maps:
-        parser.error(
-            "--maps and --watch: this network makes no maps; give --num-tokens, and a --variant "
-            "with maps."
-        )
-    if options.watch and options.dataset == "cifar10":
-        parser.error("--watch: CIFAR-10 has no masks; give --dataset scenes10 or shapes10.")
+    if options.maps and not config.has_maps:
+        parser.error("--maps: this network has none; give --num-tokens, and a --variant with maps.")
     recipe = replace(recipe, seed=options.seed)
     path = options.out / f"{experiment_name(options)}.json"
     if has_run(path, options.seed):
@@ -259,10 +244,7 @@ def _train_run(path, config, recipe, options, command):
     callbacks = [line]
     if options.maps:
         callbacks.append(RecordMaps(run_path(path, recipe.seed, ".maps.npz"), dataset))
-    if options.watch:
-        callbacks.append(WatchMaps(dataset, run_path(path, recipe.seed, "_epochs")))
-    how = {"jit_compile": compute.jit_compile, "tensorboard": options.tensorboard}
-    history = train(model, dataset, recipe, checkpoint, callbacks, resume=True, **how)
+    history = train(model, dataset, recipe, checkpoint, callbacks, compute.jit_compile, resume=True)
     if len(history["loss"]) < recipe.epochs:
         sys.exit("The same command continues it.")
     exact, speed = build_in_float32(config), line.images_per_second

@@ -1,13 +1,11 @@
 """Watch where the maps look while a network trains (notebook 03)."""
 
-from pathlib import Path
-
 import keras
 
 from tlvit_utils.analysis.maps import mask_shares, predict_with_maps, seen_images
 from tlvit_utils.analysis.scores import localisation
 from tlvit_utils.data.datasets import Dataset
-from tlvit_utils.training.progress import _in_notebook, _Output
+from tlvit_utils.training.progress import Output, in_notebook
 
 PICTURES = 4
 MEASURED = 500
@@ -18,18 +16,16 @@ class WatchMaps(keras.callbacks.Callback):
 
     That is loss and accuracy; the share of validation images in which the mean of all tokens' maps
     is highest on the object (the data set needs masks); and the mean maps of a few of them. In a
-    notebook the picture is replaced; elsewhere the share is printed. A `folder` gets each picture,
-    `epoch_00.png` and so on.
+    notebook the picture is replaced; elsewhere the share is printed.
     """
 
-    def __init__(self, dataset: Dataset, folder=None):
+    def __init__(self, dataset: Dataset):
         super().__init__()
         split = dataset.validation.take(MEASURED)
         if split.masks is None:
-            raise ValueError(f"{dataset.name} has no masks, so nobody knows where its objects are.")
+            raise ValueError(f"{dataset.name} has no masks that say where its objects are.")
         self.class_names, self.split = dataset.class_names, split
-        self.folder = folder and Path(folder)
-        self.output = _Output()
+        self.output = Output()
 
     def on_train_begin(self, logs=None):
         self.history, self.found = {}, {}
@@ -44,7 +40,7 @@ class WatchMaps(keras.callbacks.Callback):
         self._show(epoch + 1)
 
     def _show(self, epoch):
-        from tlvit_utils.figures.plots import mime_bundle, to_png
+        from tlvit_utils.figures.plots import mime_bundle
         from tlvit_utils.figures.watch import watch_figure
 
         probabilities, maps = predict_with_maps(self.model, self.split.images)
@@ -56,7 +52,7 @@ class WatchMaps(keras.callbacks.Callback):
             f"{self.found[epoch]:.0%} of the images; a random cell would be in {chance:.0%}."
         )
         shown = self.split.take(PICTURES)
-        truths, guesses = shown.labels, probabilities[:PICTURES].argmax(axis=1)
+        pairs = zip(shown.labels, probabilities[:PICTURES].argmax(axis=1), strict=True)
         figure = watch_figure(
             self.params["epochs"],
             self.history,
@@ -66,16 +62,10 @@ class WatchMaps(keras.callbacks.Callback):
             seen_images(self.model, shown.images),
             maps[:PICTURES].mean(axis=1),
             shown.masks,
-            [
-                f"{self.class_names[truth]}, seen as {self.class_names[guess]}"
-                for truth, guess in zip(truths, guesses, strict=True)
-            ],
+            [f"{self.class_names[x]}, seen as {self.class_names[y]}" for x, y in pairs],
             f"after epoch {epoch}",
         )
-        if self.folder:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / f"epoch_{epoch:02}.png").write_bytes(to_png(figure))
-        if _in_notebook():
+        if in_notebook():
             self.output.show(*mime_bundle(figure, caption))
         else:
             print(caption, flush=True)
