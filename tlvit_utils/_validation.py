@@ -25,8 +25,8 @@ def check_count(name, count, advice="", *, low=1) -> int:
 
 
 def check_counts(name, counts) -> tuple[int, ...]:
-    """Return a list of whole numbers of at least 1 as a tuple of ints."""
-    if not isinstance(counts, SEQUENCES):
+    """Return a list of one or more whole numbers of at least 1 as a tuple of ints."""
+    if not isinstance(counts, SEQUENCES) or not len(counts):
         raise ValueError(f"{name} is {counts!r}, but it must be a tuple of whole numbers.")
     return tuple(check_count(f"{name}[{i}]", count) for i, count in enumerate(counts))
 
@@ -80,14 +80,9 @@ def check_num_tokens(num_tokens) -> int:
     return check_count("num_tokens", num_tokens, advice)
 
 
-def check_pooling(pooling) -> str:
-    """Return `pooling`, where it is "mean", "sum" or "weighted_mean"."""
-    return check_choice("pooling", pooling, POOLINGS)
-
-
-def check_rate(dropout_rate) -> float:
-    """Return `dropout_rate`, where it is at least 0 and below 1."""
-    return check_number("dropout_rate", dropout_rate, below=1)
+def check_rate(name, rate) -> float:
+    """Return a share as a float, where it is at least 0 and below 1."""
+    return check_number(name, rate, below=1)
 
 
 def differences(before, now, name="") -> Iterator[str]:

@@ -64,12 +64,6 @@ class RandomCropFlip(keras.layers.Layer):
         """Row and column, in pixels of the padded image, at which the test view begins."""
         return (self.num_offsets - 1) // 2
 
-    def visible_extent(self, image_size):
-        """Return `(first, last)`: the part of each side, in pixels of the image, that is seen."""
-        scale = image_size / self.resized_size
-        first = self.test_offset - self.padding
-        return first * scale, (first + self.crop_size) * scale
-
     def build(self, input_shape):
         _, height, width, _ = input_shape
         if height is None or height != width:

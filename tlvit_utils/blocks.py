@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils._composite import Composite
-from tlvit_utils._validation import check_rate
+from tlvit_utils._validation import check_count, check_counts, check_rate
 
 LAYER_NORM_EPSILON = 1e-6
 
@@ -23,14 +23,8 @@ class MLP(Composite):
 
     def __init__(self, hidden_units, dropout_rate, activate_last=True, **kwargs):
         super().__init__(**kwargs)
-        if not hidden_units or min(hidden_units) < 1:
-            raise ValueError(
-                f"hidden_units is {hidden_units}, but it must list at least one width, each at "
-                "least 1, for example (256, 128)."
-            )
-        check_rate(dropout_rate)
-        self.hidden_units = tuple(hidden_units)
-        self.dropout_rate = dropout_rate
+        self.hidden_units = check_counts("hidden_units", hidden_units)
+        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         self.activate_last = activate_last
         policy = self.dtype_policy
         self.dense_layers = [layers.Dense(units, dtype=policy) for units in self.hidden_units]
@@ -81,14 +75,10 @@ class TransformerBlock(Composite):
 
     def __init__(self, num_heads, key_dim, mlp_units, dropout_rate, activate_last=True, **kwargs):
         super().__init__(**kwargs)
-        if num_heads < 1 or key_dim < 1:
-            raise ValueError(
-                f"num_heads is {num_heads} and key_dim is {key_dim}, but both must be at least 1."
-            )
-        self.num_heads = num_heads
-        self.key_dim = key_dim
-        self.mlp_units = tuple(mlp_units)
-        self.dropout_rate = dropout_rate
+        self.num_heads = check_count("num_heads", num_heads)
+        self.key_dim = check_count("key_dim", key_dim)
+        self.mlp_units = check_counts("mlp_units", mlp_units)
+        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         self.activate_last = activate_last
         policy = self.dtype_policy
         self.norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
@@ -102,8 +92,7 @@ class TransformerBlock(Composite):
         if self.mlp_units[-1] != input_shape[-1]:
             raise ValueError(
                 f"The MLP ends with {self.mlp_units[-1]} units, but the tokens have width "
-                f"{input_shape[-1]}; they are added, so make mlp_units end with "
-                f"{input_shape[-1]}."
+                f"{input_shape[-1]}; the two are added, so they must be equal."
             )
         self.norm1.build(input_shape)
         self.attention.build(input_shape, input_shape)

@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils._composite import Composite
+from tlvit_utils._validation import check_count
 
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
@@ -16,13 +17,8 @@ class PatchEncoder(Composite):
 
     def __init__(self, num_patches, projection_dim, **kwargs):
         super().__init__(**kwargs)
-        if num_patches < 1 or projection_dim < 1:
-            raise ValueError(
-                f"num_patches is {num_patches} and projection_dim is {projection_dim}, but both "
-                "must be at least 1."
-            )
-        self.num_patches = num_patches
-        self.projection_dim = projection_dim
+        self.num_patches = check_count("num_patches", num_patches)
+        self.projection_dim = check_count("projection_dim", projection_dim)
         self.position_embedding = layers.Embedding(
             num_patches, projection_dim, dtype=self.dtype_policy
         )

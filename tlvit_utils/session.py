@@ -17,7 +17,7 @@ CPU_INFO = Path("/proc/cpuinfo")  # on Linux
 
 
 class Gpu(NamedTuple):
-    """A GPU that the backend uses: its name, and CUDA's compute capability or None."""
+    """A GPU's name, and its CUDA compute capability or None."""
 
     name: str
     capability: float | None
@@ -81,9 +81,9 @@ def choose_compute() -> Compute:
     """Choose precision and compilation by what is there.
 
     A GPU trains in bfloat16 from compute capability 8.0 on, below that in float16 (Keras then
-    scales the loss). A CPU trains in float32, with TensorFlow in bfloat16 if it has units for it.
-    Keras decides what to compile; but on a CPU TensorFlow's own kernels are as fast as XLA's or
-    faster, and start sooner (`benchmarks/throughput.py`).
+    scales the loss). A CPU trains in float32, or on TensorFlow in bfloat16 if it has units for it.
+    There TensorFlow's own kernels are as fast as XLA's and start sooner
+    (`benchmarks/throughput.py`); elsewhere Keras decides what to compile.
     """
     gpus = find_gpus()
     if gpus:
@@ -140,10 +140,9 @@ def current_profile() -> Profile:
 def describe_session() -> str:
     """Return one line with the versions, the device and the profile of this session."""
     backend = keras.backend.backend()
-    backend += f" {sys.modules[backend].__version__}"
     devices = ", ".join(gpu.name for gpu in find_gpus()) or f"CPU, {os.cpu_count()} cores"
     profile = current_profile().name
     return (
-        f"Python {platform.python_version()} · Keras {keras.version()} on {backend} · "
-        f"{devices} · profile {profile}: {PROFILES[profile]}"
+        f"Python {platform.python_version()} · Keras {keras.version()} on {backend} "
+        f"{sys.modules[backend].__version__} · {devices} · profile {profile}: {PROFILES[profile]}"
     )

@@ -1,5 +1,7 @@
 """TokenFuser: learned tokens write back onto the grid that they came from (notebook 07)."""
 
+from functools import partial
+
 import keras
 from keras import layers, ops
 
@@ -35,10 +37,9 @@ class TokenFuser(Composite):
 
     def __init__(self, bottleneck_dim=64, use_normalization=True, dropout_rate=0.0, **kwargs):
         super().__init__(**kwargs)
-        check_rate(dropout_rate)
         self.bottleneck_dim = check_count("bottleneck_dim", bottleneck_dim)
         self.use_normalization = use_normalization
-        self.dropout_rate = dropout_rate
+        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
 
     def build(self, tokens_shape, grid_shape):
         if (
@@ -55,15 +56,16 @@ class TokenFuser(Composite):
         _, num_tokens, dim = tokens_shape
         # Made here, where num_tokens is known; Keras lists weights in the order of assignment.
         policy = self.dtype_policy
+        new_norm = partial(layers.LayerNormalization, epsilon=LAYER_NORM_EPSILON, dtype=policy)
         if self.use_normalization:
-            self.tokens_norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+            self.tokens_norm1 = new_norm()
             self.tokens_norm1.build(tokens_shape)
         self.token_mixing = layers.Dense(num_tokens, kernel_initializer="zeros", dtype=policy)
         self.token_mixing.build((None, dim, num_tokens))
         if self.use_normalization:
-            self.tokens_norm2 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+            self.tokens_norm2 = new_norm()
             self.tokens_norm2.build(tokens_shape)
-        self.grid_norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
+        self.grid_norm = new_norm()
         self.grid_norm.build(grid_shape)
         self.mask_mlp = MLP(
             (self.bottleneck_dim, num_tokens), self.dropout_rate, activate_last=False, dtype=policy

@@ -7,7 +7,13 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils._composite import Composite
-from tlvit_utils._validation import check_count, check_num_tokens, check_pooling, check_rate
+from tlvit_utils._validation import (
+    POOLINGS,
+    check_choice,
+    check_count,
+    check_num_tokens,
+    check_rate,
+)
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
 SUM_EPSILON = 1e-4  # added to the sum of a map, which may round to 0; float16 can hold it
@@ -15,18 +21,16 @@ SUM_EPSILON = 1e-4  # added to the sum of a map, which may round to 0; float16 c
 
 def grid_shape(shape):
     """Return `(height, width, dim)` of the grid that an input of this shape stands for."""
+    given = f"The input has shape {tuple(shape)}"
     if len(shape) not in (3, 4):
-        raise ValueError(
-            f"The input has shape {tuple(shape)}, but TokenLearner expects (batch, height, width, "
-            "dim) or (batch, tokens, dim)."
-        )
+        raise ValueError(f"{given}; expected (batch, height, width, dim) or (batch, tokens, dim).")
     if None in shape[1:]:
         raise ValueError(
-            f"The input has shape {tuple(shape)}, but TokenLearner must know every size except "
-            "the batch's; give the model's Input a fixed shape."
+            f"{given}, but every size except the batch's must be known; give the model's Input a "
+            "fixed shape."
         )
     if 0 in shape[1:]:
-        raise ValueError(f"The input has shape {tuple(shape)}, which holds no cells.")
+        raise ValueError(f"{given}, which holds no cells.")
     if len(shape) == 4:
         return tuple(shape[1:])
     tokens, dim = shape[1:]
@@ -85,8 +89,8 @@ class TokenLearner(GridToTokens):
     """TokenLearner v1: each learned token is a weighted sum over the whole grid.
 
     LayerNorm, then four 3×3 "same" convolutions without bias and with as many filters as tokens
-    (GELU after three, sigmoid after the last) give one spatial map per token. Each map weights
-    the raw, not the normalised, grid, and the mean or the sum over the grid is the token.
+    (GELU after three, sigmoid after the last) give one map per token. It weights the raw, not the
+    normalised, grid, and the mean or the sum over the grid is the token.
 
     The grid is `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number of
     tokens. Tokens are `(batch, num_tokens, dim)`; with `return_attention_maps=True` the call also
@@ -105,8 +109,7 @@ class TokenLearner(GridToTokens):
 
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):
         super().__init__(num_tokens, **kwargs)
-        check_pooling(pooling)
-        self.pooling = pooling
+        self.pooling = check_choice("pooling", pooling, POOLINGS)
         self.approximate_gelu = approximate_gelu
         gelu = partial(ops.gelu, approximate=approximate_gelu)
         policy = self.dtype_policy
@@ -177,9 +180,8 @@ class TokenLearnerV11(GridToTokens):
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):
         super().__init__(num_tokens, **kwargs)
-        check_rate(dropout_rate)
         self.bottleneck_dim = check_count("bottleneck_dim", bottleneck_dim)
-        self.dropout_rate = dropout_rate
+        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         policy = self.dtype_policy
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.mlp = MLP(

@@ -1,6 +1,6 @@
 """The whole Vision Transformer, with TokenLearner after any block or none (notebook 04)."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 
@@ -14,8 +14,8 @@ from tlvit_utils._validation import (
     check_counts,
     check_fields,
     check_num_tokens,
-    check_number,
     check_pairs,
+    check_rate,
 )
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock
@@ -102,7 +102,7 @@ class ViTConfig:
             padding=partial(check_count, low=0),
             convolutions=check_pairs,
             mlp_units=check_counts,
-            dropout_rate=partial(check_number, below=1),
+            dropout_rate=check_rate,
             num_tokens=lambda name, n: None if n is None else check_num_tokens(n),
             variant=partial(check_choice, choices=VARIANTS),
             pooling=partial(check_choice, choices=POOLINGS),
@@ -244,10 +244,6 @@ class ViTConfig:
     def replace(self, **changes) -> "ViTConfig":
         """Return a copy with some fields changed, e.g. `config.replace(num_tokens=16)`."""
         return replace(self, **changes)
-
-    def to_dict(self) -> dict:
-        """Return the fields as a dict of plain values; `ViTConfig(**d)` reads it back."""
-        return asdict(self)
 
 
 def build_vit(config: ViTConfig) -> keras.Model:

@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from tlvit_utils.data import load_scenes10, load_shapes10, scenes10
+from tlvit_utils.data import load_scenes10, load_shapes10
 from tlvit_utils.data.batches import Batches
 from tlvit_utils.data.datasets import Dataset, Split
 from tlvit_utils.data.scenes10 import make_scenes10
@@ -46,24 +46,6 @@ def test_the_mask_lies_on_the_image_that_has_the_label():
 def test_an_epoch_goes_on_where_the_one_before_ended():
     _, labels, _ = make_scenes10(IMAGES, LABELS, 7, epoch=1)
     np.testing.assert_array_equal(labels, [7, 8, 9, 0, 1, 2, 3])
-
-
-@pytest.mark.parametrize("sizes", [(3, 3), (4, 8)])
-def test_fragments_are_squares_of_other_images(sizes, monkeypatch):
-    """Each image has one colour of its own, so the sizes and sources of fragments show."""
-    images = np.zeros((250, 8, 8, 3), "uint8") + np.arange(250, dtype="uint8")[:, None, None, None]
-    small = {"CANVAS_SIZE": 40, "NUM_FRAGMENTS": 1, "SMALLEST": sizes[0], "LARGEST": sizes[1]}
-    for name, value in small.items():
-        monkeypatch.setattr(scenes10, name, value)
-    scenes, _, masks = make_scenes10(images, np.arange(250, dtype="uint8"), 200)
-    sides = set()
-    for scene, mask in zip(scenes[..., 0], masks, strict=True):
-        colours, counts = np.unique(scene[mask == 0], return_counts=True)
-        fragment = scene == colours[counts.argmin()]
-        rows, columns = fragment.any(axis=1).sum(), fragment.any(axis=0).sum()
-        if len(colours) == 2 and fragment.sum() == rows * columns == rows**2:  # in full view
-            sides.add(int(rows))
-    assert sides == set(range(sizes[0], sizes[1] + 1))
 
 
 @pytest.mark.parametrize(

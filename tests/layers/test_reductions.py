@@ -1,4 +1,4 @@
-"""The layers that TokenLearner is compared with, against plain loops and against theory."""
+"""The layers that TokenLearner is compared with, against arithmetic and theory."""
 
 import keras
 import numpy as np
@@ -6,11 +6,10 @@ import pytest
 from keras.ops import convert_to_numpy
 from layer_checks import random_array, with_maps
 
-from tlvit_utils import AveragePooling, PatchMerger, StridedConvolution, TopKTokens
+from tlvit_utils import AveragePooling, StridedConvolution, TopKTokens
 from tlvit_utils.reductions import window_grid
 
 SHAPE = (2, 4, 6, 8)
-LAYERS = [PatchMerger(3), TopKTokens(3), AveragePooling(6), StridedConvolution(6)]
 
 
 def test_top_k_keeps_the_longest_vectors_in_order():
@@ -42,9 +41,8 @@ def test_a_strided_convolution_can_be_an_average():
 
 @pytest.mark.parametrize(
     ("height", "width", "num_tokens", "windows"),
-    [(8, 8, 8, (2, 4)), (16, 16, 8, (2, 4)), (16, 16, 16, (4, 4)), (4, 16, 8, (1, 8)),
-     (8, 4, 8, (4, 2)), (7, 5, 5, (1, 5)), (4, 4, 16, (4, 4)), (4, 4, 1, (1, 1))],
-)  # fmt: skip
+    [(8, 8, 8, (2, 4)), (4, 16, 8, (1, 8)), (8, 4, 8, (4, 2)), (7, 5, 5, (1, 5))],
+)
 def test_windows_are_as_square_as_can_be(height, width, num_tokens, windows):
     assert window_grid(height, width, num_tokens) == windows
 
@@ -58,12 +56,6 @@ def test_a_grid_that_cannot_be_cut_is_refused(cls):
 def test_more_tokens_than_cells_are_refused():
     with pytest.raises(ValueError, match="num_tokens is 25, but the grid has only 24 cells"):
         TopKTokens(25).build(SHAPE)
-
-
-@pytest.mark.parametrize("cls", [type(layer) for layer in LAYERS])
-def test_a_wrong_number_of_tokens_is_refused(cls):
-    with pytest.raises(ValueError, match=r"num_tokens is 0.* at least 1"):
-        cls(0)
 
 
 def test_a_kept_cell_passes_the_gradient_on_and_a_dropped_one_none():

@@ -1,34 +1,12 @@
-"""`TokenLearner` against the official outputs, against plain loops, and against theory."""
+"""What `TokenLearner`, `TokenFuser` and the grouped layer do beyond what all token layers do."""
 
 import numpy as np
 import pytest
-from layer_checks import (
-    NORM,
-    random_array,
-    run_official,
-    with_maps,
-)
+from keras.ops import convert_to_numpy
+from layer_checks import random_array, with_maps
 from numpy_reference import token_learner
 
-from tlvit_utils import TokenLearner
-
-POOLINGS = ["mean", "sum", "weighted_mean"]
-CONVOLUTIONS = tuple(f"Conv_{i}/kernel" for i in range(4))
-
-
-@pytest.fixture(scope="module", params=POOLINGS)
-def layer(request, randomise):
-    layer = TokenLearner(3, pooling=request.param)
-    layer.build((None, 4, 6, 5))
-    return randomise(layer)
-
-
-@pytest.mark.parametrize(
-    ("name", "num_tokens", "pooling"), [("v1_sum_8x8", 4, "sum"), ("v1_mean_8x8", 8, "mean")]
-)
-def test_equals_the_official_layer(name, num_tokens, pooling):
-    output, expected = run_official(name, TokenLearner(num_tokens, pooling), NORM + CONVOLUTIONS)
-    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-5)
+from tlvit_utils import GroupedTokenLearner, TokenFuser, TokenLearner
 
 
 @pytest.mark.parametrize("approximate_gelu", [True, False])
@@ -68,24 +46,44 @@ def test_a_weighted_mean_with_closed_maps_is_finite():
     assert not tokens.any()
 
 
-def test_mirrored_grid_and_kernels_give_the_same_tokens_and_mirrored_maps(layer):
-    x = random_array(2, 4, 6, 5)
-    mirrored = TokenLearner.from_config(layer.get_config())
-    mirrored.build(x.shape)
-    gamma, beta, *kernels = layer.get_weights()
-    mirrored.set_weights([gamma, beta, *(kernel[:, ::-1] for kernel in kernels)])
-    tokens, maps = with_maps(layer, x)
-    mirrored_tokens, mirrored_maps = with_maps(mirrored, x[:, :, ::-1])
-    np.testing.assert_allclose(mirrored_tokens, tokens, atol=1e-5)
-    np.testing.assert_allclose(mirrored_maps, maps[..., ::-1], atol=1e-5)
-
-
-@pytest.mark.parametrize("num_tokens", [0, -1, 2.5, True, None, "8"])
-def test_a_wrong_number_of_tokens_is_refused(num_tokens):
-    with pytest.raises(ValueError, match=f"num_tokens is {num_tokens!r}.* at least 1"):
-        TokenLearner(num_tokens)
-
-
 def test_an_unknown_pooling_is_refused():
     with pytest.raises(ValueError, match=r"pooling is 'max'.* 'mean', 'sum', 'weighted_mean'"):
         TokenLearner(4, pooling="max")
+
+
+def test_groups_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(ValueError, match=r"num_groups is 3, .* width 8"):
+        GroupedTokenLearner(4, 3).build((2, 4, 6, 8))
+
+
+# TokenFuser
+
+TOKENS, GRID = random_array(2, 3, 5), random_array(2, 4, 6, 5, seed=2)
+
+
+def test_a_grid_of_three_axes_gives_the_same_cells(randomise):
+    fuser = TokenFuser()
+    fuser.build(TOKENS.shape, GRID.shape)
+    randomise(fuser)
+    fused = convert_to_numpy(fuser(TOKENS, GRID.reshape(2, 24, 5)))
+    expected = convert_to_numpy(fuser(TOKENS, GRID))
+    np.testing.assert_allclose(fused, expected.reshape(2, 24, 5), atol=1e-6)
+
+
+def test_a_new_fuser_adds_nothing():
+    np.testing.assert_array_equal(convert_to_numpy(TokenFuser()(TOKENS, GRID)), 0)
+
+
+@pytest.mark.parametrize(
+    ("tokens_shape", "grid_shape"),
+    [
+        ((2, 3, 5), (2, 4, 6, 7)),
+        ((2, 3, 5), (2, 5)),
+        ((2, 3, 5), (2, 1, 4, 6, 5)),
+        ((2, 3, 1, 5), (2, 4, 6, 5)),
+        ((2, None, 5), (2, 4, 6, 5)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(tokens_shape, grid_shape):
+    with pytest.raises(ValueError, match=r"expects tokens .* with the same dim"):
+        TokenFuser().build(tokens_shape, grid_shape)

@@ -1,21 +1,17 @@
 import json
-import subprocess
-import sys
+from dataclasses import asdict
 
 import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import (
-    ViTConfig,
-    build_vit,
-)
+from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import attention_maps
 from tlvit_utils.vit import POOLINGS, VARIANTS
 
-GEOMETRIES = [ViTConfig.published(), ViTConfig.light(), ViTConfig.modern()]
+GEOMETRIES = [ViTConfig.published(), ViTConfig.modern(), ViTConfig.scenes()]
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +35,18 @@ def test_the_modern_model_costs_no_more_than_the_published_one(variant):
     assert modern.params <= published.params and modern.macs <= published.macs
 
 
-def test_the_scenes_network_costs_two_fifths_of_the_one_that_keeps_all_tokens():
-    model, without = (build_vit(ViTConfig.scenes(num_tokens)) for num_tokens in (8, None))
-    assert model.input_shape == (None, 64, 64, 3)
-    tokens, maps = model.get_layer("token_learner").output
-    assert (tokens.shape, maps.shape) == ((None, 8, 64), (None, 8, 16, 16))
-    assert model_cost(without).macs >= 2.5 * model_cost(model).macs
-
-
-@pytest.mark.parametrize("config", GEOMETRIES, ids=["published", "light", "modern"])
+@pytest.mark.parametrize("config", GEOMETRIES, ids=["published", "modern", "scenes"])
 def test_shapes_inside_the_model(config):
     model = build_vit(config)
-    assert model.input_shape == (None, 32, 32, 3)
-    assert model.get_layer("to_sequence").output.shape == (None, 64, config.projection_dim)
+    assert model.input_shape == (None, config.image_size, config.image_size, 3)
+    cells, dim, side = config.num_patches, config.projection_dim, config.grid_size
+    assert model.get_layer("to_sequence").output.shape == (None, cells, dim)
     tokens, maps = model.get_layer("token_learner").output
-    assert tokens.shape == (None, config.num_tokens, config.projection_dim)
-    assert maps.shape == (None, config.num_tokens, 8, 8)
+    assert tokens.shape == (None, config.num_tokens, dim)
+    assert maps.shape == (None, config.num_tokens, side, side)
     before = model.get_layer(f"block_{config.token_learner_after}").output
     after = model.get_layer(f"block_{config.token_learner_after + 1}").output
-    assert (before.shape[1], after.shape[1]) == (64, config.num_tokens)
+    assert (before.shape[1], after.shape[1]) == (cells, config.num_tokens)
     assert model.output_shape == (None, 10)
 
 
@@ -90,56 +79,12 @@ def test_a_prediction_does_not_depend_on_the_batch(tiny_model, images):
     np.testing.assert_allclose(alone, predict(tiny_model, images), atol=1e-6)
 
 
-SAVED = {
-    "published": ViTConfig.published(),
-    "modern": ViTConfig.modern(),
-    "mixed_bfloat16": ViTConfig.light(),
-}
-LOAD = """
-import sys
-
-import keras
-import numpy as np
-
-import tlvit_utils
-
-folder, *names = sys.argv[1:]
-images = np.load(f"{folder}/images.npy")
-for name in names:
-    model = keras.models.load_model(f"{folder}/{name}.keras")
-    before = model.predict(images, verbose=0)
-    model.set_weights([0 * weight for weight in model.get_weights()])
-    model.load_weights(f"{folder}/{name}.weights.h5")
-    np.save(f"{folder}/{name}.npy", [before, model.predict(images, verbose=0)])
-"""
-
-
-@pytest.mark.parametrize(
-    "names", [["published"], pytest.param([*SAVED][1:], marks=pytest.mark.slow)], ids=["one", "all"]
-)
-def test_saved_models_predict_the_same_bits_in_a_new_process(names, images, tmp_path):
-    """Without custom_objects: importing the package is enough; weights-only files work too."""
-    np.save(tmp_path / "images.npy", images)
-    expected = {}
-    for name in names:
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(name if name == "mixed_bfloat16" else policy)
-        model = build_vit(SAVED[name])
-        keras.config.set_dtype_policy(policy)
-        model.save(tmp_path / f"{name}.keras")
-        model.save_weights(tmp_path / f"{name}.weights.h5")
-        expected[name] = model.predict(images, verbose=0)
-    subprocess.run([sys.executable, "-c", LOAD, tmp_path, *names], check=True)
-    for name, probabilities in expected.items():
-        for loaded in np.load(tmp_path / f"{name}.npy"):
-            np.testing.assert_array_equal(loaded, probabilities, err_msg=name)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
         {"num_tokens": None},
+        {"convolutions": ((8, 4), (16, 2)), "standardize": True},
         *({"pooling": pooling} for pooling in POOLINGS),
         *({"variant": variant, "num_tokens": 8} for variant in VARIANTS),
     ],
@@ -191,7 +136,7 @@ def test_other_forms_of_a_network_answer_alike(form, variant, tiny_config, image
 
 @pytest.mark.parametrize("config", [*GEOMETRIES, ViTConfig(num_tokens=None)])
 def test_a_config_survives_json(config):
-    assert ViTConfig(**json.loads(json.dumps(config.to_dict()))) == config
+    assert ViTConfig(**json.loads(json.dumps(asdict(config)))) == config
 
 
 @pytest.mark.parametrize(
@@ -200,39 +145,27 @@ def test_a_config_survives_json(config):
         ({"convolutions": [(16, 2), (128, 1)]}, "2 pixels per grid cell"),
         ({"convolutions": [(16, 2), (64, 3)]}, "ends with 64 filters"),
         ({"patch_size": 7}, "patch_size is 7, which does not divide the 48-pixel view"),
-        ({"patch_size": 0}, "patch_size is 0"),
-        ({"image_size": 0}, "image_size is 0"),
         ({"num_layers": 0}, "num_layers is 0"),
-        ({"num_classes": 0}, "num_classes is 0"),
         ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
-        ({"num_tokens": 2.5}, "num_tokens is 2.5"),
         ({"variant": "average", "num_tokens": 5}, r"num_tokens is 5, .* grid of 8 × 8 cells"),
-        ({"variant": "strided", "num_tokens": 3}, r"num_tokens is 3, .* grid of 8 × 8 cells"),
         ({"variant": "v2"}, r"variant is 'v2'.*'v1', 'v1.1', 'grouped'"),
         ({"token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
-        ({"token_learner_after": -1}, "token_learner_after is -1"),
         ({"mlp_units": (256, 64)}, r"mlp_units is \(256, 64\).*projection_dim = 128"),
         ({"mlp_units": ()}, r"mlp_units is \(\)"),
         ({"dropout_rate": 1}, "dropout_rate is 1"),
-        ({"num_heads": 0}, "num_heads is 0"),
-        ({"crop_size": 0}, "crop_size is 0"),
         ({"resized_size": 40}, "crop_size is 48.*only 40 pixels"),
-        ({"pooling": "max"}, "pooling is 'max'"),
         ({"pooling": "max", "num_tokens": None}, "pooling is 'max'"),
         ({"padding": -1}, "padding is -1"),
         ({"num_layers": 4.5}, "num_layers is 4.5.*whole number"),
-        ({"num_layers": True}, "num_layers is True"),
         ({"num_classes": "10"}, "num_classes is '10'"),
         ({"key_dim": None}, "key_dim is None"),
         ({"standardize": 1}, "standardize is 1.*True or False"),
         ({"dropout_rate": np.nan}, "dropout_rate is nan"),
-        ({"dropout_rate": "0.1"}, "dropout_rate is '0.1'"),
         ({"mlp_units": 128}, "mlp_units is 128.*tuple"),
         ({"mlp_units": (256.5, 128)}, r"mlp_units\[0\] is 256.5"),
         ({"convolutions": 3}, "convolutions is 3.*pairs"),
         ({"convolutions": ((128, 6, 1),)}, "convolutions is .*pairs"),
         ({"num_tokens": 65}, "num_tokens is 65.*only 64 cells"),
-        ({"variant": "grouped", "num_groups": 0}, "num_groups is 0"),
         ({"variant": "v1", "num_groups": 0}, "num_groups is 0"),
         ({"num_tokens": None, "token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
         ({"variant": "grouped", "num_groups": 3}, "num_groups is 3.*projection_dim = 128"),
@@ -252,20 +185,8 @@ def test_numpys_numbers_become_pythons():
         convolutions=[[np.int64(128), 6]],
         num_tokens=np.uint8(8),
     )
-    assert json.loads(json.dumps(config.to_dict()))["num_layers"] == 4
+    assert json.loads(json.dumps(asdict(config)))["num_layers"] == 4
     assert (config.standardize, config.mlp_units) == (True, (256, 128))
-
-
-def test_the_networks_do_not_depend_on_the_sessions_data_format(images):
-    config = ViTConfig.modern()
-    expected = build_vit(config)
-    keras.config.set_image_data_format("channels_first")
-    try:
-        model = build_vit(config)
-    finally:
-        keras.config.set_image_data_format("channels_last")
-    model.set_weights(expected.get_weights())
-    np.testing.assert_array_equal(predict(model, images), predict(expected, images))
 
 
 def test_standardised_images_have_mean_0_and_deviation_1():
@@ -279,13 +200,12 @@ def test_standardised_images_have_mean_0_and_deviation_1():
 
 @pytest.fixture
 def keras_settings():
-    """Keras's global settings are put back after the test."""
+    """Keras's global settings, which are put back after the test."""
     config = keras.config
-    before = config.image_data_format(), config.floatx(), config.dtype_policy()
+    before = config.image_data_format(), config.floatx()
     yield config
     config.set_image_data_format(before[0])
     config.set_floatx(before[1])
-    config.set_dtype_policy(before[2])
 
 
 @pytest.mark.parametrize(
@@ -296,9 +216,7 @@ def keras_settings():
         ("dtype_policy", "mixed_float16", 0.01),
     ],
 )
-@pytest.mark.parametrize(
-    "config", [ViTConfig.light(), ViTConfig.scenes(8)], ids=["light", "scenes"]
-)
+@pytest.mark.parametrize("config", GEOMETRIES[1:], ids=["modern", "scenes"])
 def test_global_settings_of_keras_change_no_answer(
     config, setting, value, tolerance, keras_settings, randomise
 ):

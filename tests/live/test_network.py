@@ -239,4 +239,5 @@ def test_other_maps_change_the_prediction_as_in_python(name, javascript, source,
     view = model.get_layer("augmentation")
     seen = keras.ops.convert_to_numpy(view(images.astype("float32")))
     np.testing.assert_allclose(answer["view"], seen.ravel(), atol=1e-3)
-    np.testing.assert_allclose(answer["extent"], view.visible_extent(config.image_size))
+    first, scale = view.test_offset - view.padding, config.image_size / view.resized_size
+    np.testing.assert_allclose(answer["extent"], [first * scale, (first + view.crop_size) * scale])

@@ -7,15 +7,11 @@ SHUFFLE_BUFFER = 25_600
 
 
 def check_images(images, image_size: int = 32) -> np.ndarray:
-    """Return `images` as an array after checking that a model here can take them.
+    """Return `images` as an array that a network can take; a TypeError or ValueError if it cannot.
 
     Images take one path. Data sets hold them as uint8. Networks take `(N, image_size, image_size,
     3)` with 0..255, uint8 or float, and divide by 255 themselves. `analysis.seen_images` returns
     what a network saw as float 0..1, and figures draw either uint8 or float 0..1.
-
-    Raises:
-        TypeError: not an array of real numbers.
-        ValueError: another shape, or values outside 0..255 or all within 0..1.
     """
     images = np.asarray(images)
     expected = f"(N, {image_size}, {image_size}, 3) with values 0..255"
@@ -70,10 +66,9 @@ def make_pipeline(
 ):
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
 
-    That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch, in
-    the same order. With a `shuffle_seed` each pass is an epoch with an order of its own,
-    `shuffled_order`, and a last batch that is not full is left out, so that XLA compiles once.
-    Without a seed all images come in order.
+    That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch. With
+    a `shuffle_seed` each pass is an epoch with an order of its own, `shuffled_order`, and a last
+    batch that is not full is left out, so that XLA compiles once. Else all images come in order.
 
     Args:
         images, labels: as for `check_images` and `check_labels`; they stay uint8.
