@@ -20,6 +20,7 @@ from results import result_parser, save_rows
 from tlvit_utils import live
 from tlvit_utils.pretrained import PRETRAINED, load_pretrained
 
+SHOWN = ["modern_8_tokens", "modern_8_tokens_v1.1", "scenes_weighted_mean"]
 PICTURES = 60
 LOADS, CHANGES = 5, 40
 
@@ -84,9 +85,7 @@ def measure(browser, address):
 
 def main():
     parser = result_parser(__doc__)
-    parser.add_argument(
-        "--networks", nargs="+", choices=PRETRAINED, default=["modern_8_tokens"], metavar="NAME"
-    )
+    parser.add_argument("--networks", nargs="+", choices=PRETRAINED, default=SHOWN, metavar="NAME")
     options = parser.parse_args()
     rows = []
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:

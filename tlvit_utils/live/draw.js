@@ -24,24 +24,30 @@ const limitsOf = (values) => [Math.min(...values), Math.max(...values)];
 const cellAt = ([x, y], side) => Math.floor(y * side) * side + Math.floor(x * side);
 const centreOf = (cell, side) => [cell % side, Math.floor(cell / side)].map((at) => (at + 0.5) / side);
 
-const scratch = document.createElement("canvas"); // a picture of one pixel per pixel
-
-/** Draw rows of RGB over a whole canvas, pixel by pixel. */
-function drawPixels(canvas, pixels, side, opacity = 1) {
+/** Put rows of RGB into a canvas of one pixel per pixel. */
+function fill(small, pixels, side) {
   const image = new ImageData(side, side);
   for (let i = 0, o = 0; i < pixels.length; i++) {
     image.data[o++] = pixels[i];
     if (i % 3 === 2) image.data[o++] = 255;
   }
-  scratch.width = scratch.height = side;
-  scratch.getContext("2d").putImageData(image, 0, 0);
+  if (small.width !== side) small.width = small.height = side;
+  small.getContext("2d").putImageData(image, 0, 0);
+  return small;
+}
+
+/** Draw a small canvas over the whole of a large one, pixel by pixel. */
+function spread(canvas, small, opacity = 1) {
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.globalAlpha = opacity;
-  context.drawImage(scratch, 0, 0, canvas.width, canvas.height);
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
   context.globalAlpha = 1;
   return context;
 }
+
+const scratch = document.createElement("canvas");
+const drawPixels = (canvas, pixels, side) => spread(canvas, fill(scratch, pixels, side));
 
 /** A view as it lies under a map: the greyer the denser the map, so that no colour is taken for heat. */
 function greyed(view, opacity) {
@@ -53,10 +59,14 @@ function greyed(view, opacity) {
   return out;
 }
 
+const heatScratch = document.createElement("canvas");
+
 /** Draw a map, one value per cell, over a whole canvas; a flat one is neither dark nor bright. */
 function drawHeat(canvas, values, side, [low, high], opacity) {
-  const share = (value) => high - low < 1e-9 ? 0.5 : Math.min(Math.max((value - low) / (high - low), 0), 1);
-  return drawPixels(canvas, Array.from(values, (value) => heat(share(value))).flat(), side, opacity);
+  const pixels = new Float32Array(3 * values.length);
+  values.forEach((value, cell) => pixels.set(
+    heat(high - low < 1e-9 ? 0.5 : Math.min(Math.max((value - low) / (high - low), 0), 1)), 3 * cell));
+  return spread(canvas, fill(heatScratch, pixels, side), opacity);
 }
 
 /** A frame in two colours, which show on any ground, inside a rectangle given as shares. */

@@ -8,7 +8,7 @@ const columns = [];
 
 function makeColumn() {
   const root = $("#column").content.cloneNode(true).firstElementChild, main = !columns.length;
-  const column = { root, room: {}, tiles: [], main };
+  const column = { root, room: {}, tiles: [], main, ground: element("canvas") };
   const select = $(".network", root), compare = $(".compare", root), pad = $(".pad", root);
   select.append(...entries.map(({ id, set, model }) =>
     new Option(sets.length > 1 ? `${model.name} (${set.size} pixels)` : model.name, id)));
@@ -103,7 +103,7 @@ function render() {
 function renderColumn(column) {
   const seen = column.seen = look(column), { root, entry, main } = column, { model } = entry;
   const { numMaps, numTokens, cells } = seen.network;
-  seen.ground = greyed(seen.view, state.opacity / 100);
+  seen.ground = fill(column.ground, greyed(seen.view, state.opacity / 100), seen.network.viewSize);
   $(".network", root).value = entry.id;
   $(".compare", root).hidden = main && (entries.length < 2 || state.beside);
   $(".facts", root).textContent = `${(model.parameters / 1e6).toFixed(2)} M weights, `
@@ -119,8 +119,8 @@ function renderColumn(column) {
 }
 
 /** Draw a map over what the network sees. */
-function drawMap(canvas, { ground, network: { viewSize, side } }, values, limits) {
-  drawPixels(canvas, ground, viewSize);
+function drawMap(canvas, { ground, network: { side } }, values, limits) {
+  spread(canvas, ground);
   return drawHeat(canvas, values, side, limits ?? limitsOf(values), state.opacity / 100);
 }
 
