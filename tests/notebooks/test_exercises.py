@@ -331,7 +331,7 @@ WRONG_ANSWERS = {
         ("ddof=1) / len", "ddof=1) + 0 * len", "variance of single trainings"),
         ("ddof=1", "ddof=0", "one less than the number"),
         ("np.sqrt(a + b)", "(a + b)", "root is missing"),
-        ("np.sqrt(a + b)", "(np.sqrt(a) + np.sqrt(b))", "and then comes the root"),
+        ("np.sqrt(a + b)", "(np.sqrt(a) + np.sqrt(b))", "then take the root"),
         ("student_t(degrees) * ", "", "one standard error"),
     ],
     "on_the_front": [

@@ -67,7 +67,7 @@ def check_welch_interval(answer):
             "That is the variance of single trainings, not of a mean.": of(lambda x: x.var(ddof=1)),
             "Divide by one less than the number of trainings.": of(lambda x: x.var() / len(x)),
             "The root is missing: that is a variance.": interval(a, b, lambda a, b: a + b),
-            "Add, and then comes the root.": interval(a, b, lambda a, b: np.sqrt(a) + np.sqrt(b)),
+            "Add first, then take the root.": interval(a, b, lambda a, b: np.sqrt(a) + np.sqrt(b)),
             "That is one standard error, not `student_t` of them.": interval(a, b, students=False),
         }
 

@@ -152,7 +152,7 @@ def check_smoothed_crossentropy(answer):
             smoothing / classes,
             1 - smoothing,
         )
-        wide = smoothing / (classes - 1)
+        wide, smoothed = smoothing / (classes - 1), other * probabilities + each
 
         def with_targets(of_true, of_all, probabilities=probabilities):
             return loss_of_each(probabilities, labels, of_true, of_all).mean()
@@ -163,7 +163,7 @@ def check_smoothed_crossentropy(answer):
             "Your targets sum to less than 1.": with_targets(other - each, each),
             "Your targets sum to more than 1: take it from the true class.": with_targets(1, each),
             "The two parts are exchanged.": with_targets(smoothing, other / classes),
-            "Smooth the targets, not these.": with_targets(1, 0, other * probabilities + each),
+            "You smoothed the probabilities; smooth the targets.": with_targets(1, 0, smoothed),
             "The sum over the images in place of the mean.": len(labels) * loss,
             "The mean over the classes in place of the sum.": loss / classes,
             "Give one number, the mean of these.": loss_of_each(probabilities, labels, other, each),

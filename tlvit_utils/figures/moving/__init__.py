@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tlvit_utils._validation import check_pooling
 from tlvit_utils.figures.overlay import as_uint8
 from tlvit_utils.figures.page import HtmlPage
 from tlvit_utils.figures.plots import (
@@ -33,19 +32,17 @@ class Drawing(HtmlPage):
         return page.replace("<!-- the drawing -->\n", super()._source())
 
 
-def attention(queries, keys, values, names=None) -> HtmlPage:
+def attention(queries, keys, values) -> HtmlPage:
     """Draw queries, keys and values, each `(tokens, 2)`, as arrows in the plane to drag.
 
-    There are 2 to 6 tokens, of which one asks at a time; `names` has a text for each. The scale of
-    the scores starts at 1/√2, as the vectors have width 2.
+    There are 2 to 6 tokens, of which one asks at a time. The scale of the scores starts at 1/√2, as
+    the vectors have width 2.
     """
     queries = _numbers("queries", queries, "(tokens, 2)", (range(2, 7), [2]))
     count = [len(queries)]
     keys = _numbers("keys", keys, "(tokens, 2)", (count, [2]))
     values = _numbers("values", values, "(tokens, 2)", (count, [2]))
-    names = [str(name) for name in names or _labels("token ", queries)]
-    if len(names) != len(queries):
-        raise ValueError(f"There are {len(queries)} tokens, but {len(names)} names; give one each.")
+    names = _labels("token ", queries)
     scores = keys @ queries[0] / np.sqrt(2)
     weights = np.exp(scores - scores.max())
     weights /= weights.sum()
@@ -57,7 +54,7 @@ def attention(queries, keys, values, names=None) -> HtmlPage:
     middle.set(xlim=(0, 1), title="weights")
     _arrows(right, [*values, output], [*_labels("v", values), "output"], "values and output")
     words = (
-        f"Attention of {names[0]}: its query {_text(queries[0])} gives the keys the weights "
+        f"Attention of token 1: its query {_text(queries[0])} gives the keys the weights "
         + ", ".join(f"{weight:.2f}" for weight in weights)
         + f"; the sum of the values with these weights is {_text(output)}."
     )
@@ -65,64 +62,56 @@ def attention(queries, keys, values, names=None) -> HtmlPage:
     return _page("attention", "Attention with arrows", data, figure, words)
 
 
-def token_learner(grid, maps, pooling="mean") -> HtmlPage:
+def token_learner(grid, maps) -> HtmlPage:
     """Draw TokenLearner from the inside: grid, norm, map, and their product added cell by cell.
 
     Args:
         grid: `(rows, columns, 3)`, 0..1, shown as colours; 2 to 6 rows and columns.
         maps: `(tokens, rows, columns)`, not negative, 1 to 8 tokens.
-        pooling: how the drawing pools at first, as `TokenLearner` does.
     """
     few = range(2, 7)
     grid = _numbers("grid", grid, "(rows, columns, 3)", (few, few, [3]), 0, 1)
     rows, columns, _ = grid.shape
     sizes = (range(1, 9), [rows], [columns])
     maps = _numbers("maps", maps, f"(tokens, {rows}, {columns})", sizes, 0)
-    check_pooling(pooling)
-    weighted = maps[0, :, :, None] * grid
-    total = weighted.sum((0, 1))
-    divisor = {"mean": rows * columns, "sum": 1, "weighted_mean": maps[0].sum() + 1e-4}[pooling]
-    token = total / divisor
+    weighted, brightest = maps[0, :, :, None] * grid, max(maps[0].max(), 1e-12)
+    token = weighted.mean((0, 1))
     figure, axes = new_figure(10, 3, 1, 4)
-    brightest, pooled = max(maps[0].max(), 1e-12), pooling.replace("_", " ")
     panels = {
         "grid": grid,
         "map of token 1": np.repeat(maps[0, :, :, None] / brightest, 3, 2),
         "map × grid": weighted / brightest,
-        f"token 1 ({pooled})": token.clip(0, 1)[None, None],
+        "token 1 (mean)": token.clip(0, 1)[None, None],
     }
     for ax, (title, panel) in zip(axes.flat, panels.items(), strict=True):
         ax.imshow(panel)
         ax.set(xticks=[], yticks=[], title=title)
     words = (
         f"TokenLearner from the inside: a map of {rows} × {columns} weights, times a grid of "
-        f"{rows} × {columns} colours, is added up cell by cell to {_text(total)}; the {pooled}, "
-        f"token 1, is {_text(token)}."
+        f"{rows} × {columns} colours, is added up cell by cell to {_text(weighted.sum((0, 1)))}; "
+        f"the mean, token 1, is {_text(token)}."
     )
     cells = {"grid": grid.reshape(-1, 3), "maps": maps.reshape(-1, rows * columns)}
-    data = {"rows": rows, "columns": columns, "pooling": pooling, **cells}
+    data = {"rows": rows, "columns": columns, **cells}
     return _page("token_learner", "TokenLearner from the inside", data, figure, words)
 
 
-def block(tokens, attention=None, mlp=None) -> HtmlPage:
+def block(tokens) -> HtmlPage:
     """Draw a pre-norm Transformer block: its residual path, and what attention and MLP add to it.
 
     Switches give either part the weights 0, or take the skip connections away. `tokens` are 1 to 6
-    of width 2 to 8, `(tokens, dim)`. `attention` and `mlp` are functions from normalised tokens to
-    what is added to them, the same shape; by default small fixed ones.
+    of width 2 to 8, `(tokens, dim)`; attention and MLP are small and fixed.
     """
     tokens = _numbers("tokens", tokens, "(tokens, dim)", (range(1, 7), range(2, 9)))
-    sizes = [[size] for size in tokens.shape]
 
     def path(skip, attends, thinks):
         """Return the tokens at each of the block's seven stations, `(7, tokens, dim)`."""
         stations = [tokens]
-        parts = {"attention": (attends, attention or _attend), "mlp": (thinks, mlp or _think)}
-        for name, (used, part) in parts.items():
+        for used, part in ((attends, _attend), (thinks, _think)):
             before = stations[-1]
             normed = before - before.mean(1, keepdims=True)
             normed = normed / np.sqrt(before.var(1, keepdims=True) + 1e-6)
-            added = used * _numbers(f"What {name} returns", part(normed), "(tokens, dim)", sizes)
+            added = used * part(normed)
             stations += [normed, added, skip * before + added]
         return np.stack(stations)
 

@@ -28,11 +28,11 @@ const svg = (name, ...rest) => fill(document.createElementNS("http://www.w3.org/
 const ofToken = (token, names = "") =>
   ({ class: `token ${names}`, style: `--c:${data.colours[token % data.colours.length]}` });
 
-/** Fill a fieldset with one radio button per name, `chosen` first; `choose` gets the index. */
-function choices(fieldset, names, choose, attributes = () => ({}), chosen = 0) {
+/** Fill a fieldset with one radio button per name, the first pressed; `choose` gets the index. */
+function choices(fieldset, names, choose, attributes = () => ({})) {
   names.forEach((name, i) => {
     const radio = html("input", { type: "radio", name: fieldset.id, value: i, onchange: () => choose(i) });
-    radio.checked = i === chosen;
+    radio.checked = i === 0;
     fieldset.append(html("label", attributes(i), radio, name));
   });
 }

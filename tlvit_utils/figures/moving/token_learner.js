@@ -6,8 +6,7 @@ const cells = range(rows * columns), CHANNELS = ["red", "green", "blue"], SUM_EP
 const POOLINGS = { mean: "mean", sum: "sum", weighted_mean: "weighted mean" };
 const BEFORE = 3; // steps before the first cell: grid, norm, map
 const last = BEFORE + cells.length;
-const start = Object.keys(POOLINGS).indexOf(data.pooling);
-let token = 0, pooling = data.pooling, step = last;
+let token = 0, pooling = "mean", step = last;
 
 const rgb = (values) => `rgb(${values.map((value) => Math.round(255 * clip(value, 0, 1))).join(" ")})`;
 const place = (cell) => `row ${Math.floor(cell / columns)}, column ${cell % columns}`;
@@ -89,6 +88,6 @@ function draw() {
 }
 
 choices($("#tokens"), maps.map((_, i) => `${i + 1}`), (i) => { token = i; draw(); }, (i) => ofToken(i));
-choices($("#poolings"), Object.values(POOLINGS), (i) => { pooling = Object.keys(POOLINGS)[i]; draw(); }, undefined, start);
+choices($("#poolings"), Object.values(POOLINGS), (i) => { pooling = Object.keys(POOLINGS)[i]; draw(); });
 const go = stepper(last, (to) => { step = to; draw(); }, 450);
 go(last);
