@@ -76,9 +76,8 @@ def test_patches_are_set_apart():
         lambda picture: figures.image_grid([picture]),
         lambda picture: figures.patches_figure(picture, 8),
         lambda picture: figures.token_maps_figure(picture, MAPS),
-        lambda picture: figures.head_attention_figure(picture, np.eye(16)[None], 1, 2),
     ],
-    ids=["images", "patches", "maps", "heads"],
+    ids=["images", "patches", "maps"],
 )
 def test_a_uint8_picture_looks_like_the_same_picture_as_float(draw):
     one, other = (panels(draw(picture)) for picture in (as_uint8(PICTURE), as_uint8(PICTURE) / 255))
@@ -135,13 +134,8 @@ def test_token_maps_lie_over_the_picture():
         np.testing.assert_array_equal(shown(ax), render(PICTURE, each))
 
 
-def test_head_attention_is_the_row_of_the_patch(rng):
-    scores = rng.random((2, 16, 16))
-    figure = figures.head_attention_figure(PICTURE, scores, 1, 2, "block 0")
-    assert titles(figure) == ["what the network sees", "head 1", "head 2"]
-    np.testing.assert_array_equal(
-        shown(panels(figure)[2]), render(PICTURE, scores[1, 6].reshape(4, 4))
-    )
+def test_a_cell_is_framed_in_every_panel():
+    figure = figures.heat_panels(PICTURE, MAPS[:1, :4, :4], ["head 1"], mark=(1, 2))
     for ax in panels(figure):
         for frame in ax.patches:
             assert frame.get_bbox().bounds == (0.5, 0.25, 0.25, 0.25)

@@ -83,16 +83,18 @@ def test_foreign_text_stays_text():
 
 def test_attention_explorer_shows_what_the_patch_reads(monkeypatch):
     drawn = []
-    figure = explorers.head_attention_figure
+    figure = explorers.heat_panels
     monkeypatch.setattr(
-        explorers, "head_attention_figure", lambda *args: drawn.append(args) or figure(*args)
+        explorers, "heat_panels", lambda *args, **mark: drawn.append((*args, mark)) or figure(*args)
     )
     explorer = attention()
     explorer.controls["block"].value = "block 1"
     explorer.controls["row"].value = 3
-    _, scores, *place = drawn[-1]
-    assert place == [3, 1]
-    np.testing.assert_array_equal(scores, SCORES[1])
+    _, maps, titles, mark = drawn[-1]
+    assert mark == {"mark": (3, 1)}
+    assert titles == [f"head {i + 1}" for i in range(len(titles))]
+    side = maps.shape[1]
+    np.testing.assert_array_equal(maps.reshape(len(maps), -1), SCORES[1][:, 3 * side + 1])
     assert "block 1: what the framed patch in row 3, column 1 reads" in explorer.words
     text = words_of(explorer.text.value)
     for i, weights in enumerate(SCORES[1][:, 3 * 4 + 1]):

@@ -6,7 +6,6 @@ from tlvit_utils.figures.plots import (
     colour_of,
     curves_figure,
     filters_figure,
-    head_attention_figure,
     heat_panels,
     image_grid,
     ink_on,

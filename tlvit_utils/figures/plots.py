@@ -206,15 +206,6 @@ def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
     return heat_panels(picture, maps, titles, title, limits=limits)
 
 
-def head_attention_figure(picture, scores, row: int, column: int, title=None) -> Figure:
-    """Draw where one patch looks, for every head of scores `(heads, tokens, tokens)`."""
-    heads, tokens, _ = scores.shape
-    side = round(tokens**0.5)
-    maps = scores[:, row * side + column].reshape(heads, side, side)
-    titles = [f"head {i + 1}" for i in range(heads)]
-    return heat_panels(picture, maps, titles, title, mark=(row, column))
-
-
 def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=None) -> Figure:
     """Draw named numbers as horizontal bars."""
     figure, axes = new_figure(8, 0.8 + 0.38 * len(values))

@@ -6,7 +6,7 @@ import numpy as np
 
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import describe_map
-from tlvit_utils.figures.plots import bars_figure, head_attention_figure, to_png
+from tlvit_utils.figures.plots import bars_figure, heat_panels, to_png
 from tlvit_utils.vit import ViTConfig, build_vit
 from tlvit_utils.widgets.panel import Panel, choice, table_html
 
@@ -50,7 +50,8 @@ class AttentionExplorer(Panel):
             for i, each in enumerate(maps)
         ]
         table = table_html(("", "highest weight", "on itself", "where"), rows)
-        return to_png(head_attention_figure(self.image, scores, row, column)), words, table
+        heads = [name for name, *_ in rows]
+        return to_png(heat_panels(self.image, maps, heads, mark=(row, column))), words, table
 
 
 NO_BLOCK = "no block"
