@@ -1,12 +1,12 @@
 """What a model costs: parameters, multiply-adds and FLOPs, layer by layer (notebooks 04 and 08).
 
 Everything is arithmetic on the shapes in the model's graph. Nothing is run, so the numbers are
-exact and the same on every backend. `work_of` has one rule per type of layer; a layer of your own
-needs a rule, too:
+exact and the same on every backend. `work_of` has rules for Keras's layers. Any other layer costs
+what the layers and operations in its `call` cost; one that cannot be read so needs a rule:
 
     @work_of.register(MyLayer)
     def _(layer, shape):  # the shape of each input, (batch, ...)
-        return work_of(layer.dense, shape)
+        return Work(products=...)
 
 Every matrix product and convolution counts, attention's included. Element-wise arithmetic (norms,
 GELU, softmax, biases: about 1 % of the published model) does not, as is the custom, and neither
@@ -22,11 +22,6 @@ import keras
 from keras import layers
 
 from tlvit_utils.analysis.graph import calls
-from tlvit_utils.blocks import MLP, TransformerBlock
-from tlvit_utils.patches import PatchEncoder
-from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, StridedConvolution
-from tlvit_utils.token_fuser import TokenFuser
-from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11, grid_shape
 
 # Operations per element in the published count; GELU is the published example's, with erf
 ELEMENTWISE = {"gelu": 3, "softmax": 5}
@@ -34,7 +29,7 @@ ELEMENTWISE = {"gelu": 3, "softmax": 5}
 # Operations without weights that are products all the same, and have no rule here
 UNKNOWN_PRODUCTS = {
     *("AdditiveAttention", "Attention", "Dot"),  # layers; `ops.dot` too
-    *("Conv", "DotProductAttention", "Einsum", "Matmul", "Tensordot"),
+    *("Conv", "DotProductAttention", "Tensordot"),
 }
 
 
@@ -139,7 +134,7 @@ def model_cost(model: keras.Model) -> ModelCost:
     video), a row counts all that belongs to one image.
 
     Raises:
-        TypeError: a model without a graph, or a layer without a rule in `work_of`.
+        TypeError: a model without a graph, or a layer that needs a rule in `work_of`.
         ValueError: a layer whose output shape is not fixed.
     """
     rows, counted = [], set()
@@ -158,12 +153,13 @@ def model_cost(model: keras.Model) -> ModelCost:
     return ModelCost(tuple(rows))
 
 
-def _work_of_calls(model):
+def _work_of_calls(graph):
     """Yield operation, shape of the (first) output and work of every call in the graph."""
     copies = {}  # of each tensor per image: more than 1 where an axis was folded into the batch
-    for node in calls(model):
+    for node in calls(graph):
         operation, outputs = node.operation, node.output_tensors
-        shapes = [tensor.shape for tensor in node.input_tensors]
+        arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        shapes = [tuple(each.shape) for each in arguments if hasattr(each, "shape")]
         if any(None in tensor.shape[1:] for tensor in outputs):
             raise ValueError(
                 f"{operation.name!r} has the output shape {outputs[0].shape}, which is not "
@@ -178,17 +174,48 @@ def _work_of_calls(model):
 
 @singledispatch
 def work_of(operation, *shapes) -> Work:
-    """Return what `operation` does for one image, given the shapes `(batch, ...)` of its inputs.
-
-    No rule is a TypeError, if it has weights or multiplies matrices.
-    """
+    """Return what `operation` does for one image, given the shapes `(batch, ...)` of its inputs."""
     kind = type(operation).__name__
-    if getattr(operation, "weights", ()) or kind in UNKNOWN_PRODUCTS:
-        raise TypeError(
-            f"There is no rule for the cost of {operation.name!r}, a {kind}; write one and "
-            f"register it with @work_of.register({kind})."
-        )
-    return Work()
+    if kind == "Matmul":
+        first, second = shapes
+        if len(first) == 2 and first[0] is not None:  # a matrix that every image shares
+            return Work(products=first[0] * prod(second[1:]))
+        return Work(products=prod(first[1:]) * second[-1])
+    if kind == "Einsum":
+        return Work(einsums=_einsum_macs(operation.subscripts, shapes))
+    if kind in UNKNOWN_PRODUCTS:
+        raise _no_rule(operation)
+    if getattr(operation, "weights", ()):
+        return _work_inside(operation, shapes)
+    per_element = ELEMENTWISE.get(kind.lower(), 0)
+    return Work(elementwise=per_element * prod(shapes[0][1:])) if per_element else Work()
+
+
+def _no_rule(operation):
+    kind = type(operation).__name__
+    return TypeError(
+        f"There is no rule for the cost of {operation.name!r}, a {kind}; write one and register it "
+        f"with @work_of.register({kind})."
+    )
+
+
+def _work_inside(layer, shapes):
+    """Return the work of the layers and operations that a layer's `call` is made of."""
+    inputs = [keras.Input(batch_shape=shape) for shape in shapes]
+    try:
+        graph = keras.Function(inputs, layer.call(*inputs))
+    except Exception as error:  # a `call` that wants numbers, or other arguments
+        raise _no_rule(layer) from error
+    return sum((work for _, _, work in _work_of_calls(graph)), Work())
+
+
+def _einsum_macs(subscripts, shapes):
+    """Return how often an einsum multiplies and adds for one image: once for all its indices."""
+    sizes = {}
+    for names, shape in zip(subscripts.split("->")[0].split(","), shapes, strict=True):
+        others = "ABCDEFGH"[: len(shape) - len(names.replace("...", ""))]
+        sizes |= zip(names.replace("...", others), shape, strict=True)
+    return prod(size for size in sizes.values() if size is not None)  # None is the batch
 
 
 @work_of.register(keras.Model)
@@ -196,7 +223,6 @@ def _(model, *shapes):
     return sum((work for _, _, work in _work_of_calls(model)), Work())
 
 
-@work_of.register(PatchEncoder)
 @work_of.register(layers.Embedding)
 @work_of.register(layers.BatchNormalization)  # at inference one product and one sum per number
 @work_of.register(layers.Normalization)
@@ -251,74 +277,3 @@ def _(layer, query, value, *others):  # a key is as long as its value
         + scores * (layer.key_dim + layer.value_dim),  # the two products, Q Kᵀ and scores V
         elementwise=ELEMENTWISE["softmax"] * scores + queries * layer.num_heads * layer.key_dim,
     )
-
-
-@work_of.register(MLP)
-def _(layer, shape):
-    work = Work()
-    for dense in layer.dense_layers:
-        work += work_of(dense, shape)
-        shape = dense.compute_output_shape(shape)
-        if layer.activate_last or dense is not layer.dense_layers[-1]:
-            work += Work(elementwise=ELEMENTWISE["gelu"] * prod(shape[1:]))
-    return work
-
-
-@work_of.register(TransformerBlock)
-def _(layer, shape):
-    attention = work_of(layer.attention, shape, shape)
-    return attention + work_of(layer.norm1, shape) * 2 + work_of(layer.mlp, shape)
-
-
-@work_of.register(TokenLearner)
-def _(layer, shape):
-    height, width, dim = grid_shape(shape)
-    work = work_of(layer.norm, (None, height, width, dim))
-    channels = dim
-    for conv in layer.convs:
-        work += work_of(conv, (None, height, width, channels))
-        channels = layer.num_tokens
-    # The pooling. The published example multiplies element by element and takes the mean, two
-    # operations where a matrix product has one multiply-add: half of them is the same number.
-    return work + Work(products=layer.num_tokens * height * width * dim)
-
-
-@work_of.register(TokenLearnerV11)
-def _(layer, shape):
-    return _softmax_pooling(layer, shape, layer.norm, layer.mlp)
-
-
-@work_of.register(GroupedTokenLearner)
-def _(layer, shape):
-    return _softmax_pooling(
-        layer, shape, layer.norm, layer.mixing, layer.to_logits, layer.to_values
-    )
-
-
-@work_of.register(PatchMerger)
-def _(layer, shape):
-    return _softmax_pooling(layer, shape, layer.norm, layer.queries)
-
-
-def _softmax_pooling(layer, shape, *parts):
-    """Return the work of parts that read the grid, and of pooling; the published one's einsum."""
-    shape = (None, *grid_shape(shape))
-    _, height, width, dim = shape
-    weights = layer.num_tokens * height * width
-    pooling = Work(einsums=weights * dim, elementwise=ELEMENTWISE["softmax"] * weights)
-    return sum((work_of(part, shape) for part in parts), pooling)
-
-
-@work_of.register(StridedConvolution)
-def _(layer, shape):
-    return work_of(layer.conv, (None, *grid_shape(shape)))
-
-
-@work_of.register(TokenFuser)
-def _(layer, tokens, grid):
-    _, num_tokens, dim = tokens
-    work = Work(einsums=prod(grid[1:]) * num_tokens)  # every cell's mixture of the tokens
-    work += work_of(layer.grid_norm, grid) + work_of(layer.mask_mlp, grid)
-    if layer.use_normalization:
-        work += work_of(layer.tokens_norm1, tokens) * 2
-    return work + work_of(layer.token_mixing, (None, dim, num_tokens))
