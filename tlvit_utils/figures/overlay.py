@@ -63,9 +63,9 @@ def tile_square(draw, titles, size: int) -> np.ndarray:
     return canvas
 
 
-def captioned(columns, margin: int = 8) -> np.ndarray:
+def captioned(columns) -> np.ndarray:
     """Return pictures side by side, each with lines of text, which are wrapped, below it."""
-    font = label_font(13)
+    font, margin = label_font(13), 8
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     height = max(len(picture) for picture, _ in columns)
     texts, text_height = [], 0
