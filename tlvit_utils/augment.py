@@ -27,9 +27,9 @@ def bilinear_matrix(size_in: int, size_out: int) -> np.ndarray:
 class RandomCropFlip(keras.layers.Layer):
     """Resize, zero-pad, crop and mirror square images; in training at random, else the centre.
 
-    With `training=True` every image gets its own crop offset and its own coin for the mirror, else
-    the centre crop, unmirrored: the geometry that training saw on average. Images `(batch, size,
-    size, channels)`, float, become `(batch, crop_size, crop_size, channels)`.
+    Every image gets its own offset and its own coin for the mirror. The centre, unmirrored, is the
+    geometry that training saw on average. Images `(batch, size, size, channels)`, float, become
+    `(batch, crop_size, crop_size, channels)`.
 
     Source: the published example resizes 32 → 52 and crops 48 with Keras's `RandomCrop`. Two
     departures: that layer draws one offset for a whole batch, and at inference it does not crop

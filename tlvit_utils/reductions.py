@@ -37,9 +37,9 @@ class GroupedTokenLearner(GridToTokens):
     maps, and a softmax over the grid. The maps weight the raw grid after another 1×1 convolution
     in groups. No convolution has a bias. `num_groups` must divide the input's width.
 
-    Nothing stands between the two convolutions behind the maps, so together they are one linear
-    map, which the second could be alone; `TokenLearnerV11` has GELU there. LayerNorm's offset adds
-    one number to a whole map, which the softmax undoes: it never learns.
+    The two convolutions behind the maps are one linear map; `TokenLearnerV11` has GELU between
+    them. LayerNorm's offset never learns: it adds one number to a whole map, which the softmax
+    undoes.
 
     Source: `TokenLearner-V1.1.ipynb` in ariG23498/TokenLearner, no departures.
     """

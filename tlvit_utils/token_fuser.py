@@ -21,8 +21,7 @@ class TokenFuser(Composite):
     its mask. There is no residual inside: callers add the grid.
 
     The token mixing starts at zero, so in `grid + fuser(tokens, grid)` a new fuser changes
-    nothing. With normalisation the mixing's bias never learns: it adds one number to a whole
-    token, which the second LayerNorm undoes.
+    nothing. With normalisation its bias never learns: the second LayerNorm undoes it.
 
     Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.3; `TokenFuser` in
     google-research/scenic. One departure: that code returns `(batch, cells, dim)` for a grid of

@@ -171,11 +171,8 @@ class TokenLearnerV11(GridToTokens):
     to each cell alone, then a softmax over the grid: every map sums to 1. Each map weights the
     raw, not the normalised, grid. Shapes are those of `TokenLearner`.
 
-    The MLP's last bias adds one number to a whole map, which the softmax undoes: it never learns.
-    It is here because the source has it.
-
-    Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. An earlier
-    version of it, ported to Keras by the published example's authors, is `GroupedTokenLearner`.
+    Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. So the MLP's
+    last layer has a bias, though it never learns: the softmax undoes it.
     """
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):

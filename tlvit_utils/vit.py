@@ -184,10 +184,8 @@ class ViTConfig:
     def light(cls, num_tokens: int | None = 8) -> "ViTConfig":
         """Return a lighter model of the same depth and width, for training on two cores.
 
-        N is still 64: 32 pixels in 4×4 patches. Heads have the usual width 128 / 4, the MLP ends
-        linearly, and two blocks see few tokens instead of one. Trained with the mean and with GELU
-        at the end of the MLP, as published, its maps went to nearly 1 everywhere and all tokens
-        became the plain mean of the grid.
+        N is still 64: 32 pixels in 4×4 patches. Trained with the mean and with GELU at the end of
+        the MLP, as published, its maps went to nearly 1 everywhere.
         """
         return cls(
             resized_size=32,

@@ -3,8 +3,7 @@
 A scene is a canvas of one colour with square fragments of other images, one over the other, and on
 top, whole and at any place, one image: its class is the scene's, and nothing else tells it.
 
-The random numbers are raw output of PCG64, which NumPy promises to keep, and the rest is integers;
-so a seed gives the same bytes on every platform.
+Random numbers are those of shapes10, so a seed gives the same bytes on every platform.
 """
 
 import numpy as np

@@ -6,7 +6,8 @@ all classes, and shapes of one size have one area, so that none of these tells t
 is its own mirror image, so that flips keep it.
 
 Shapes, scraps and textures are tables of integers, sampled along rotated grids, and the random
-numbers are raw output of PCG64; so a seed gives the same bytes on every platform.
+numbers are raw output of PCG64, which NumPy promises to keep; so a seed gives the same bytes on
+every platform.
 """
 
 import math
