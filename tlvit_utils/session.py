@@ -137,6 +137,16 @@ def current_profile() -> Profile:
     return Profile(os.environ.get("TLVIT_PROFILE") or "quick")
 
 
+def use_course_settings() -> None:
+    """Compute in float32 with channels last, which the notebooks' numbers and cells assume.
+
+    Keras would take both from its `keras.json`. The package itself works with any setting.
+    """
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_image_data_format("channels_last")
+
+
 def describe_session() -> str:
     """Return one line with the versions, the device and the profile of this session."""
     backend = keras.backend.backend()

@@ -29,8 +29,9 @@ stderr = os.dup(2)
 with open(os.devnull, "w") as silence:
     os.dup2(silence.fileno(), 2)  # TensorFlow greets with log lines
 try:
-    from tlvit_utils.session import current_profile, describe_session
+    from tlvit_utils.session import current_profile, describe_session, use_course_settings
 
+    use_course_settings()  # float32, channels last
     PROFILE = current_profile()
     print(describe_session())
 finally:

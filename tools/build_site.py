@@ -2,10 +2,10 @@
 
     python tools/build_site.py --out DIR [--repository OWNER/NAME]
 
-DIR/index.html is the first page. Beside the pages, DIR/notebooks holds copies of the notebooks that
-know the repository's address: Colab and Binder open these. The repository is the one that
-`GITHUB_REPOSITORY` names, unless another is given; without one, the site has no such links.
-Needs the extra `site`.
+DIR/index.html is the first page. Beside the pages stand copies of the README and the notebooks that
+know the repository's address: they link to Colab, Binder and the site, and Colab opens them. The
+repository is the one that `GITHUB_REPOSITORY` names, unless another is given; without one, there
+are no such links and copies. Needs the extra `site`.
 """
 
 import argparse
@@ -52,12 +52,44 @@ def with_site_links(text: str, repository: str | None) -> str:
     return LINK.sub(replace, text)
 
 
-def with_address(notebook: nbformat.NotebookNode, repository: str) -> nbformat.NotebookNode:
-    """Fill the repository's address into the notebook's bootstrap cell."""
+def with_address(
+    notebook: nbformat.NotebookNode, name: str, repository: str
+) -> nbformat.NotebookNode:
+    """Fill the repository's address into the links and the bootstrap cell of a notebook."""
     for cell in notebook.cells:
         if TAG in cell.metadata.get("tags", []):
             cell.source = bootstrap_source(f"https://github.com/{repository}")
+        elif cell.cell_type == "markdown":
+            cell.source = LINK.sub(
+                rf"[\1](https://github.com/{repository}/blob/HEAD/\2\3)", cell.source
+            )
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    notebook.cells[0].source = f"{title}\n\n{links_to(name, repository)}\n{rest}"
     return notebook
+
+
+def published_readme(repository: str) -> str:
+    """Return the README with the repository's address; its table says where each notebook runs."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    address = f"https://github.com/{repository}"
+    readme = re.sub(r"(!\[[^\]]*\])\((?!http)", rf"\1({address}/raw/HEAD/", readme)
+    readme = re.sub(r"\]\((?!http|#)", rf"]({address}/blob/HEAD/", readme)
+    readme = re.sub(
+        r"^\| \[(\d\d_\w+)\].*$",
+        lambda row: f"{row[0]} {links_to(row[1], repository)} |",
+        readme,
+        flags=re.MULTILINE,
+    )
+    head = r"^(\| notebook \|.*)\n(\|---.*)$"
+    return re.sub(head, r"\1 run or read |\n\2---|", readme, flags=re.MULTILINE)
+
+
+def links_to(name: str, repository: str) -> str:
+    """Return Markdown with the places where the notebook `name` can be run and read."""
+    owner, repository_name = repository.split("/")
+    page = f"https://{owner}.github.io/{repository_name}/notebooks/{name}.html"
+    places = {**places_to_run(name, repository), "Read on the site": page}
+    return " · ".join(f"[{text}]({address})" for text, address in places.items())
 
 
 def places_to_run(name: str, repository: str) -> dict[str, str]:
@@ -128,11 +160,11 @@ def series_table(repository: str | None) -> str:
     table = ["| notebook | you build | and see | run it |", "|---|---|---|---|"]
     for row in rows:
         notebook, build, see = (part.strip() for part in row.strip("|").split("|")[:3])
-        run = ""
+        name, run = re.search(r"\[(.+?)\]", notebook)[1], ""
         if repository is not None:
-            places = places_to_run(re.search(r"\[(.+?)\]", notebook)[1], repository)
-            run = ", ".join(f"[{text}]({address})" for text, address in places.items())
-        table.append(f"| {notebook} | {build} | {see} | {run} |")
+            places = places_to_run(name, repository).items()
+            run = " · ".join(f"[{text}]({address})" for text, address in places)
+        table.append(f"| [](notebooks/{name}.ipynb) | {build} | {see} | {run} |")
     return "\n".join(table)
 
 
@@ -183,8 +215,9 @@ def build(out: Path, repository: str | None) -> None:
             raise ValueError("Sphinx warned, as said above, so the site was not written.")
         if repository is not None:
             for path in all_notebooks():
-                notebook = with_address(read_notebook(path), repository)
+                notebook = with_address(read_notebook(path), path.stem, repository)
                 write_notebook(notebook, pages / "notebooks" / path.name)
+            write_text(pages / "README.md", published_readme(repository))
         (pages / ".nojekyll").touch()  # GitHub Pages must keep _static
         shutil.copytree(pages, out, dirs_exist_ok=True)
 

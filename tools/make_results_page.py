@@ -86,8 +86,9 @@ def load(name: str) -> dict | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def link(name: str) -> str:
-    return f"[{name}](../tlvit_utils/assets/results/{name}.json)"
+def link(name: str, text: str | None = None) -> str:
+    """Return a link to a result file, which says its name or `text`."""
+    return f"[{text or name}](../tlvit_utils/assets/results/{name}.json)"
 
 
 def table(head: list[str], rows: list[list]) -> str:
@@ -289,8 +290,7 @@ SPEED = {  # file: title, columns and what they are called, the column that rank
         "Training and inference on two cores",
         {
             "backend": "backend",
-            "form": "network",
-            "dtype_policy": "numbers",
+            "form": "network, in float32 unless it says otherwise",
             "training_images_per_second": "training, images/s",
             "inference_images_per_second": "inference, images/s",
         },
@@ -349,13 +349,25 @@ SPEED = {  # file: title, columns and what they are called, the column that rank
 }
 
 
+SPEED_NOTES = {
+    "throughput": "Batches of 256 images of CIFAR-10.",
+    "time_to_accuracy": (
+        "The epoch of modern() was measured. Those of the published example are computed from its "
+        "images per second."
+    ),
+}
+SPEED_WORDS = {"network": "the network", "rate": "drawing", "cnn": "a small convolutional network"}
+
+
 def speed() -> str:
     """Return the tables of what was timed."""
     text = "## Speed and memory\n"
     for name, (title, columns, rank) in SPEED.items():
         if result := load(name):
             rows = [[row.get(key) for key in columns] for row in sorted(result["rows"], key=rank)]
-            text += f"\n### {title}\n\n{link(name)}, {result['machine']}.\n\n"
+            rows = [[SPEED_WORDS.get(cell, cell), *others] for cell, *others in rows]
+            note = f" {SPEED_NOTES[name]}" if name in SPEED_NOTES else ""
+            text += f"\n### {title}\n\n{link(name)}, {result['machine']}.{note}\n\n"
             text += table(list(columns.values()), rows)
     return text
 
@@ -363,7 +375,7 @@ def speed() -> str:
 def field() -> str:
     """Return the table of other people's numbers."""
     rows = [
-        [network, top1, epochs, parameters, macs, SOURCES[source]]
+        [network, f"{top1:.2f}", epochs, parameters, macs, SOURCES[source]]
         for network, top1, epochs, parameters, macs, source in FIELD
     ]
     head = ["network", "CIFAR-10 top-1, %", "epochs", "M parameters", "M multiply-adds", "source"]
@@ -382,19 +394,20 @@ def provenance(dates: dict) -> str:
     for name in dates:
         parts = load(name)
         parts = [parts, *parts.get("runs", []), *parts.get("rows", [])]
-        commands, machines = (
+        commands, machines, seeds = (
             list(dict.fromkeys(part[key] for part in parts if key in part))
-            for key in ("command", "machine")
+            for key in ("command", "machine", "seed")
         )
-        commands = "<br>".join(f"`{command}`" for command in commands)
+        how = "<br>".join([*(f"`{command}`" for command in commands), *machines])
         date, commit = dates[name]["date"], dates[name]["commit"]
-        rows.append([link(name), date, f"`{commit}`", commands, "<br>".join(machines)])
-    rows.sort(key=lambda row: (row[1], row[0]), reverse=True)
+        seeds = ", ".join(map(str, sorted(seeds))) or None
+        rows.append([link(name, name.replace("_", " ")), f"{date}<br>`{commit}`", seeds, how])
+    rows.sort(key=lambda row: (row[1][:10], row[0]), reverse=True)
     return (
         "## How each number was made\n\n"
-        "The date of publication, and the commit that stood then. The files have seeds, versions "
-        "and settings as well.\n\n"
-    ) + table(["file", "date", "commit", "command", "machine"], rows)
+        "The date of publication, and the commit that stood then. The files have versions and "
+        "settings as well.\n\n"
+    ) + table(["file", "date and commit", "seeds", "command and machine"], rows)
 
 
 def make_page(dates: dict) -> str:

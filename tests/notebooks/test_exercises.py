@@ -191,8 +191,8 @@ WRONG_ANSWERS = {
         ("[model.output, maps]", "[maps, model.output]", "The order is (probabilities, maps)"),
         ("[model.output, maps]", "[model.output, tokens]", "are the tokens"),
         ("tokens, maps =", "maps, tokens =", "are the tokens"),
-        ("return np.asarray(probabilities), np.asarray(maps)", "return maps", "Return two arrays"),
-        ("np.asarray(maps)", "np.asarray(maps)[:1]", "first image alone"),
+        ("return ops.convert_to_numpy(probabilities),", "return", "Return two arrays"),
+        ("numpy(maps)", "numpy(maps)[:1]", "first image alone"),
         ('"token_learner"', '"tokens"', "It raised ValueError: No such layer"),
     ],
     "attention_viewer": [

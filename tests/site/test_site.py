@@ -1,5 +1,6 @@
 """The site as a reader gets it: every page is there, links lead somewhere, nothing is fetched."""
 
+import re
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
@@ -7,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bootstrap_cell import bootstrap_source
-from build_site import badges, build, with_address, with_site_links
+from build_site import badges, build, links_to, with_address, with_site_links
 from run_notebooks import read_notebook
 
 pytestmark = [
@@ -110,5 +111,20 @@ def test_without_a_repository_no_page_names_one():
 def test_a_copy_of_a_notebook_installs_from_its_own_repository(committed):
     """`test_notebooks.py` runs this cell; what it gives to pip is the address in it."""
     notebook = read_notebook(committed / "notebooks" / "00_start_here.ipynb")
-    sources = [cell.source for cell in with_address(notebook, REPOSITORY).cells]
+    sources = [cell.source for cell in with_address(notebook, "00_start_here", REPOSITORY).cells]
     assert bootstrap_source(f"https://github.com/{REPOSITORY}") in sources
+
+
+def test_published_copies_lead_to_colab_binder_and_the_site_and_nowhere_else_by_a_path(site):
+    readme = (site / "README.md").read_text("utf-8")
+    copies = sorted((site / "notebooks").glob("*.ipynb"))
+    assert len(copies) == 10
+    for path in copies:
+        first, *others = (c.source for c in read_notebook(path).cells if c.cell_type == "markdown")
+        for place in ("colab.research.google.com", "mybinder.org", "made-up.github.io/tokens"):
+            assert place in links_to(path.stem, REPOSITORY)
+        assert links_to(path.stem, REPOSITORY) in first
+        assert links_to(path.stem, REPOSITORY) in readme
+        assert not [text for text in others if "](../" in text]
+    targets = re.findall(r"\]\(([^)]+)\)", readme)
+    assert [each for each in targets if not each.startswith(("https://", "#"))] == []

@@ -2,7 +2,13 @@ import keras
 import pytest
 
 from tlvit_utils import session
-from tlvit_utils.session import Gpu, choose_compute, current_profile, session_fields
+from tlvit_utils.session import (
+    Gpu,
+    choose_compute,
+    current_profile,
+    session_fields,
+    use_course_settings,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +74,14 @@ def test_an_unknown_profile_is_refused(monkeypatch):
     monkeypatch.setenv("TLVIT_PROFILE", "fast")
     with pytest.raises(ValueError, match=r"TLVIT_PROFILE is 'fast'.*smoke, quick, full"):
         current_profile()
+
+
+def test_the_notebooks_compute_in_float32_with_channels_last_whatever_keras_is_set_to():
+    keras.config.set_floatx("float16")
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    use_course_settings()
+    dense = keras.layers.Dense(2)
+    dense.build((None, 3))
+    assert (dense.compute_dtype, dense.kernel.dtype) == ("float32", "float32")
+    assert keras.config.image_data_format() == "channels_last"
