@@ -35,7 +35,7 @@ def notebook(tmp_path_factory):
 def works(page):
     """Check that the page in the notebook answers, and return it."""
     frame = page.frame_locator("iframe.tlvit-live")
-    frame.locator(".verdict").get_by_text("%").first.wait_for(timeout=PATIENCE)
+    frame.locator(".verdict").get_by_text("%").first.wait_for()
     frame.locator("#thumbs button").nth(2).click()
     frame.locator("#thumbs button[aria-current=true]").nth(0).wait_for()
     frame.locator(".words").get_by_text("picture 3").wait_for()
@@ -45,7 +45,7 @@ def works(page):
 def turn_by_keyboard(page):
     """Change the picture and the token of the viewer with keys alone."""
     words = page.locator(".jp-OutputArea [role=status]")
-    words.get_by_text("Image 0: ").wait_for(timeout=PATIENCE)
+    words.get_by_text("Image 0: ").wait_for()
     page.get_by_label("Image", exact=True).focus()
     page.keyboard.press("ArrowUp")
     words.get_by_text("Image 1: ").wait_for()
@@ -63,9 +63,14 @@ def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
     serve_lab, notebook, new_page
 ):
     lab = serve_lab(notebook.parent)
-    page = new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(PATIENCE)
-    page.goto(f"{lab}/{notebook.name}?token=loopback")
+
+    def open_notebook(name):
+        page = new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{lab}/{name}?token=loopback")
+        return page
+
+    page = open_notebook(notebook.name)
     page.get_by_text("(ipykernel) | Idle").wait_for()
     time.sleep(3)  # the first answers of a kernel come twice
     page.get_by_role("menuitem", name="Run", exact=True).click()
@@ -96,17 +101,15 @@ def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
     assert "widgets" not in saved.metadata
     page.close()
 
-    again = new_page(viewport={"width": 1280, "height": 900})
-    again.goto(f"{lab}/{notebook.name}?token=loopback")
+    again = open_notebook(notebook.name)
     works(again)
     again.close()
 
     saved.cells[2].source = "sent by somebody else"
     nbformat.write(saved, notebook.with_name("foreign.ipynb"))
-    foreign = new_page(viewport={"width": 1280, "height": 900})
-    foreign.goto(f"{lab}/foreign.ipynb?token=loopback")
+    foreign = open_notebook("foreign.ipynb")
     still = foreign.locator(".jp-OutputArea img").first
-    still.wait_for(timeout=PATIENCE)
+    still.wait_for()
     assert "right" in still.get_attribute("alt") or "wrong" in still.get_attribute("alt")
     assert still.evaluate("(image) => image.naturalWidth") > 400
     assert foreign.locator("iframe.tlvit-live").count() == 0
