@@ -125,9 +125,9 @@ def train(
 @contextmanager
 def _alone(beginning, size):
     """Keep other trainings off the files whose paths begin so, and see that there is room."""
-    lock = Path(f"{beginning}lock")
-    busy = f"Another training writes {beginning}weights.h5; wait for it, or choose another file."
-    check_room(lock, size)
+    lock, checkpoint = Path(f"{beginning}lock"), f"{beginning}weights.h5"
+    check_room(checkpoint, size)
+    busy = f"Another training writes {checkpoint}; wait for it, or choose another file."
     with locked(lock, busy):
         remove_leftovers(beginning)
         try:
