@@ -19,7 +19,7 @@ from tlvit_utils.checks.comparison import CheckError
 from tlvit_utils.data import load_shapes10
 from tlvit_utils.data.datasets import show_banner
 from tlvit_utils.training.progress import ProgressLine
-from tlvit_utils.widgets import AttentionExplorer, AttentionViewer, PoolingExplorer
+from tlvit_utils.widgets import AttentionExplorer, AttentionViewer
 
 config = ViTConfig.light(3).replace(patch_size=8, projection_dim=16, key_dim=4, mlp_units=(16,))
 model = build_vit(config)
@@ -33,7 +33,6 @@ scores = np.full((2, 16, 16), 1 / 16)
 display(
     AttentionViewer(model, images, labels, data.class_names),
     AttentionExplorer(images[0], {FOREIGN: scores}),
-    PoolingExplorer({FOREIGN: lambda grid, maps: grid[:, 0]}, np.zeros((1, 4, 4, 8))),
     live.page({FOREIGN: model}, images, labels, class_names=data.class_names, title=FOREIGN),
 )
 model.layers[3].name = FOREIGN  # TensorFlow computes nothing under this name
