@@ -51,12 +51,12 @@ def is_only_text(page):
 
 
 @pytest.mark.slow
-def test_foreign_text_is_never_markup(serve_lab, browser, new_page, tmp_path):
+def test_foreign_text_is_never_markup(serve_lab, browser, tmp_path):
     path = tmp_path / "foreign.ipynb"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = [nbformat.v4.new_code_cell(CODE), nbformat.v4.new_markdown_cell("the end")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
-    page = new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(300_000)
     page.goto(f"{serve_lab(tmp_path)}/{path.name}?token=loopback")
     page.get_by_text("(ipykernel) | Idle").wait_for()
