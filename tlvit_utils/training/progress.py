@@ -19,7 +19,7 @@ def in_notebook() -> bool:
     return hasattr(shell, "kernel")
 
 
-class Output:
+class CellOutput:
     """One output of a notebook's cell, replaced in place."""
 
     def __init__(self):
@@ -47,7 +47,7 @@ class ProgressLine(keras.callbacks.Callback):
         self.num_images = num_images
         self.batch_size = batch_size
         self.every = every
-        self.output = Output()
+        self.output = CellOutput()
         self.train_seconds, self.train_images = 0.0, 0
         self.validation_seconds, self.shown = 0.0, 0.0
 
@@ -118,7 +118,7 @@ class LiveCurves(keras.callbacks.Callback):
         super().__init__()
         self.draw = draw
         self.points = points
-        self.output = Output()
+        self.output = CellOutput()
 
     def on_train_begin(self, logs=None):
         self.history = {"at": []}

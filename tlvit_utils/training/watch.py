@@ -5,7 +5,7 @@ import keras
 from tlvit_utils.analysis.maps import mask_shares, predict_with_maps, seen_images
 from tlvit_utils.analysis.scores import localisation
 from tlvit_utils.data.datasets import Dataset
-from tlvit_utils.training.progress import Output, in_notebook
+from tlvit_utils.training.progress import CellOutput, in_notebook
 
 PICTURES = 4
 MEASURED = 500
@@ -25,7 +25,7 @@ class WatchMaps(keras.callbacks.Callback):
         if split.masks is None:
             raise ValueError(f"{dataset.name} has no masks that say where its objects are.")
         self.class_names, self.split = dataset.class_names, split
-        self.output = Output()
+        self.output = CellOutput()
 
     def on_train_begin(self, logs=None):
         self.history, self.found = {}, {}
