@@ -264,7 +264,7 @@ def test_mixed_bfloat16(cls, arguments, randomise):
     assert {keras.backend.standardize_dtype(output.dtype) for output in outputs} == {"bfloat16"}
     assert {weight.dtype for weight in layer.weights} <= {"float32"}
     for output, expected in zip(outputs, keras.tree.flatten(exact(inputs)), strict=True):
-        output, expected = convert_to_numpy(keras.ops.cast(output, "float32")), np.array(expected)
+        output, expected = map(convert_to_numpy, (keras.ops.cast(output, "float32"), expected))
         np.testing.assert_allclose(output, expected, atol=0.02 * np.abs(expected).max())
     model.compile("sgd", ["mse"] * len(outputs))
     targets = [np.zeros(output.shape, "float32") for output in outputs]
