@@ -1,5 +1,8 @@
 """What all layers that are made of layers share."""
 
+from functools import partial
+
+import keras
 from keras import layers
 
 
@@ -20,6 +23,11 @@ class Composite(layers.Layer):
         for layer, mode in zip(self._inner_layers(), modes, strict=bool(modes)):
             if mode:
                 layer.quantize(mode)
+
+    def _tensors(self, shapes):
+        """Return symbolic outputs of a shape, or of a tuple of shapes."""
+        tensor = partial(keras.KerasTensor, dtype=self.compute_dtype)
+        return keras.tree.map_shape_structure(tensor, shapes)
 
     def _inner_layers(self):
         return list(self._flatten_layers(include_self=False))

@@ -1,7 +1,5 @@
 """The MLP and the pre-norm Transformer block (notebook 02)."""
 
-from functools import partial
-
 import keras
 from keras import layers, ops
 
@@ -117,9 +115,7 @@ class TransformerBlock(Composite):
         return (input_shape, scores) if return_attention_scores else input_shape
 
     def compute_output_spec(self, x, return_attention_scores=False, training=None):
-        shapes = self.compute_output_shape(tuple(x.shape), return_attention_scores)
-        tensor = partial(keras.KerasTensor, dtype=self.compute_dtype)
-        return keras.tree.map_shape_structure(tensor, shapes)
+        return self._tensors(self.compute_output_shape(tuple(x.shape), return_attention_scores))
 
     def get_config(self):
         return {

@@ -76,9 +76,7 @@ class GridToTokens(Composite):
         return (tokens, maps) if return_attention_maps else tokens
 
     def compute_output_spec(self, x, return_attention_maps=False, training=None):
-        shapes = self.compute_output_shape(x.shape, return_attention_maps)
-        tensor = partial(keras.KerasTensor, dtype=self.compute_dtype)
-        return keras.tree.map_shape_structure(tensor, shapes)
+        return self._tensors(self.compute_output_shape(x.shape, return_attention_maps))
 
     def get_config(self):
         return {**super().get_config(), "num_tokens": self.num_tokens}
