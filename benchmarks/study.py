@@ -58,6 +58,7 @@ from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training import ProgressLine, Recipe, train
 from tlvit_utils.training.runs import (
     build_in_float32,
+    remove_state,
     run_path,
     save_run,
     shown_command,
@@ -150,8 +151,7 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
     images, labels = dataset.test
     right = exact.predict(images, batch_size=250, verbose=0).argmax(axis=1) == labels
     cost = model_cost(exact)
-    for suffix in (".weights.h5", ".resume.npz"):
-        run_path(path, seed, suffix).unlink(missing_ok=True)
+    remove_state(path, seed)
     return {
         "method": method,
         "seed": seed,

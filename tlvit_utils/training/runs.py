@@ -122,6 +122,12 @@ def has_run(path: Path, seed: int) -> bool:
     return path.exists() and any(run["seed"] == seed for run in read_experiment(path)["runs"])
 
 
+def remove_state(path: Path, seed: int) -> None:
+    """Delete what a finished training of an experiment would resume from."""
+    for suffix in (".weights.h5", ".resume.npz"):
+        run_path(path, seed, suffix).unlink(missing_ok=True)
+
+
 def add_run(path: Path, shared: dict, run: dict) -> None:
     """Add the results of one seed to an experiment's file; processes may add at the same time.
 
@@ -222,7 +228,7 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = replace(recipe, seed=options.seed)
     path = options.out / f"{experiment_name(options)}.json"
     if has_run(path, options.seed):
-        _remove_state(path, options.seed)
+        remove_state(path, options.seed)
         print(f"{path} has seed {options.seed} already; delete the run to train it again.")
         return
     try:
@@ -250,10 +256,4 @@ def _train_run(path, config, recipe, options, command):
     exact, speed = build_in_float32(config), line.images_per_second
     fields = {"images_per_second": speed, "compute": compute, "command": command}
     save_run(path, model, exact, config, recipe, dataset, history, **fields)
-    _remove_state(path, recipe.seed)
-
-
-def _remove_state(path, seed):
-    """Delete what a finished training resumed from."""
-    for suffix in (".weights.h5", ".resume.npz"):
-        run_path(path, seed, suffix).unlink(missing_ok=True)
+    remove_state(path, recipe.seed)
