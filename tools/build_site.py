@@ -20,8 +20,9 @@ from pathlib import Path
 
 import nbformat
 
-from bootstrap_cell import TAG, bootstrap_source
+from bootstrap_cell import TAG
 from run_notebooks import all_notebooks, read_notebook, write_notebook, write_text
+from strip_solutions import link_to_repository
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "docs" / "site"
@@ -56,13 +57,7 @@ def with_address(
     notebook: nbformat.NotebookNode, name: str, repository: str
 ) -> nbformat.NotebookNode:
     """Fill the repository's address into the links and the bootstrap cell of a notebook."""
-    for cell in notebook.cells:
-        if TAG in cell.metadata.get("tags", []):
-            cell.source = bootstrap_source(f"https://github.com/{repository}")
-        elif cell.cell_type == "markdown":
-            cell.source = LINK.sub(
-                rf"[\1](https://github.com/{repository}/blob/HEAD/\2\3)", cell.source
-            )
+    link_to_repository(notebook, repository)
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{title}\n\n{links_to(name, repository)}\n{rest}"
     return notebook
@@ -89,6 +84,11 @@ def links_to(name: str, repository: str) -> str:
     owner, repository_name = repository.split("/")
     page = f"https://{owner}.github.io/{repository_name}/notebooks/{name}.html"
     places = {**places_to_run(name, repository), "Read on the site": page}
+    return joined(places)
+
+
+def joined(places: dict[str, str]) -> str:
+    """Return links in Markdown, by what they say, on one line."""
     return " · ".join(f"[{text}]({address})" for text, address in places.items())
 
 
@@ -160,10 +160,8 @@ def series_table(repository: str | None) -> str:
     table = ["| notebook | you build | and see | run it |", "|---|---|---|---|"]
     for row in rows:
         notebook, build, see = (part.strip() for part in row.strip("|").split("|")[:3])
-        name, run = re.search(r"\[(.+?)\]", notebook)[1], ""
-        if repository is not None:
-            places = places_to_run(name, repository).items()
-            run = " · ".join(f"[{text}]({address})" for text, address in places)
+        name = re.search(r"\[(.+?)\]", notebook)[1]
+        run = joined(places_to_run(name, repository)) if repository else ""
         table.append(f"| [](notebooks/{name}.ipynb) | {build} | {see} | {run} |")
     return "\n".join(table)
 
