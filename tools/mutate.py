@@ -29,8 +29,8 @@ TESTS = {  # of each module, in tests/layers
     "augment": ["augment"],
     "patches": ["patches", "vit"],
     "blocks": ["blocks", "vit"],
-    "token_learner": ["token_learner", "token_learner_v11", "token_layers"],
-    "token_fuser": ["token_fuser", "token_layers", "compositions"],
+    "token_learner": ["token_learner", "token_layers"],
+    "token_fuser": ["token_learner", "token_layers", "compositions"],
     "reductions": ["reductions", "token_layers"],
     "vit": ["vit"],
 }
