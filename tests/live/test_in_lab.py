@@ -1,9 +1,8 @@
 """In JupyterLab: the live page run, saved, opened again, not trusted and typed in; and a widget."""
 
-import time
-
 import nbformat
 import pytest
+from in_lab import run_all, save, write_notebook
 
 PATIENCE = 180_000  # milliseconds; a busy machine needs a minute to import TensorFlow
 CODE = """
@@ -25,10 +24,7 @@ AttentionViewer(network, images)
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory):
     path = tmp_path_factory.mktemp("notebooks") / "live.ipynb"
-    code = [nbformat.v4.new_code_cell(each.strip()) for each in (CODE, WIDGET)]
-    words = [nbformat.v4.new_markdown_cell(f"words {i}") for i in range(3)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[*code, *words], metadata=kernel), path)
+    write_notebook(path, (CODE, WIDGET), [f"words {i}" for i in range(3)])
     return path
 
 
@@ -71,10 +67,7 @@ def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
         return page
 
     page = open_notebook(notebook.name)
-    page.get_by_text("(ipykernel) | Idle").wait_for()
-    time.sleep(3)  # the first answers of a kernel come twice
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page)
     frame = works(page)
 
     cells = page.locator(".jp-Notebook .jp-Cell")
@@ -90,13 +83,7 @@ def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
     turn_by_keyboard(page)
     assert cells.count() == 5
 
-    page.locator(".jp-MarkdownCell").last.click()
-    page.keyboard.press("Control+s")
-    for _ in range(120):
-        time.sleep(0.5)
-        saved = nbformat.read(notebook, as_version=4)
-        if saved.cells[0].outputs:
-            break
+    saved = save(page, notebook, seconds=60)
     assert "tlvit-live" in saved.cells[0].outputs[0].data["text/html"]
     assert "widgets" not in saved.metadata
     page.close()

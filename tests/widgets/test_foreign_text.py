@@ -1,7 +1,7 @@
 """Text that a caller gives is text wherever it is shown: it never becomes an element of a page."""
 
-import nbformat
 import pytest
+from in_lab import run_all, save, write_notebook
 from nbconvert import HTMLExporter
 
 FOREIGN = "<img src=x onerror=hacked=1>"
@@ -53,28 +53,17 @@ def is_only_text(page):
 @pytest.mark.slow
 def test_foreign_text_is_never_markup(serve_lab, browser, tmp_path):
     path = tmp_path / "foreign.ipynb"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(CODE), nbformat.v4.new_markdown_cell("the end")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    write_notebook(path, [CODE], ["the end"])
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(300_000)
     page.goto(f"{serve_lab(tmp_path)}/{path.name}?token=loopback")
-    page.get_by_text("(ipykernel) | Idle").wait_for()
-    page.wait_for_timeout(3000)  # the first answers of a kernel come twice
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page)
     page.get_by_text("Your answer is not right yet").wait_for()
     page.locator(".widget-toggle-buttons button").nth(2).wait_for()
     frame = page.frame_locator("iframe.tlvit-live")
     frame.locator(".verdict").get_by_text("%").first.wait_for()
     is_only_text(page)
-    page.locator(".jp-MarkdownCell").last.click()
-    page.keyboard.press("Control+s")
-    for _ in range(60):
-        page.wait_for_timeout(500)
-        saved = nbformat.read(path, as_version=4)
-        if saved.cells[0].outputs:
-            break
+    saved = save(page, path, seconds=30)
     exported = tmp_path / "foreign.html"
     saved.metadata.pop("widgets", None)  # whose code would come from a server
     exported.write_text(HTMLExporter().from_notebook_node(saved)[0], "utf-8")
