@@ -55,6 +55,16 @@ def test_the_interval_holds_in_95_of_100_studies(seed_spread):
     assert 0.93 <= np.mean(held) <= 1
 
 
+def test_the_images_error_never_narrows_the_interval_of_the_seeds():
+    """Two seeds' leads of 5 and 7 points: at least Student's interval of these two numbers."""
+    images = 1_000
+    right = np.stack([np.arange(images) < count for count in (550, 570)])
+    other = np.stack([np.arange(images) >= images - 500] * 2)
+    difference = paired_difference(right, other)
+    assert difference.mean == pytest.approx(0.06)
+    assert (difference.high - difference.low) / 2 > student_t(1) * 0.01
+
+
 def test_a_network_compared_with_itself():
     right = np.eye(3, 10)
     difference = paired_difference(right, right)

@@ -28,8 +28,10 @@ def paired_difference(right, other) -> Difference:
 
     The variance of the mean has two parts, added: that of the images' differences, averaged over
     seeds, divided by the number of images; and that of the seeds' differences, averaged over
-    images, divided by the number of seeds. The interval is Student's, with Satterthwaite's degrees
-    of freedom. With one seed there is no second part, and it holds for other images only.
+    images, divided by the number of seeds. The interval is Student's, with one degree of freedom
+    less than there are seeds. (Satterthwaite's degrees would grow with the images' part, and make
+    the interval of two seeds narrower.) With one seed there is no second part, and it holds for
+    other images only.
 
     Both are `(seeds, N)`, or `(N,)` for one seed: whether each answer is right, or how many are.
     """
@@ -41,11 +43,11 @@ def paired_difference(right, other) -> Difference:
         )
     differences = right - other
     seeds, images = differences.shape
-    parts = [(differences.mean(axis=0).var(ddof=1) / images, images - 1)]
+    variance, degrees = differences.mean(axis=0).var(ddof=1) / images, images - 1
     if seeds > 1:
-        parts.append((differences.mean(axis=1).var(ddof=1) / seeds, seeds - 1))
-    reach = _reach(parts)
-    mean = float(differences.mean())
+        variance += differences.mean(axis=1).var(ddof=1) / seeds
+        degrees = seeds - 1
+    mean, reach = float(differences.mean()), float(student_t(degrees) * np.sqrt(variance))
     return Difference(mean, mean - reach, mean + reach, differences.mean(axis=1))
 
 
@@ -74,20 +76,12 @@ def welch_interval(first, second) -> tuple[float, float]:
     its own way, so each mean brings a variance and degrees of freedom of its own.
     """
     parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
-    mean, reach = float(np.mean(second) - np.mean(first)), _reach(parts)
-    return mean - reach, mean + reach
-
-
-def _reach(parts):
-    """Return how far a 95 % interval reaches to each side of its mean.
-
-    The mean's variance is the sum of those in `parts`, each with its degrees of freedom.
-    """
-    variance = sum(part for part, _ in parts)
+    mean, variance = float(np.mean(second) - np.mean(first)), sum(part for part, _ in parts)
     if not variance:
-        return 0.0
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    return float(student_t(freedom) * np.sqrt(variance))
+        return mean, mean
+    degrees = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    reach = float(student_t(degrees) * np.sqrt(variance))
+    return mean - reach, mean + reach
 
 
 def student_t(degrees: float, share: float = 0.95) -> float:
