@@ -174,8 +174,8 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1), la
 def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Figure:
     """Draw the picture, then each of its maps `(count, rows, columns)` over it, with a colour bar.
 
-    `limits` are one colour scale for all maps, without which each has its own; `mark` is the `(row,
-    column)` of a cell to frame in every panel.
+    `limits` are one colour scale for all maps. Without them each has its own, and below it stand its
+    lowest and highest weight. `mark` is the `(row, column)` of a cell to frame in every panel.
     """
     rows = -(-(len(maps) + 1) // 5)
     figure, axes = new_figure(9, 2.05 * rows + 0.5, rows, 5, title)
@@ -186,6 +186,9 @@ def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Fi
         _picture(ax, render(picture, each, limits=limits), titles[i])
         if colour := colour_of(titles[i]):
             ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
+        if limits is None:
+            scale = f"{each.min():.2g} to {each.max():.2g}"
+            ax.text(0.5, 1.04, scale, ha="center", va="top", fontsize=FONT_SIZE - 2)
     if mark is not None:
         height, width = 1 / np.array(maps.shape[1:])
         corner = mark[1] * width, mark[0] * height
@@ -206,13 +209,17 @@ def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
     return heat_panels(picture, maps, titles, title, limits=limits)
 
 
-def bars_figure(values: dict[str, float], label: str, value_format=".1f", title=None) -> Figure:
-    """Draw named numbers as horizontal bars."""
+def bars_figure(
+    values: dict[str, float], label: str, value_format=".1f", title=None, behind=None
+) -> Figure:
+    """Draw named numbers as horizontal bars, over pale ones of the same names in `behind`."""
     figure, axes = new_figure(8, 0.8 + 0.38 * len(values))
     ax = axes[0, 0]
     colours = [colour_of(name) or TOKEN_COLOURS[0] for name in values]
     bars = ax.barh(list(values), list(values.values()), color=colours)
     ax.bar_label(bars, [f"{v:{value_format}}" for v in values.values()], padding=4)
+    for name, value in (behind or {}).items():
+        ax.barh(name, value, color="0.9", zorder=0)
     ax.invert_yaxis()
     ax.margins(x=0.12)
     _label(ax, label, title=title)

@@ -88,6 +88,10 @@ class PlacementExplorer(Panel):
                 f"{abs(saved):.1%} {'fewer' if saved > 0 else 'more'} than without it; "
                 f"{cost.params:,} parameters, {cost.params - without.params:,} more."
             )
-        layers = {row.name.replace("_", " "): row.macs / 1e6 for row in cost.layers if row.macs}
-        figure = bars_figure(layers, "million multiply-adds per image", ".2f")
+        here, alone = (
+            {row.name.replace("_", " "): row.macs / 1e6 for row in each.layers if row.macs}
+            for each in (cost, without)
+        )
+        label = "million multiply-adds per image (pale: without TokenLearner)"
+        figure = bars_figure(here, label, ".2f", behind=alone)
         return to_png(figure), words, cost._repr_html_()

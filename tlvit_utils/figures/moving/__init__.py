@@ -180,7 +180,7 @@ def same_mean(tokens) -> HtmlPage:
     tokens = _numbers("tokens", tokens, "(tokens, 2)", (range(2, 9), [2]))
     mean = tokens.mean(0)
     turned = mean + (tokens - mean) @ [[0, 1], [-1, 0]]
-    figure, axes = new_figure(8, 4, 1, 2)
+    figure, axes = new_figure(8, 4.5, 1, 2)
     for ax, each, title in zip(axes.flat, (tokens, turned), ("tokens", "turned"), strict=True):
         _arrows(ax, [*each, mean], [*_labels("", each), "mean"], f"{title}: mean {_text(mean)}")
     words = (
