@@ -7,8 +7,7 @@ networks of the same architecture with random weights:
   on mosaics of four images: for the class that is asked for, and for the class that the network
   names, where the mosaic shows it; held to the maps' own images, to other images, and to chance;
 - how different the tokens' maps are, and how much of them is the same in every image;
-- for the trained network, the accuracy with other maps in the place of its own, and with patches
-  removed.
+- for the trained network, the accuracy with other maps in the place of its own.
 
     python benchmarks/attention_scores.py [--write] [--networks NAME …]
 
@@ -29,15 +28,12 @@ from tlvit_utils.analysis import (
     mask_shares,
     predict_with_maps,
     randomised,
-    removal_accuracy,
 )
 from tlvit_utils.pretrained import model_card
 from tlvit_utils.training.runs import DATASETS
 
 LOADERS = {"CIFAR-10": DATASETS["cifar10"], "shapes10": DATASETS["shapes10"]}  # or an error
 IMAGES = 5000
-REMOVAL_IMAGES = 2000
-REMOVED = (0, 2, 4, 8, 16, 24, 32, 48)
 RANDOM_SEEDS = (0, 1, 2)
 
 
@@ -112,7 +108,7 @@ def main():
     learned = [name for name in PRETRAINED if model_card(name)["config"]["num_tokens"]]
     parser.add_argument("--networks", nargs="+", choices=learned, default=learned, metavar="NAME")
     options = parser.parse_args()
-    localisations, maps, replaced, removed = [], [], [], []
+    localisations, maps, replaced = [], [], []
     print(f"{'':<64}{'best':>9}{'mean map':>9}{'any':>9}{'mean map':>9}")
     print(
         f"{'network':<20}{'weights':<10}{'pictures':<26}{'held to':<8}{'hit':>9}{'hit':>9}"
@@ -120,7 +116,7 @@ def main():
     )
     for name in options.networks:
         test = LOADERS[model_card(name)["dataset"]]().test
-        some, fewer = test.take(IMAGES), test.take(REMOVAL_IMAGES)
+        some = test.take(IMAGES)
         four = mosaics(*test, count=IMAGES)
         trained = load_pretrained(name)
         networks = {"trained": trained}
@@ -132,17 +128,8 @@ def main():
         answers = answers_with_maps(NetworkParts(trained), *some)
         accuracies = {kind: float(right.mean()) for kind, right in answers.items()}
         replaced.append({"network": name, "images": len(some.labels), **accuracies})
-        accuracies = removal_accuracy(trained, *fewer, REMOVED)
-        about = {"network": name, "images": len(fewer.labels), "removed": REMOVED}
-        removed.append({**about, **accuracies})
     if options.write:
-        save_rows(
-            "attention_scores",
-            localisations,
-            maps=maps,
-            accuracy_with_maps=replaced,
-            accuracy_without_patches=removed,
-        )
+        save_rows("attention_scores", localisations, maps=maps, accuracy_with_maps=replaced)
 
 
 if __name__ == "__main__":

@@ -69,17 +69,6 @@ def test_the_parts_in_a_row_are_the_network(model, images):
     np.testing.assert_allclose(parts.predict(tokens), probabilities, atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", ["first", "second"])
-def test_a_network_is_split_at_the_token_learner_that_is_named(layer, two_token_learners, images):
-    """Behind the first, the rest reads its 4 tokens as a square grid."""
-    parts = NetworkParts(two_token_learners, layer)
-    grid = parts.grid(images)
-    outputs = parts.predict(parts.tokens(grid, parts.maps(grid)))
-    np.testing.assert_allclose(outputs, convert_to_numpy(two_token_learners(images)), atol=1e-5)
-    with pytest.raises(ValueError, match="several TokenLearners"):
-        NetworkParts(two_token_learners)
-
-
 def test_maps_pool_as_the_layer_pools(model, images):
     """One cell alone, once as high as 1 and once as 5, is that cell's vector."""
     parts = NetworkParts(model)

@@ -1,9 +1,7 @@
-import keras
 import numpy as np
 import pytest
 
-from tlvit_utils import RandomCropFlip, TokenLearner
-from tlvit_utils.analysis import diversity, fixed_share, localisation, removal_accuracy
+from tlvit_utils.analysis import diversity, fixed_share, localisation
 
 # Two images of 2×2 cells, the object in the upper left of the one and the lower right of the other.
 SHARES = np.array([[[1, 0.5], [0.4, 0]], [[0, 0], [0, 0.8]]])
@@ -109,54 +107,3 @@ def test_fixed_share_by_hand():
     assert fixed_share(np.stack([moving, 1 - moving])) == 0
     with pytest.raises(ValueError, match="Every map is uniform"):
         fixed_share(np.ones((3, 2, 4, 4)))
-
-
-@pytest.fixture(scope="module")
-def removal_model(mark_brightness):
-    """A model that says 1 where some cell is bright and 0 elsewhere, and whose map marks it."""
-    inputs = keras.Input((32, 32, 3))
-    x = keras.layers.Rescaling(1 / 255)(inputs)
-    x = RandomCropFlip(resized_size=32, crop_size=32, padding=4)(x)
-    projection, token_learner = keras.layers.Conv2D(3, 8, 8), TokenLearner(1)
-    grid = projection(x)
-    tokens, _ = token_learner(grid, return_attention_maps=True)
-    x = keras.layers.Concatenate()(
-        [keras.layers.GlobalMaxPooling2D()(grid), keras.layers.Flatten()(tokens)]
-    )
-    classes = keras.layers.Dense(2, activation="softmax")
-    model = keras.Model(inputs, classes(x))
-    mark_brightness(projection, token_learner)
-    kernel = np.zeros(classes.kernel.shape)
-    kernel[0, 1] = 100  # of the highest brightness of all
-    classes.set_weights([kernel, np.array([0, -50])])
-    return model
-
-
-def test_removing_what_the_prediction_rests_on_hurts(removal_model):
-    """The class is 1 where the view has a bright cell; the map marks it; its place is random."""
-    rng = np.random.default_rng(0)
-    images = np.full((8, 32, 32, 3), 20, dtype="uint8")
-    places = rng.permutation(16)[:8]  # of 4×4 cells of 8×8 pixels, all different
-    for image, place in zip(images, places, strict=True):
-        row, column = 8 * (place // 4), 8 * (place % 4)
-        image[row : row + 8, column : column + 8] = 250
-    result = removal_accuracy(removal_model, images, np.ones(8), counts=(0, 1, 15, 16))
-    assert result["most attended"].tolist() == [1, 0, 0, 0]
-    assert result["least attended"].tolist() == [1, 1, 1, 0]
-    assert result["other image"].tolist()[:2] == [1, 1]
-    assert result["random"][0] == 1 and result["random"][-1] == 0
-
-
-@pytest.mark.parametrize(
-    "images, labels, counts, message",
-    [
-        (np.full((2, 32, 32, 3), 9), [0], (0,), r"2 images and labels of shape \(1,\)"),
-        (np.full((1, 32, 32, 3), 9), [0], (0,), "at least two images"),
-        (np.full((2, 32, 32, 3), 9), [0, 1], (0, 17), "the grid has 16 cells"),
-        (np.full((2, 32, 32, 3), 9), [0, 1], (-1,), "the grid has 16 cells"),
-        (np.full((2, 32, 32, 3), 0.5), [0, 1], (0,), "multiply by 255"),
-    ],
-)
-def test_what_cannot_be_removed_is_refused(removal_model, images, labels, counts, message):
-    with pytest.raises(ValueError, match=message):
-        removal_accuracy(removal_model, images, labels, counts)

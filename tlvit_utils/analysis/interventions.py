@@ -27,7 +27,7 @@ class NetworkParts:
 
     Attributes:
         image_size: side of the images in pixels.
-        token_learner: the layer that the network is split at, or the one named `layer`.
+        token_learner: the layer that the network is split at.
         maps_sum_to_one: whether TokenLearner's maps are softmaxes over the grid (v1.1, grouped).
 
     Raises:
@@ -35,8 +35,8 @@ class NetworkParts:
         ValueError: none, or layers behind it that need more than its tokens.
     """
 
-    def __init__(self, model: keras.Model, layer: str | None = None):
-        call = find_token_learner(model, layer)
+    def __init__(self, model: keras.Model):
+        call = find_token_learner(model)
         self.token_learner = call.layer
         if not isinstance(call.layer, TOKEN_LEARNERS):
             raise TypeError(

@@ -23,67 +23,57 @@ class TokenLearnerCall(NamedTuple):
     maps: keras.KerasTensor  # (batch, num_tokens, height, width)
 
 
-def find_token_learner(model: keras.Model, layer: str | None = None) -> TokenLearnerCall:
-    """Return the call of the model's TokenLearner, or of the one named `layer`.
+def find_token_learner(model: keras.Model) -> TokenLearnerCall:
+    """Return the call of the model's TokenLearner.
 
     A TokenLearner is a layer whose `call` has an argument `return_attention_maps`, so this finds
     your own, too. A ValueError says why there is not exactly one call that returns maps.
     """
-    found = {}
-    for node in calls(model):
-        if "return_attention_maps" in inspect.signature(node.operation.call).parameters:
-            found.setdefault(node.operation.name, []).append(node)
-    names = ", ".join(map(repr, found))
+    found = [
+        node
+        for node in calls(model)
+        if "return_attention_maps" in inspect.signature(node.operation.call).parameters
+    ]
     if not found:
         raise ValueError(
             f"The model {model.name!r} has no TokenLearner, so it has no attention maps; build it "
             "with ViTConfig(num_tokens=…)."
         )
-    if layer is None and len(found) > 1:
+    if len(found) > 1:
+        names = ", ".join(repr(node.operation.name) for node in found)
         raise ValueError(
-            f"The model {model.name!r} has several TokenLearners; pass layer= one of {names}."
+            f"The model {model.name!r} calls a TokenLearner {len(found)} times ({names}), so it "
+            "has several sets of maps; expected one. Make a keras.Model whose outputs are the maps "
+            "that you want."
         )
-    name = layer or next(iter(found))
-    if name not in found:
-        raise ValueError(
-            f"The model {model.name!r} has no TokenLearner called {name!r}; it has {names}."
-        )
-    if len(found[name]) > 1:
-        raise ValueError(
-            f"The model {model.name!r} calls the TokenLearner {name!r} {len(found[name])} times, "
-            "so it has several sets of maps; give each call a layer of its own."
-        )
-    (node,) = found[name]
+    (node,) = found
     if len(node.output_tensors) != 2:
         raise ValueError(
-            f"The TokenLearner {name!r} returns only tokens; call it with "
+            f"The TokenLearner {node.operation.name!r} returns only tokens; call it with "
             "return_attention_maps=True when you build the model."
         )
     return TokenLearnerCall(node.operation, node.input_tensors[0], *node.output_tensors)
 
 
-def predict_with_maps(
-    model: keras.Model, images, layer: str | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def predict_with_maps(model: keras.Model, images) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities and attention maps from the same forward pass.
 
     Args:
         model: any functional model of square images, 0..255, with a TokenLearner.
         images: `(N, image_size, image_size, 3)`, 0..255, uint8 or float.
-        layer: name of the TokenLearner, if the model has several.
 
     Returns:
         The model's (first) output, `(N, classes)`, and maps `(N, num_tokens, height, width)`,
         float32.
     """
     images = check_images(images, model.input_shape[1])
-    maps = find_token_learner(model, layer).maps
+    maps = find_token_learner(model).maps
     return tuple(in_batches(keras.Model(model.input, [model.outputs[0], maps]), images))
 
 
-def attention_maps(model: keras.Model, images, layer: str | None = None) -> np.ndarray:
+def attention_maps(model: keras.Model, images) -> np.ndarray:
     """Return the maps of `predict_with_maps`, `(N, num_tokens, height, width)`."""
-    return predict_with_maps(model, images, layer)[1]
+    return predict_with_maps(model, images)[1]
 
 
 def in_batches(function, array) -> list[np.ndarray]:
@@ -122,16 +112,12 @@ def compiled(model: keras.Model):
     return predict
 
 
-def find_view(model: keras.Model):
-    """Return the call of the model's `RandomCropFlip` (see `graph.calls`); None without one."""
-    found = (node for node in calls(model) if isinstance(node.operation, RandomCropFlip))
-    return next(found, None)
-
-
 def _views(model, pictures):
     """Return pictures `(N, height, width, channels)` as the model's cropping layer shows them."""
-    view = find_view(model)
-    return in_batches(view.operation, pictures)[0] if view else np.asarray(pictures, "float32")
+    for node in calls(model):
+        if isinstance(node.operation, RandomCropFlip):
+            return in_batches(node.operation, pictures)[0]
+    return np.asarray(pictures, "float32")
 
 
 def seen_images(model: keras.Model, images) -> np.ndarray:
@@ -143,7 +129,7 @@ def seen_images(model: keras.Model, images) -> np.ndarray:
     return np.clip(_views(model, check_images(images, model.input_shape[1])) / 255, 0, 1)
 
 
-def mask_shares(model: keras.Model, masks, layer: str | None = None) -> np.ndarray:
+def mask_shares(model: keras.Model, masks) -> np.ndarray:
     """Return `(N, height, width)`, float32: how much of each of the maps' cells lies inside a mask.
 
     The masks `(N, image_size, image_size)`, 0 and 1, are cropped as the images are.
@@ -154,20 +140,16 @@ def mask_shares(model: keras.Model, masks, layer: str | None = None) -> np.ndarr
             f"The masks have shape {masks.shape} and type {masks.dtype}; expected (N, {size}, "
             f"{size}) with no values but 0 and 1."
         )
-    rows, columns = find_token_learner(model, layer).maps.shape[2:]
+    rows, columns = find_token_learner(model).maps.shape[2:]
     views = _views(model, masks[..., None])
-    return np.clip(cells_of_views(views, rows, columns).mean((2, 4, 5)), 0, 1)
-
-
-def cells_of_views(views, rows, columns):
-    """Return views `(N, height, width, channels)` as `(N, rows, ·, columns, ·, channels)`."""
-    count, height, width, channels = views.shape
+    count, height, width, _ = views.shape
     if height % rows or width % columns:
         raise ValueError(
             f"The maps have {rows} × {columns} cells, which do not divide the view of {height} × "
             f"{width} pixels evenly."
         )
-    return views.reshape(count, rows, height // rows, columns, width // columns, channels)
+    cells = views.reshape(count, rows, height // rows, columns, width // columns)
+    return np.clip(cells.mean((2, 4)), 0, 1)
 
 
 def describe_map(attention_map) -> str:

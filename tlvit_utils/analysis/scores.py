@@ -1,4 +1,4 @@
-"""Do maps find the object, do they differ, and does what they mark matter? (notebook 06)
+"""Do maps find the object, and do they differ? (notebooks 06 and 07)
 
 No such score means anything alone. Compare it with chance and with the maps of other images, which
 are scored too, and with those of `interventions.randomised`.
@@ -6,17 +6,7 @@ are scored too, and with those of `interventions.randomised`.
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-
-from tlvit_utils.analysis.maps import (
-    attention_maps,
-    cells_of_views,
-    compiled,
-    find_view,
-    in_batches,
-)
-from tlvit_utils.data.batches import check_images, check_labels
 
 
 @dataclass(frozen=True)
@@ -141,61 +131,3 @@ def fixed_share(maps) -> float:
     if total == 0:
         raise ValueError("Every map is uniform, so the maps have no variance.")
     return float(np.square(centred.mean(axis=0)).mean() / total)
-
-
-def removal_accuracy(
-    model: keras.Model,
-    images,
-    labels,
-    counts=(0, 4, 8, 16, 32, 48),
-    seed: int = 0,
-    layer: str | None = None,
-) -> dict[str, np.ndarray]:
-    """Return the accuracy when the most attended cells are removed, or others to compare.
-
-    A removed cell takes the mean colour of the view. If maps mark what the prediction depends on,
-    removing the cells they mark hurts more than removing others. No network was trained on such
-    pictures, so compare the accuracies only with each other. Cells are ordered by the mean of all
-    tokens' maps; ties fall at random.
-
-    Returns:
-        Accuracies `(len(counts),)` without so many of the "most attended" cells, of those that are
-        the most attended in an "other image", of "random" cells, and of the "least attended".
-    """
-    images = check_images(images, model.input_shape[1])
-    labels = check_labels(labels, images)
-    if len(images) < 2:
-        raise ValueError(f"There are {len(images)} images; give at least two images.")
-    attention = attention_maps(model, images, layer).mean(axis=1)
-    rows, columns = attention.shape[1:]
-    attention = attention.reshape(len(images), -1)
-    if not all(0 <= count <= rows * columns for count in counts):
-        raise ValueError(f"counts is {counts}, but the grid has {rows * columns} cells.")
-    random = np.random.default_rng(seed).random(attention.shape)
-    attended = np.lexsort((random, -attention))  # cells by falling attention
-    (others,) = _other_images(len(images), 1, seed)
-    orders = {
-        "most attended": attended,
-        "other image": attended[others],
-        "random": random.argsort(axis=1),
-        "least attended": attended[:, ::-1],
-    }
-    call = find_view(model)
-    view = model.input if call is None else call.output_tensors[0]
-    (views,) = in_batches(keras.Model(model.input, view), images)
-    after = compiled(keras.Model(view, model.outputs[0]))
-    means = views.mean((1, 2), keepdims=True)
-
-    def accuracy(order, count):
-        removed = np.zeros(order.shape, bool)
-        np.put_along_axis(removed, order[:, :count], True, axis=1)
-        removed = removed.reshape(-1, rows, 1, columns, 1, 1)
-        cells = cells_of_views(views, rows, columns)
-        pictures = np.where(removed, means[:, :, None, :, None], cells)
-        (probabilities,) = in_batches(after, pictures.reshape(views.shape))
-        return np.mean(probabilities.argmax(axis=1) == labels)
-
-    return {
-        name: np.array([accuracy(order, count) for count in counts])
-        for name, order in orders.items()
-    }

@@ -174,8 +174,8 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1), la
 def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Figure:
     """Draw the picture, then each of its maps `(count, rows, columns)` over it, with a colour bar.
 
-    `limits` are one colour scale for all maps. Without them each has its own, and below it stand its
-    lowest and highest weight. `mark` is the `(row, column)` of a cell to frame in every panel.
+    `limits` are one colour scale for all maps. Without them each has its own, and its lowest and
+    highest weight stand below it. `mark` is the `(row, column)` of a cell to frame in every panel.
     """
     rows = -(-(len(maps) + 1) // 5)
     figure, axes = new_figure(9, 2.05 * rows + 0.5, rows, 5, title)
