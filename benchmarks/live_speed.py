@@ -48,7 +48,7 @@ async ([count, body]) => {
 }
 """
 ACTIONS = {
-    "another picture": "document.querySelectorAll('#thumbs button')[i].click();",
+    "another picture": "document.querySelectorAll('#thumbs input')[i].click();",
     "a token off or on": "document.querySelectorAll('.token input')[1].click();",
     "flat maps or its own": (
         "document.querySelector(`[name=maps][value=${i % 2 ? 'own' : 'flat'}]`).click();"
@@ -78,7 +78,7 @@ def measure(browser, address):
             page.close()
     yield "opening", opened
     for name, body in ACTIONS.items():
-        page.click(f"[data-mode={MODES.get(name, 'network')}]")
+        page.check(f"[name=mode][value={MODES.get(name, 'network')}]")
         yield name, page.evaluate(MEASURE, [CHANGES, body])
     page.close()
 

@@ -202,7 +202,8 @@ function answer({ model, picture }) {
   const predict = (maps) => Array.from(network.predict(network.pool(grid, maps)));
   const random = network.randomised(1).run(picture);
   return {
-    flat: predict(flatMaps(maps, cells)), mean: predict(meanMap(maps, cells)),
+    flat: predict(reshapeMaps(maps, cells, new Float32Array(cells).fill(1))),
+    mean: predict(meanMap(maps, cells)),
     painted: predict(Float32Array.from({ length: cells }, (_, i) => i % 3)),
     random: Array.from(random.probabilities), same: Array.from(network.run(picture).probabilities),
     extent: network.extent, view: Array.from(network.run(picture).view),

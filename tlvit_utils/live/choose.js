@@ -4,62 +4,44 @@
 /** Begin with a picture as it is: what was done to another is forgotten. */
 function begin(choice) {
   $("#note").textContent = "";
-  past.picture = [];
+  past.length = 0;
   change({ ...UNTOUCHED, ...choice });
 }
-
-const isOffered = (set, i) => (state.filter < 0 || set.labels[i] === state.filter)
-  && (state.mode !== "training" || mainEntry().epochs.pictures.includes(i));
 
 let thumbs = {};
 
 function makeThumbs(set) {
   const pictures = [...set.pictures, ...(set.own ? [set.own] : [])];
-  const buttons = pictures.map((picture, i) => {
-    const canvas = element("canvas", { width: set.size, height: set.size, "aria-hidden": "true" });
-    drawPixels(canvas, picture.pixels, set.size);
-    return element("button", { type: "button", onclick: () =>
-      begin({ picture: picture === set.own ? OWN : i }) }, canvas, element("span"));
+  const labels = pictures.map((picture, i) => {
+    const radio = element("input", { type: "radio", name: "picture", value: picture === set.own ? OWN : i });
+    const canvas = fill(element("canvas"), picture.pixels, set.size);
+    return element("label", {}, radio, canvas, element("span"));
   });
-  $("#thumbs").replaceChildren(...buttons);
-  thumbs = { set, own: set.own, buttons };
-  $("#filter").replaceChildren(new Option("all", -1),
+  $("#thumbs").replaceChildren($("#thumbs legend"), ...labels);
+  thumbs = { set, own: set.own, labels };
+  $("[name=filter]").replaceChildren(new Option("all", -1),
     ...set.class_names.map((name, i) => new Option(name, i)));
   $("[name=other]").replaceChildren(...set.pictures.map(({ name }, i) => new Option(name, i)));
 }
 
 function renderThumbs() {
-  const { set, model } = mainEntry();
+  const entry = mainEntry(), { set, model } = entry;
   if (thumbs.set !== set || thumbs.own !== set.own) makeThumbs(set);
-  thumbs.buttons.forEach((button, i) => {
-    const picture = set.pictures[i] ?? set.own, wrong = isWrong(mainEntry(), i);
-    const chosen = picture === pictureOf(set);
-    button.hidden = picture !== set.own && !isOffered(set, i);
-    button.tabIndex = chosen ? 0 : -1;
-    button.setAttribute("aria-current", chosen);
-    button.lastChild.textContent = wrong ? "✗" : "";
-    button.setAttribute("aria-label", picture.name
-      + (wrong ? `, wrongly read as ${set.class_names[model.said[i]]}` : ""));
+  thumbs.labels.forEach((label, i) => {
+    const picture = set.pictures[i] ?? set.own, wrong = isWrong(entry, i);
+    label.hidden = picture !== set.own && !isOffered(entry, i);
+    label.lastChild.textContent = wrong ? "✗" : "";
+    label.firstChild.ariaLabel = picture.name
+      + (wrong ? `, wrongly read as ${set.class_names[model.said[i]]}` : "");
   });
-  const shown = thumbs.buttons.filter(({ hidden }) => !hidden);
-  if (shown.length && shown.every(({ tabIndex }) => tabIndex)) shown[0].tabIndex = 0;
-  $("#filter").value = state.filter;
-  reveal($("#thumbs"), $("#thumbs [aria-current=true]"));
-}
-
-/** Scroll a row sideways to what has been chosen in it, once; the page itself stays where it is. */
-function reveal(row, chosen) {
-  if (!chosen || row.revealed === chosen) return;
-  row.scrollLeft = chosen.offsetLeft - row.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
-  row.revealed = chosen;
 }
 
 const isWrong = ({ model: { said }, set: { labels } }, i) => said[i] !== labels[i];
 
 function nextWrong() {
-  const entry = mainEntry(), { set } = entry, order = set.labels.map((_, i) =>
-    (Math.max(state.picture, -1) + 1 + i) % set.count);
-  const picture = order.find((i) => isOffered(set, i) && isWrong(entry, i));
+  const entry = mainEntry(), { count, labels } = entry.set;
+  const order = labels.map((_, i) => (state.picture + 1 + i) % count);
+  const picture = order.find((i) => isOffered(entry, i) && isWrong(entry, i));
   if (picture !== undefined) return begin({ picture });
   $("#note").textContent = "There is no wrong answer among these pictures.";
 }
@@ -76,17 +58,13 @@ async function readFile(file) {
     throw new Error(`${file.name} cannot be read as a picture; take a PNG, JPEG or WebP file.`);
   });
   const { width, height } = bitmap;
-  try {
-    if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
-      + `take a picture of at most ${MOST_PIXELS / 1e6} million.`);
-    const context = element("canvas", { width, height }).getContext("2d");
-    context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
-    context.fillRect(0, 0, width, height);
-    context.drawImage(bitmap, 0, 0);
-    return context.getImageData(0, 0, width, height);
-  } finally {
-    bitmap.close();
-  }
+  if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
+    + `take a picture of at most ${MOST_PIXELS / 1e6} million.`);
+  const context = element("canvas", { width, height }).getContext("2d");
+  context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
+  context.fillRect(0, 0, width, height);
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, width, height);
 }
 
 async function takeFile(file) {

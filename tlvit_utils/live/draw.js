@@ -20,81 +20,45 @@ function heat(share) {
   return STEPS[step].map((from, c) => from + (place - step) * (STEPS[step + 1][c] - from));
 }
 
+/** The indices of numbers, the largest first */
+const strongestOf = (values) => [...values.keys()].sort((a, b) => values[b] - values[a]);
 const limitsOf = (values) => [Math.min(...values), Math.max(...values)];
 const cellAt = ([x, y], side) => Math.floor(y * side) * side + Math.floor(x * side);
 const centreOf = (cell, side) => [cell % side, Math.floor(cell / side)].map((at) => (at + 0.5) / side);
 
-/** Put rows of RGB into a canvas of one pixel per pixel. */
-function fill(small, pixels, side) {
+/** Put rows of RGB into a canvas, one pixel each; the style sheet makes them large. */
+function fill(canvas, pixels, side) {
   const image = new ImageData(side, side);
   for (let i = 0, o = 0; i < pixels.length; i++) {
     image.data[o++] = pixels[i];
     if (i % 3 === 2) image.data[o++] = 255;
   }
-  if (small.width !== side) small.width = small.height = side;
-  small.getContext("2d").putImageData(image, 0, 0);
-  return small;
+  Object.assign(canvas, { width: side, height: side }).getContext("2d").putImageData(image, 0, 0);
+  return canvas;
 }
 
-/** Draw a small canvas over the whole of a large one, pixel by pixel. */
-function spread(canvas, small, opacity = 1) {
-  const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = false;
-  context.globalAlpha = opacity;
-  context.drawImage(small, 0, 0, canvas.width, canvas.height);
-  context.globalAlpha = 1;
-  return context;
+/** Show what the network sees in a box, and a map over it; a flat map is neither dark nor bright. */
+function drawMap(box, { view, network: { viewSize, side } }, map, limits) {
+  const [below, above] = all("canvas", box);
+  fill(below, view, viewSize);
+  box.classList.toggle("mapped", Boolean(map));
+  if (!map) return;
+  const [low, high] = limits ?? limitsOf(map), pixels = new Float32Array(3 * map.length);
+  map.forEach((value, cell) => pixels.set(
+    heat(high - low < 1e-9 ? 0.5 : clamp((value - low) / (high - low), 0, 1)), 3 * cell));
+  fill(above, pixels, side);
 }
 
-const scratch = document.createElement("canvas");
-const drawPixels = (canvas, pixels, side) => spread(canvas, fill(scratch, pixels, side));
-
-/** A view as it lies under a map: the greyer the denser the map, so that no colour is taken for heat. */
-function greyed(view, opacity) {
-  const out = new Float32Array(view.length);
-  for (let i = 0; i < view.length; i += 3) {
-    const grey = (view[i] + view[i + 1] + view[i + 2]) / 3;
-    for (let c = i; c < i + 3; c++) out[c] = view[c] + opacity * (grey - view[c]);
-  }
-  return out;
+/** Put a mark into a box, at a rectangle given as shares of its side. */
+function putMark(mark, left, top, right, bottom) {
+  mark.style.inset = [top, 1 - right, 1 - bottom, left].map((share) => `${100 * share}%`).join(" ");
 }
 
-const heatScratch = document.createElement("canvas");
-
-/** Draw a map, one value per cell, over a whole canvas; a flat one is neither dark nor bright. */
-function drawHeat(canvas, values, side, [low, high], opacity) {
-  const pixels = new Float32Array(3 * values.length);
-  values.forEach((value, cell) => pixels.set(
-    heat(high - low < 1e-9 ? 0.5 : Math.min(Math.max((value - low) / (high - low), 0), 1)), 3 * cell));
-  return spread(canvas, fill(heatScratch, pixels, side), opacity);
-}
-
-/** A frame in two colours, which show on any ground, inside a rectangle given as shares. */
-function drawFrame(context, left, top, right, bottom, thick) {
-  const { width } = context.canvas, inset = thick / 2;
-  for (const [strokeStyle, lineWidth] of [["#000", thick], ["#fff", thick / 2]]) {
-    Object.assign(context, { strokeStyle, lineWidth });
-    context.strokeRect(left * width + inset, top * width + inset, (right - left) * width - thick,
-      (bottom - top) * width - thick);
-  }
-}
-
-function drawCell(context, cell, side, thick) {
-  const [x, y] = centreOf(cell, side), half = 0.5 / side;
-  drawFrame(context, x - half, y - half, x + half, y + half, thick);
-}
-
-/** Each cell's share of the map's weight, in percent. */
-function drawValues(context, values, side) {
-  const { width } = context.canvas, step = width / side, total = sum(values) || 1;
-  Object.assign(context, { font: `600 ${Math.round(step / 3.2)}px system-ui, sans-serif`,
-    textAlign: "center", textBaseline: "middle", lineWidth: step / 14, strokeStyle: "#000",
-    fillStyle: "#fff" });
-  values.forEach((value, cell) => {
-    const text = (100 * value / total).toFixed(1), place = centreOf(cell, side).map((at) => at * width);
-    context.strokeText(text, ...place);
-    context.fillText(text, ...place);
-  });
+/** Mark a cell of a box, or none (-1). */
+function markCell(box, cell, side) {
+  const [x, y] = centreOf(cell, side), half = 0.5 / side, mark = $(".cell", box);
+  mark.hidden = cell < 0;
+  putMark(mark, x - half, y - half, x + half, y + half);
 }
 
 /** The cells of a map fly from the picture into the token that reads them: what pooling does. */
@@ -102,20 +66,17 @@ function flow(stage, tile, values, side, colour) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const from = stage.getBoundingClientRect(), to = tile.getBoundingClientRect();
   const high = limitsOf(values)[1] || 1, step = from.width / side;
-  const layer = element("div", { className: "flow" });
-  const strongest = [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, 40);
-  strongest.forEach((cell, order) => {
+  strongestOf(values).slice(0, 40).forEach((cell, order) => {
     const [x, y] = centreOf(cell, side).map((share) => share * from.width);
-    const square = element("i", { style: `left:${from.left + x - step / 2}px;width:${step}px;`
-      + `top:${from.top + y - step / 2}px;height:${step}px;background:${colour}` });
+    const square = element("i", { className: "flying", style: `left:${from.left + x - step / 2}px;`
+      + `top:${from.top + y - step / 2}px;width:${step}px;height:${step}px;background:${colour}` });
     const transform = `translate(${to.left + to.width / 2 - from.left - x}px,`
       + `${to.top + to.height / 2 - from.top - y}px) scale(.15)`;
-    layer.append(square);
+    document.body.append(square);
     square.animate([{ opacity: 0.15 + 0.7 * values[cell] / high }, { opacity: 0.3, transform }],
-      { duration: 550, delay: 8 * order, easing: "ease-in", fill: "both" });
+      { duration: 550, delay: 8 * order, easing: "ease-in", fill: "both" })
+      .onfinish = () => square.remove();
   });
-  document.body.append(layer);
-  setTimeout(() => layer.remove(), 950);
 }
 
 // Words
@@ -124,26 +85,25 @@ const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
 /** How many cells, the strongest first, hold half of a map's weight. */
 function cellsForHalf(values) {
-  const half = sum(values) / 2;
-  let held = 0;
-  return 1 + [...values].sort((a, b) => b - a).findIndex((value) => (held += value) >= half);
+  let rest = sum(values) / 2;
+  return 1 + strongestOf(values).findIndex((cell) => (rest -= values[cell]) <= 0);
 }
 
 /** Where a map looks and how concentrated it is: the words of `maps.describe_map`. */
 function describeMap(values, side) {
-  const total = sum(values), [, high] = limitsOf(values);
-  if (!total) return `0 on all ${values.length} cells`;
-  const strongest = [...values.keys()].filter((i) => values[i] >= high * (1 - 1e-5));
-  const where = strongest.length > 1 ? `on ${strongest.length} cells alike,`
-    : `at ${cellName(strongest[0], side)}`;
-  const weights = Array.from(values, (value) => value / total);
-  const [x, y] = [0, 1].map((axis) => // the centre of its weight
-    weights.reduce((all, weight, i) => all + weight * centreOf(i, side)[axis], 0));
-  const entropy = weights.reduce((all, weight) => all - (weight && weight * Math.log(weight)), 0)
-    / Math.log(values.length);
-  return `strongest ${where} of ${side} × ${side}; on the whole `
-    + `${placeName(x, y)}; half of its weight lies on ${cellsForHalf(values)} of ${values.length} cells (entropy ${percent(entropy, 0)} of a `
-    + "uniform map’s)";
+  const total = sum(values), [, high] = limitsOf(values), count = values.length;
+  if (!total) return `0 on all ${count} cells`;
+  const [strongest, ...others] = [...values.keys()].filter((i) => values[i] >= high * (1 - 1e-5));
+  const where = others.length ? `on ${others.length + 1} cells alike,` : `at ${cellName(strongest, side)}`;
+  let x = 0, y = 0, entropy = 0; // x and y: the centre of the weight
+  values.forEach((value, cell) => {
+    const weight = value / total, place = centreOf(cell, side);
+    x += weight * place[0];
+    y += weight * place[1];
+    entropy -= weight && weight * Math.log(weight) / Math.log(count);
+  });
+  return `strongest ${where} of ${side} × ${side}; on the whole ${placeName(x, y)}; half of its weight `
+    + `lies on ${cellsForHalf(values)} of ${count} cells (entropy ${percent(entropy, 0)} of a uniform map’s)`;
 }
 
 const cellName = (cell, side) => `row ${Math.floor(cell / side)}, column ${cell % side}`;

@@ -53,13 +53,8 @@ function withoutObject(pixels, mask) {
   return out;
 }
 
-/** The mask moved; what leaves the picture is lost. */
-function movedMask(mask, size, dx, dy) {
-  return mask.map((_, i) => {
-    const x = i % size - dx, y = Math.floor(i / size) - dy;
-    return x >= 0 && y >= 0 && x < size && y < size ? mask[y * size + x] : 0;
-  });
-}
+/** The mask of an object that has moved and is still inside the picture. */
+const movedMask = (mask, size, dx, dy) => mask.map((_, i) => mask[i - dy * size - dx]);
 
 /** The object moved onto the picture that `withoutObject` gives. */
 function moveObject(pixels, empty, size, mask, dx, dy) {
@@ -94,16 +89,4 @@ const STARTS = { even: 0.5, centre: 0.25, empty: 0 }; // to paint from: how far 
 function startMap(name, side) {
   const away = (cell) => Math.max(...centreOf(cell, side).map((at) => Math.abs(at - 0.5)));
   return Float32Array.from({ length: side * side }, (_, cell) => Number(away(cell) <= STARTS[name]));
-}
-
-/**
- * Put a painted map in place of one learned map, or of all (target -1). It takes the learned map's
- * sum, so that only the place of the weight changes, not its amount.
- */
-function replaceMaps(maps, cells, target, painted) {
-  const total = sum(painted), sums = sumsOf(maps, cells);
-  return maps.map((value, i) => {
-    const token = Math.floor(i / cells);
-    return target < 0 || target === token ? painted[i % cells] * sums[token] / total : value;
-  });
 }

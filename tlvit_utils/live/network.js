@@ -23,11 +23,10 @@ function bytes(text) {
 /** base64 of little-endian float16 -> Float32Array */
 function halves(text) {
   const half = new Uint16Array(bytes(text).buffer), out = new Float32Array(half.length);
-  const word = new Uint32Array(out.buffer); // the same numbers as bits
+  const steps = Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(exponent, 1) - 25));
   for (let i = 0; i < half.length; i++) {
-    const sign = (half[i] & 0x8000) << 16, exponent = (half[i] >> 10) & 31, rest = half[i] & 1023;
-    if (exponent) word[i] = sign | ((exponent + 112) << 23) | (rest << 13);
-    else out[i] = (sign ? -1 : 1) * rest * 2 ** -24;
+    const sign = half[i] >> 15 ? -1 : 1, exponent = (half[i] >> 10) & 31;
+    out[i] = sign * ((exponent ? 1024 : 0) + (half[i] & 1023)) * steps[exponent];
   }
   return out;
 }
@@ -386,10 +385,16 @@ function keepTokens(tokens, dim, indices) {
   return out;
 }
 
-/** Each map with its own mean on every cell: the token knows what is there, but not where. */
-function flatMaps(maps, cells) {
-  const sums = sumsOf(maps, cells);
-  return maps.map((_, i) => sums[Math.floor(i / cells)] / cells);
+/**
+ * One shape in place of every map, or only of `target`'s. It takes the map's sum, so that the place of
+ * the weight changes, not its amount.
+ */
+function reshapeMaps(maps, cells, shape, target = -1) {
+  const total = sum(shape), sums = sumsOf(maps, cells);
+  return maps.map((value, i) => {
+    const token = Math.floor(i / cells);
+    return target < 0 || target === token ? shape[i % cells] * sums[token] / total : value;
+  });
 }
 
 /** Every map replaced by the mean of all maps. */

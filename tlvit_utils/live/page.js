@@ -5,26 +5,18 @@
 
 function renderTools() {
   const { set, epochs } = mainEntry(), { mask } = pictureOf(set), { side, numMaps } = networkOf(mainEntry());
-  for (const tab of all("#modes button")) {
-    const { mode } = tab.dataset, chosen = mode === state.mode;
-    tab.hidden = (mode === "training" && !epochs) || (mode === "paint" && !numMaps);
-    tab.setAttribute("aria-selected", chosen);
-    tab.tabIndex = chosen ? 0 : -1;
-    $(`#tools-${mode}`).hidden = !chosen;
-  }
-  reveal($("#modes"), $("#modes [aria-selected=true]"));
-  if (epochs) {
-    $("[name=epoch]").max = lastEpoch(epochs);
-    $("#epoch-words").textContent = `${epochOf(epochs) + 1} of ${lastEpoch(epochs) + 1}: validation `
-      + `accuracy ${percent(epochs.val_accuracy[epochOf(epochs)])}`;
-  }
-  $("#play").textContent = playing ? "Stop" : "Play";
+  for (const mode of Object.keys(CHOICES.mode)) $(`#tools-${mode}`).hidden = mode !== state.mode;
+  $("[name=mode] [value=training]").parentNode.hidden = !epochs;
+  $("[name=mode] [value=paint]").parentNode.hidden = $("#tour-start").hidden = !numMaps;
   const shown = { ...state, tool: tool(), epoch: epochs && epochOf(epochs) };
-  for (const box of all("#tools :is(input, select)")) {
-    if (box.type === "radio") box.checked = box.value === shown[box.name];
+  if (epochs) renderCurve(epochs, shown.epoch);
+  for (const box of all("input[name], select[name]")) {
+    if (box.type === "radio") box.checked = box.value === String(shown[box.name]);
     else if (box.type === "checkbox") box.checked = shown[box.name];
     else box.value = shown[box.name];
   }
+  for (const row of all("#thumbs, [name=mode]")) reveal(row, $("label:has(:checked)", row));
+  $("#play").textContent = playing ? "Stop" : "Play";
   $("#framed").hidden = $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
   $("#painter").textContent = state.token < 0
@@ -32,27 +24,37 @@ function renderTools() {
     : `You paint for token ${state.token + 1}; the others keep their maps.`;
   $("#other").hidden = state.maps !== "other";
   for (const radio of all("[name=maps] input")) radio.disabled = !numMaps;
-  for (const button of all("[data-do=undo]")) button.disabled = !past[state.mode]?.length;
   $("#about").textContent = `This network runs in your browser. ${numMaps
     ? `It reads the picture as ${side} × ${side} cells and goes on with ${numMaps} tokens; each map `
       + "shows where one token reads. Open a token, or point at a cell."
     : "Choose another one to see maps."}`;
-  $("#tour-start").hidden = !numMaps;
   const off = tokensOff().map((token) => token + 1), changes = [
     state.dabs && "painted on the picture", state.out && "object taken out",
     !state.out && (state.dx || state.dy) && "object moved", state.seed && "random weights",
     off.length && `without token${off.length > 1 ? "s" : ""} ${off.join(", ")}`,
     { flat: "flat maps", mean: "mean map", other: `maps of picture ${state.other + 1}` }[state.maps],
+    state.mode === "paint" && isPainted() && "your map",
   ].filter(Boolean);
-  $("#changes").hidden = !changes.length;
-  $("#changes span").textContent = `Changed: ${changes.join("; ")}.`;
+  $("#changes").hidden = !changes.length && !past.length;
+  $("#changes span").textContent = changes.length ? `Changed: ${changes.join("; ")}.` : "";
+  $("#undo").disabled = !past.length;
 }
 
-const past = { picture: [], paint: [] }; // what each step in these modes began with
+/** Scroll a row sideways to what has been chosen in it, once; the page itself stays where it is. */
+function reveal(row, chosen) {
+  if (!chosen || row.revealed === chosen) return;
+  row.scrollLeft = chosen.offsetLeft - row.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
+  row.revealed = chosen;
+}
 
-function beginStep() {
-  const { dabs, dx, dy, out, painted } = state;
-  past[state.mode].push(state.mode === "paint" ? { painted } : { dabs, dx, dy, out });
+/** The accuracy after each epoch as a dot; the slider lies over the dots, so that one can click them. */
+function renderCurve({ val_accuracy: accuracy }, chosen) {
+  const [low, high] = limitsOf(accuracy), slider = $("[name=epoch]");
+  $(".dots").replaceChildren(...accuracy.map((value, epoch) => element("i", {
+    className: epoch === chosen ? "now" : "", style: `--height: ${(value - low) / (high - low || 1)}` })));
+  slider.max = accuracy.length - 1;
+  $("#epoch-words").textContent = slider.ariaValueText = `epoch ${chosen + 1} of ${accuracy.length}: `
+    + `validation accuracy ${percent(accuracy[chosen])}`;
 }
 
 let playing = null; // the timer that goes from epoch to epoch
@@ -120,11 +122,11 @@ const canDraw = (column) => (state.mode === "paint" && column.main)
   || (state.mode === "picture" && column.entry.set === mainEntry().set);
 
 /** What a hand does at a place of the view: move the object, dab on the picture, paint the map. */
-function act({ seen: { network: { side, extent: [first, last] }, set } }, place, drag) {
-  const { painted, pen, dabs } = state;
+function act({ seen: { network: { side, cells, extent: [first, last] }, set } }, place, drag) {
+  const { pen, dabs } = state, painted = state.painted.padEnd(cells, "0");
   if (state.mode === "paint") {
     const cell = cellAt(place, side);
-    if (painted[cell] !== pen) change({ painted: painted.slice(0, cell) + pen + painted.slice(cell + 1) });
+    change({ painted: painted.slice(0, cell) + pen + painted.slice(cell + 1) });
   } else if (tool() === MOVE) {
     const way = place.map((share, i) => Math.round((share - drag.from[i]) * (last - first)));
     change({ dx: drag.dx + way[0], dy: drag.dy + way[1], out: false });
@@ -141,9 +143,8 @@ function actByKey(column, event) {
   const { network: { side }, set } = column.seen, { key, shiftKey } = event, way = ARROWS[key];
   const cell = shownCell(column), moves = state.mode === "picture" && tool() === MOVE && canDraw(column);
   if (way && moves) {
-    const step = (shiftKey ? 8 : 2) * set.size / 64;
-    beginStep();
-    change({ dx: state.dx + way[0] * step, dy: state.dy + way[1] * step, out: false });
+    const far = (shiftKey ? 8 : 2) * set.size / 64;
+    step({ dx: state.dx + way[0] * far, dy: state.dy + way[1] * far, out: false });
   } else if (way) { // the first arrow begins in the middle
     const at = cell < 0 ? [0.5, 0.5] : centreOf(cell, side).map((share, i) => share + way[i] / side);
     hoverOn({ place: at.map((share) => clamp(share, 0, 0.9999)) });
@@ -158,18 +159,6 @@ function actByKey(column, event) {
     change({ cell: -1 });
   } else return;
   event.preventDefault();
-}
-
-/** The arrow keys press the button before or after the one in a row that has the focus. */
-function listenToArrows(row) {
-  row.onkeydown = (event) => {
-    const way = ARROWS[event.key], buttons = all("button:not([hidden])", row);
-    if (!way) return;
-    event.preventDefault();
-    const next = buttons[clamp(buttons.indexOf(event.target) + way[0] + way[1], 0, buttons.length - 1)];
-    next.focus();
-    next.click();
-  };
 }
 
 // The address
@@ -195,12 +184,12 @@ async function copyShare() {
 // Listening
 
 function makeChoices() {
-  $("#modes").append(...Object.entries(CHOICES.mode).map(([mode, textContent]) => {
-    const tab = element("button", { type: "button", id: `tab-${mode}`, role: "tab", textContent,
-      "aria-controls": `tools-${mode}`, onclick: () => change({ mode }) });
-    tab.dataset.mode = mode;
-    return tab;
-  }));
+  const names = entries.map(({ id, set, model }) =>
+    [sets.length > 1 ? `${model.name} (${set.size} px)` : model.name, id]);
+  for (const label of all(".network")) {
+    label.lastChild.append(...names.map((each) => new Option(...each)));
+    label.hidden = entries.length < 2;
+  }
   for (const fields of all("fieldset[name]"))
     fields.append(...Object.entries(CHOICES[fields.name]).map(([value, choice]) => {
       const { name = choice, colour, square } = choice, swatch = colour ? [element("i",
@@ -211,35 +200,27 @@ function makeChoices() {
   $("#starts").append(...["learned", ...Object.keys(STARTS)].map((name) =>
     element("button", { type: "button", textContent: name, onclick() {
       const { seen } = columns[0];
-      beginStep();
-      change({ painted: mapText(name === "learned" ? learnedMap(seen) : startMap(name, seen.network.side)) });
+      step({ painted: mapText(name === "learned" ? learnedMap(seen) : startMap(name, seen.network.side)) });
     } })));
 }
 
 function listen() {
-  document.addEventListener("input", ({ target: { name, type, checked, value } }) => {
+  document.oninput = ({ target: { name, type, checked, value } }) => {
     if (!(name in DEFAULTS)) return;
     const given = type === "checkbox" ? checked : value;
-    change({ [name]: typeof DEFAULTS[name] === "number" ? Number(given) : given });
-  });
-  $("#filter").onchange = ({ target }) => {
-    change({ filter: Number(target.value) });
-    const { set } = mainEntry(), first = set.labels.findIndex((_, i) => isOffered(set, i));
-    if (first >= 0 && (state.picture === OWN || !isOffered(set, state.picture))) begin({ picture: first });
+    const patch = { [name]: typeof DEFAULTS[name] === "number" ? Number(given) : given };
+    if (name === "picture" || name === "network") return begin(patch);
+    (name in UNCHANGED ? step : change)(patch);
   };
   const clicks = {
-    "#wrong": nextWrong, "#play": play, "#copy": copyShare,
-    "[data-do=undo]": () => change(past[state.mode].pop()),
-    "#open": () => readState($("#share-text").value),
-    "#reset": () => change(UNCHANGED),
-    "#random": () => change({ seed: state.seed + 1 }),
-    "#take-out": () => { beginStep(); change({ out: !state.out }); },
+    wrong: nextWrong, play, copy: copyShare, undo: () => change(past.pop()), reset: () => begin(UNCHANGED),
+    random: () => step({ seed: state.seed + 1 }), "take-out": () => step({ out: !state.out }),
   };
-  for (const [selector, run] of Object.entries(clicks))
-    for (const button of all(selector)) button.onclick = run;
-  $("#share-text").onkeydown = ({ key, target }) => key === "Enter" && readState(target.value);
-  listenToArrows($("#thumbs"));
-  listenToArrows($("#modes"));
+  for (const [id, run] of Object.entries(clicks)) $(`#${id}`).onclick = run;
+  $("#share form").onsubmit = () => {
+    readState($("#share-text").value);
+    return false;
+  };
   $("#file").onchange = ({ target }) => {
     takeFile(target.files[0]);
     target.value = ""; // so that the same file can be chosen again
@@ -260,7 +241,6 @@ window.tokenlearner = { run(pixels) {
 } };
 
 $("h1").textContent = document.title = data.title;
-$("#share-kind").textContent = hasAddress ? "a link" : "a short text";
 followHost();
 makeChoices();
 listen();

@@ -5,50 +5,34 @@
 // Columns
 
 const columns = [];
+const copyOf = (template) => $(template).content.cloneNode(true).firstElementChild;
 
 function makeColumn() {
-  const root = $("#column").content.cloneNode(true).firstElementChild, main = !columns.length;
-  const column = { root, room: {}, tiles: [], main, ground: element("canvas") };
-  const select = $(".network", root), compare = $(".compare", root), pad = $(".pad", root);
-  select.append(...entries.map(({ id, set, model }) =>
-    new Option(sets.length > 1 ? `${model.name} (${set.size} pixels)` : model.name, id)));
-  select.onchange = () => main ? begin({ network: select.value, filter: -1 })
-    : change({ beside: select.value });
-  select.disabled = entries.length < 2;
-  compare.textContent = main ? "Compare with another" : "Close";
-  compare.onclick = () => {
-    const next = entries[(entries.indexOf(mainEntry()) + 1) % entries.length];
-    change({ beside: main ? next.id : "" });
-    render();
-    $(main ? ".column + .column .network" : ".compare").focus();
-  };
-  $(".scale i", root).style.background = `linear-gradient(to right, ${VIRIDIS.map((hex) => `#${hex}`)})`;
-  listenToPad(column, pad);
-  if (main) $("figcaption", root).append($("#changes"));
-  $("#columns").append(root);
+  const column = { root: copyOf("#column"), room: {}, tiles: [], main: !columns.length };
+  const colours = VIRIDIS.map((hex) => `#${hex}`);
+  $(".scale i", column.root).style.background = `linear-gradient(to right, ${colours})`;
+  listenToPad(column, $(".pad", column.root));
+  if (column.main) $("figcaption", column.root).append($("#changes"));
+  $("#columns").append(column.root);
   columns.push(column);
 }
 
 /** Make the buttons of a column's tokens, one for each. */
 function makeTiles(column, count) {
   column.tiles = Array.from({ length: count }, (_, token) => {
-    const dot = element("i", { className: "dot", textContent: token + 1, style:
-      `background:${tokenColour(token)};color:${DARK_TOKENS.includes(token % 8) ? "#fff" : "#000"}` });
-    const canvas = element("canvas", { width: 144, height: 144, "aria-hidden": "true" });
-    const share = element("span", { className: "share" });
-    const on = element("input", { type: "checkbox", "aria-label": `token ${token + 1} on`,
-      onchange: () => switchToken(token, on, count) });
-    const button = element("button", { type: "button",
-      onclick() {
-        hoverOn({ token: -1 });
-        change({ token: state.token === token ? -1 : token });
-        flowInto(column);
-      },
-      onpointerenter: ({ pointerType }) => pointerType === "mouse" && hoverOn({ token }),
-      onpointerleave: () => hoverOn({ token: -1 }) }, canvas, element("span", {}, dot, share));
-    const root = element("div", { className: "token" }, button,
-      element("label", { className: "tick" }, on, "on"));
-    return { root, button, canvas, share, on };
+    const root = copyOf("#token"), [button, on] = ["button", "input"].map((name) => $(name, root));
+    Object.assign($(".dot", root), { textContent: token + 1, style: `background:${tokenColour(token)};`
+      + `color:${DARK_TOKENS.includes(token % 8) ? "#fff" : "#000"}` });
+    on.setAttribute("aria-label", `token ${token + 1} on`);
+    on.onchange = () => switchToken(token, on, count);
+    button.onclick = () => {
+      hoverOn({ token: -1 });
+      change({ token: state.token === token ? -1 : token });
+      flowInto(column);
+    };
+    button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hoverOn({ token });
+    button.onpointerleave = () => hoverOn({ token: -1 });
+    return { root, button, on, map: $(".map", root), share: $(".share", root) };
   });
   $(".tokens", column.root).replaceChildren(...column.tiles.map(({ root }) => root));
 }
@@ -71,7 +55,7 @@ function switchToken(token, box, count) {
   box.checked ||= off.length === count;
   $("#note").textContent = off.length < count ? ""
     : "One token stays on: without any, nothing can be predicted.";
-  if (off.length < count) change({ off: off.join() });
+  if (off.length < count) step({ off: off.join() });
 }
 
 // Showing
@@ -92,6 +76,7 @@ function schedule() {
 
 function render() {
   document.body.dataset.mode = state.mode;
+  document.body.style.setProperty("--opacity", state.opacity / 100);
   while (columns.length < (state.beside ? 2 : 1)) makeColumn();
   if (columns.length > 1 && !state.beside) columns.pop().root.remove();
   columns.forEach((column, i) => { column.entry = i ? entryOf(state.beside) : mainEntry(); });
@@ -101,27 +86,19 @@ function render() {
 }
 
 function renderColumn(column) {
-  const seen = column.seen = look(column), { root, entry, main } = column, { model } = entry;
+  const seen = column.seen = look(column), { root, entry: { model } } = column;
   const { numMaps, numTokens, cells } = seen.network;
-  seen.ground = fill(column.ground, greyed(seen.view, state.opacity / 100), seen.network.viewSize);
-  $(".network", root).value = entry.id;
-  $(".compare", root).hidden = main && (entries.length < 2 || state.beside);
-  $(".facts", root).textContent = `${(model.parameters / 1e6).toFixed(2)} M weights, `
-    + `${(model.multiply_adds / 1e6).toFixed(1)} M multiply-adds`;
+  $("h2", root).textContent = model.name;
   if (column.tiles.length !== numMaps) makeTiles(column, numMaps);
-  $(".none", root).textContent = numMaps ? "" : "This network has no maps: "
-    + (numTokens < cells ? "a strided convolution makes its tokens." : "it keeps all cells.");
+  $(".facts", root).textContent = (numMaps ? "" : numTokens < cells
+    ? "It has no maps: a strided convolution makes its tokens. " : "It has no maps: it keeps all cells. ")
+    + `${(model.parameters / 1e6).toFixed(2)} M weights, `
+    + `${(model.multiply_adds / 1e6).toFixed(1)} M multiply-adds`;
   const limits = state.scale === "shared" && seen.maps ? limitsOf(seen.maps) : null;
   renderStage(column, limits);
   renderTiles(column, limits);
   renderBars(column, seen);
   $(".extra", root).replaceChildren(...extras(column, seen));
-}
-
-/** Draw a map over what the network sees. */
-function drawMap(canvas, { ground, network: { side } }, values, limits) {
-  spread(canvas, ground);
-  return drawHeat(canvas, values, side, limits ?? limitsOf(values), state.opacity / 100);
 }
 
 /** The cell that is pointed at, or else the one that is kept, in a column's own grid; or -1. */
@@ -134,35 +111,38 @@ function shownCell({ seen: { network: { side } } }) {
 function shownMap({ main, seen }, limits) {
   const token = hover.token >= 0 ? hover.token : state.token;
   if (state.mode === "paint" && main && hover.token < 0)
-    return { map: mapValues(state.painted), ends: [0, 1] };
+    return { map: paintedMap(seen.cells), ends: [0, 1] };
   if (!seen.maps || token < 0 || token >= seen.network.numMaps) return { ends: limits };
   const map = mapOf(seen, token);
   return { map, ends: limits ?? limitsOf(map), token };
 }
 
 function renderStage(column, limits) {
-  const { root, seen } = column, { network: { side, viewSize, extent: [first, last] }, moved } = seen;
-  const { map, ends, token } = shownMap(column, limits), canvas = $(".pad canvas", root);
-  const context = map ? drawMap(canvas, seen, map, ends) : drawPixels(canvas, seen.view, viewSize);
-  const { mask } = seen.picture, cell = shownCell(column);
-  if (state.framed && mask && !moved.out)
-    drawFrame(context, ...boxOf(mask, seen.set.size).map((at, i) =>
-      (at + (i % 2 ? moved.dy : moved.dx) - first) / (last - first)), 8);
-  if (map && state.values) drawValues(context, map, side);
-  if (cell >= 0) drawCell(context, cell, side, 6);
+  const { root, seen } = column, { side, extent: [first, last] } = seen.network;
+  const { map, ends, token } = shownMap(column, limits), pad = $(".pad", root), object = $(".object", root);
+  drawMap(pad, seen, map, ends);
+  markCell(pad, shownCell(column), side);
+  object.hidden = !state.framed || !seen.object;
+  if (!object.hidden) putMark(object, ...boxOf(seen.object, seen.set.size).map((at) =>
+    (at - first) / (last - first)));
+  const total = map && state.values ? sum(map) || 1 : 0; // in percent of it, one text per cell
+  $(".values", root).style.setProperty("--side", side);
+  $(".values", root).replaceChildren(...total ? Array.from(map, (value) =>
+    element("span", { textContent: (100 * value / total).toFixed(1) })) : []);
   all(".scale span", root).forEach((end, i) => {
     end.textContent = ends ? ends[i].toFixed(3) : ["lowest", "highest"][i];
   });
   $(".scale", root).hidden = !seen.maps;
-  $(".pad", root).style.setProperty("--token", token >= 0 ? tokenColour(token) : "transparent");
+  pad.style.setProperty("--token", token >= 0 ? tokenColour(token) : "transparent");
 }
 
 function renderTiles(column, limits) {
   const { seen } = column, off = tokensOff(), cell = shownCell(column);
   const shares = seen.maps && cell >= 0 ? sharesOn(seen, cell) : null;
-  column.tiles.forEach(({ root, button, canvas, share, on }, token) => {
-    const isOff = off.includes(token), context = drawMap(canvas, seen, mapOf(seen, token), limits);
-    if (cell >= 0) drawCell(context, cell, seen.network.side, 4);
+  column.tiles.forEach(({ root, button, map, share, on }, token) => {
+    const isOff = off.includes(token);
+    drawMap(map, seen, mapOf(seen, token), limits);
+    markCell(map, cell, seen.network.side);
     button.setAttribute("aria-pressed", state.token === token);
     root.classList.toggle("off", isOff);
     on.checked = !isOff;
@@ -175,30 +155,22 @@ const signed = (points) => {
   return text === "0.0" ? text : `${points > 0 ? "+" : "−"}${text}`;
 };
 
-const barCell = (className) => element("td", { className }, element("div"));
+/** A cell of the table with a bar as long as a share of its width. */
+const barCell = (className, bar, share) => element("td", { className },
+  element("div", { className: bar, style: `width:${100 * share}%` }));
 
-function renderBars(column, seen) {
-  const { set, probabilities, before: { probabilities: before } } = seen, best = bestOf(probabilities);
+function renderBars(column, { set, picture: { label: truth }, probabilities, before, changed }) {
+  const best = bestOf(probabilities), said = `${set.class_names[best]}, ${percent(probabilities[best], 0)}`;
   const table = $(".bars", column.root), verdict = $(".verdict", column.root);
-  if (column.classes !== set) { // rows of another set's classes
-    column.classes = set;
-    table.tBodies[0].replaceChildren(...set.class_names.map((name) => element("tr", {},
-      element("th", { scope: "row" }, element("span", { textContent: name }), element("small")),
-      barCell("bar"), element("td"), barCell("change bar"), element("td", { className: "change" }))));
-  }
-  table.classList.toggle("changed", seen.changed);
-  const { label: truth } = seen.picture;
-  [...table.tBodies[0].rows].forEach((row, i) => {
-    const [name, bar, number, shift, points] = row.cells, difference = probabilities[i] - before[i];
-    row.className = i === best ? "best" : "";
-    name.lastChild.textContent = i === truth ? " true" : "";
-    bar.firstChild.style.width = `${100 * probabilities[i]}%`;
-    number.textContent = percent(probabilities[i]);
-    shift.firstChild.className = difference < 0 ? "less" : "more";
-    shift.firstChild.style.width = `${50 * Math.abs(difference)}%`;
-    points.textContent = signed(100 * difference);
-  });
-  const said = `${set.class_names[best]}, ${percent(probabilities[best], 0)}`;
+  table.classList.toggle("changed", changed);
+  table.tBodies[0].replaceChildren(...set.class_names.map((name, i) => {
+    const shift = probabilities[i] - before.probabilities[i];
+    return element("tr", { className: i === best ? "best" : "" },
+      element("th", { scope: "row" }, name, element("small", { textContent: i === truth ? " true" : "" })),
+      barCell("bar", "", probabilities[i]), element("td", { textContent: percent(probabilities[i]) }),
+      barCell("change bar", shift < 0 ? "less" : "more", Math.abs(shift) / 2),
+      element("td", { className: "change", textContent: signed(100 * shift) }));
+  }));
   verdict.textContent = truth === null ? said : best === truth ? `✓ ${said}: right`
     : `✗ ${said}: wrong, it is ${set.class_names[truth]}`;
   verdict.className = `verdict ${truth === null ? "" : truth === best ? "right" : "wrong"}`;
@@ -207,47 +179,36 @@ function renderBars(column, seen) {
 // What stands below the bars
 
 function extras(column, seen) {
-  const { epochs } = column.entry, cell = shownCell(column), on = weightOnObject(seen), words = [];
-  if (state.mode === "training" && epochs) return [accuracyCurve(epochs)];
+  const cell = shownCell(column), words = [];
   if (state.mode === "paint" && column.main) return scoreboard(seen);
   if (seen.maps && cell >= 0) words.push(readersOf(seen, cell));
-  if (on) words.push(`${percent(on.weight, 0)} of the maps’ weight lies on the object, which covers `
-    + `${percent(on.area, 0)} of what the network sees.`);
+  if (seen.maps && seen.object) {
+    const { weight, area } = weightOnObject(seen);
+    words.push(`${percent(weight, 0)} of the maps’ weight lies on the object, which covers `
+      + `${percent(area, 0)} of what the network sees.`);
+  }
   return words.map((textContent) => element("p", { textContent }));
 }
 
 function readersOf(seen, cell) {
-  const shares = sharesOn(seen, cell), order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
+  const shares = sharesOn(seen, cell), order = strongestOf(shares);
   const say = (token) => `token ${token + 1} (${percent(shares[token])} of its weight)`;
   return `The cell in ${cellName(cell, seen.network.side)} is read most by ${say(order[0])} and least by `
     + `${say(order.at(-1))}. A uniform map has ${percent(1 / seen.cells)} on every cell.`;
 }
 
-/** The accuracy after each epoch as a dot, in a strip that one can click. */
-function accuracyCurve(epochs) {
-  const { val_accuracy: accuracy } = epochs, chosen = epochOf(epochs), [low, high] = limitsOf(accuracy);
-  const strips = accuracy.map((value, epoch) => element("i", { className: epoch === chosen ? "now" : "",
-    style: `--height: ${(value - low) / (high - low || 1)}`, onclick: () => change({ epoch }) }));
-  const words = `Validation accuracy over the epochs, ${percent(low)} to ${percent(high)}; `
-    + `${percent(accuracy[chosen])} after epoch ${chosen + 1}`;
-  return element("figure", {}, element("div", { className: "curve", role: "img", "aria-label": words },
-    ...strips), element("figcaption", { textContent: `${words}. Click on another one.` }));
-}
-
-/** The reader's map beside the learned one, and the probability of the watched class with each. */
+/** The learned map, to lay the reader's beside, and the watched class's probability with each. */
 function scoreboard(seen) {
-  const { label, learned, network: { side }, set } = seen, name = set.class_names[label];
+  const { label, learned, network: { side }, set } = seen, map = learnedMap(seen);
   const mine = seen.probabilities[label], theirs = predictWith(seen, learned)[label];
-  const picture = (words, map, limits) => {
-    const canvas = element("canvas", { width: 192, height: 192, role: "img",
-      "aria-label": `${words}: ${describeMap(map, side)}` });
-    drawMap(canvas, seen, map, limits);
-    return element("figure", {}, canvas, element("figcaption", { textContent: words }));
-  };
-  const words = isPainted() ? `${mine > theirs ? "Your map" : "The learned map"} wins: ${name} has `
-    + `${percent(mine)} with yours and ${percent(theirs)} with the learned one.` : "Nothing is painted yet.";
-  return [element("div", { className: "pair" }, picture("yours", mapValues(state.painted), [0, 1]),
-    picture(state.token < 0 ? "learned (mean)" : "learned", learnedMap(seen))),
+  const box = element("span", { className: "map", role: "img",
+    "aria-label": `The learned map: ${describeMap(map, side)}` }, element("canvas"), element("canvas"));
+  drawMap(box, seen, map);
+  const words = isPainted() ? `${mine > theirs ? "Your map" : "The learned map"} wins: `
+    + `${set.class_names[label]} has ${percent(mine)} with yours and ${percent(theirs)} with the learned one.`
+    : "Nothing is painted yet.";
+  const caption = `the learned map${state.token < 0 ? ", mean of all" : ""}`;
+  return [element("figure", {}, box, element("figcaption", { textContent: caption })),
     element("p", { className: "win", textContent: words })];
 }
 
@@ -263,7 +224,7 @@ function settle() {
     const { seen, root } = column, { side, numMaps } = seen.network, cell = shownCell(column);
     const what = `What the network sees of ${seen.picture.name}.`;
     const map = state.mode === "paint" && column.main
-      ? `Your map: ${describeMap(mapValues(state.painted), side)}.`
+      ? `Your map: ${describeMap(paintedMap(seen.cells), side)}.`
       : seen.maps && state.token >= 0 && state.token < numMaps
         ? `Token ${state.token + 1}: ${describeMap(mapOf(seen, state.token), side)}.` : "";
     $(".words", root).textContent = map || what;

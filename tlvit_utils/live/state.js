@@ -46,11 +46,11 @@ function networkOf(entry, seed = 0) {
 // What is chosen. All of it is numbers, words and ticks, so that it can stand in an address.
 
 const UNTOUCHED = { dabs: "", dx: 0, dy: 0, out: false }; // a picture
-const UNCHANGED = { ...UNTOUCHED, off: "", maps: "own", seed: 0 }; // picture and network
+const UNCHANGED = { ...UNTOUCHED, off: "", maps: "own", seed: 0, painted: "" }; // and the network
 const DEFAULTS = {
   network: "0.0", beside: "", picture: sets[0].start, filter: -1, mode: "look", token: -1, cell: -1,
   scale: "own", opacity: 60, values: false, framed: false, tool: "", ...UNCHANGED, other: 1, pen: "9",
-  painted: "", epoch: -1,
+  epoch: -1,
 };
 const CHOICES = { // what can be chosen, and its words
   mode: { look: "Look", picture: "Change the picture", network: "Change the network",
@@ -61,6 +61,7 @@ const CHOICES = { // what can be chosen, and its words
   tool: PENS,
 };
 const state = { ...DEFAULTS };
+const past = []; // what can be undone: the changes of picture and network before each step
 const hover = { token: -1, place: null }; // what the pointer is on; not part of the state
 
 const mainEntry = () => entryOf(state.network);
@@ -71,6 +72,9 @@ const lastEpoch = ({ val_accuracy }) => val_accuracy.length - 1;
 const epochOf = (epochs) => state.epoch < 0 ? lastEpoch(epochs) : Math.min(state.epoch, lastEpoch(epochs));
 const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
 const isPainted = () => /[1-9]/.test(state.painted);
+const paintedMap = (cells) => mapValues(state.painted.padEnd(cells, "0"));
+const isOffered = ({ set, epochs }, i) => (state.filter < 0 || set.labels[i] === state.filter)
+  && (state.mode !== "training" || epochs.pictures.includes(i));
 
 function change(patch) {
   Object.assign(state, patch);
@@ -78,11 +82,21 @@ function change(patch) {
   schedule();
 }
 
+/** Keep what is there, so that the change which follows can be undone. */
+function beginStep() {
+  past.push(Object.fromEntries(Object.keys(UNCHANGED).map((name) => [name, state[name]])));
+}
+
+function step(patch) {
+  beginStep();
+  change(patch);
+}
+
 /** Whatever an address says, make the state one that the page can show. */
 function tidy() {
   if (!entryOf(state.network)) state.network = entries[0].id;
   if (!entryOf(state.beside)) state.beside = "";
-  const { set, epochs } = mainEntry(), { cells, numMaps } = networkOf(mainEntry());
+  const entry = mainEntry(), { set, epochs } = entry, { cells, numMaps } = networkOf(entry);
   for (const [name, choices] of Object.entries(CHOICES))
     if (!Object.hasOwn(choices, state[name])) state[name] = DEFAULTS[name];
   if ((state.mode === "paint" && !numMaps) || (state.mode === "training" && !epochs))
@@ -91,12 +105,11 @@ function tidy() {
     cell: [-1, cells - 1], token: [-1, numMaps - 1], filter: [-1, set.class_names.length - 1],
     opacity: [0, 100], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };
   for (const [name, [low, high]] of Object.entries(ends)) state[name] = clamp(state[name], low, high);
-  if (state.mode === "training" && !epochs.pictures.includes(state.picture))
-    Object.assign(state, { picture: epochs.pictures[0], ...UNTOUCHED });
+  if (state.mode === "training" || state.picture !== OWN) showOffered(entry);
   const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < numMaps);
   state.off = off.length < numMaps ? off.sort((a, b) => a - b).join() : "";
   if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
-  if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "0".repeat(cells);
+  if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "";
   const { mask } = pictureOf(set);
   if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false, framed: false });
   if (!mask && state.tool === MOVE) state.tool = "";
@@ -107,12 +120,19 @@ function tidy() {
   }
 }
 
-/** The state as text: what differs from the beginning. */
-function stateText() {
-  const said = Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name]
-    && !(name === "painted" && !isPainted()) && !(name === "picture" && value === OWN));
-  return new URLSearchParams(said).toString();
+/** Where the picture is not among those that are offered, take the first of them. */
+function showOffered(entry) {
+  const offered = [...entry.set.labels.keys()].filter((i) => isOffered(entry, i));
+  if (!offered.length) {
+    state.filter = -1;
+    showOffered(entry);
+  } else if (!offered.includes(state.picture))
+    Object.assign(state, { picture: offered[0], ...UNTOUCHED });
 }
+
+/** The state as text: what differs from the beginning. */
+const stateText = () => new URLSearchParams(
+  Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name])).toString();
 
 function readState(text) {
   const said = new URLSearchParams(text.slice(text.indexOf("#") + 1));
@@ -144,7 +164,7 @@ function editedPixels({ size }, picture, { dabs, dx, dy, out }) {
 
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
 
-/** All numbers that a column shows. */
+/** All that a column shows: what the network says, before and after the changes, and why. */
 function look({ entry, room, main }) {
   const { set } = entry, trained = networkOf(entry), network = networkOf(entry, state.seed);
   const picture = pictureOf(set), edits = set === mainEntry().set ? state : UNTOUCHED;
@@ -152,36 +172,37 @@ function look({ entry, room, main }) {
   const before = remembered(room, "before", [trained, picture], () => trained.run(picture.pixels));
   const pass = remembered(room, "pass", [network, picture, dabs, dx, dy, out], () =>
     touched || network !== trained ? network.run(editedPixels(set, picture, edits)) : before);
-  const seen = { ...pass, entry, set, network, picture, before, pass, moved: { dx, dy, out },
-    cells: network.cells, label: picture.label ?? bestOf(before.probabilities) };
-  if (pass.maps) changeMaps(seen, room, main);
+  const seen = { ...pass, entry, set, network, picture, before, pass, cells: network.cells,
+    object: picture.mask && !out ? movedMask(picture.mask, set.size, dx, dy) : null,
+    label: picture.label ?? bestOf(before.probabilities) };
+  if (pass.maps && state.mode === "training") seen.maps = mapsOfEpoch(seen);
+  else if (pass.maps) changeMaps(seen, room, main);
   seen.changed = pass !== before || seen.probabilities !== pass.probabilities;
   return seen;
 }
 
 /** Put the maps that are asked for in place of the network's own, and predict with them. */
 function changeMaps(seen, room, main) {
-  const { entry: { epochs }, network, set, pass, cells } = seen;
-  if (state.mode === "training" && epochs) {
-    const n = epochs.pictures.indexOf(set.pictures.indexOf(seen.picture));
-    if (n >= 0) seen.maps = mapsAfter(epochs, epochOf(epochs), n, network);
-    return; // the page has the maps of every epoch, but only the last one's network
-  }
+  const { network, set, pass: { maps }, cells } = seen;
   const other = set.pictures[Math.min(state.other, set.count - 1)];
-  seen.learned = seen.maps = { own: () => pass.maps, flat: () => flatMaps(pass.maps, cells),
-    mean: () => meanMap(pass.maps, cells), other: () => remembered(room, "other", [network, other], () =>
-      network.run(other.pixels).maps) }[state.maps]();
+  const asked = { own: () => maps, mean: () => meanMap(maps, cells),
+    flat: () => reshapeMaps(maps, cells, new Float32Array(cells).fill(1)),
+    other: () => remembered(room, "other", [network, other], () => network.run(other.pixels).maps) };
+  seen.learned = seen.maps = asked[state.maps]();
   if (state.mode === "paint" && main && isPainted())
-    seen.maps = replaceMaps(seen.maps, cells, state.token, mapValues(state.painted));
-  if (seen.maps !== pass.maps || tokensOff().some((token) => token < network.numMaps))
+    seen.maps = reshapeMaps(seen.maps, cells, paintedMap(cells), state.token);
+  if (seen.maps !== maps || tokensOff().some((token) => token < network.numMaps))
     seen.probabilities = predictWith(seen, seen.maps);
 }
 
-/** The maps of the n-th picture after an epoch: each one's levels, 0 to 255, lie between its limits. */
-function mapsAfter({ pictures, levels, limits }, epoch, n, { numMaps, cells }) {
-  const at = epoch * pictures.length + n;
-  return mapped(rowOf(levels, at, numMaps * cells), (level, i) => {
-    const [low, high] = rowOf(limits, at * numMaps + Math.floor(i / cells), 2);
+/** The maps after the chosen epoch: each one's levels, 0 to 255, lie between its limits. The page
+ * has only the last epoch's network, so the prediction stays. */
+function mapsOfEpoch({ entry: { epochs }, set, picture, maps, cells, network: { numMaps } }) {
+  const n = epochs ? epochs.pictures.indexOf(set.pictures.indexOf(picture)) : -1;
+  if (n < 0) return maps;
+  const at = epochOf(epochs) * epochs.pictures.length + n;
+  return mapped(rowOf(epochs.levels, at, numMaps * cells), (level, i) => {
+    const [low, high] = rowOf(epochs.limits, at * numMaps + Math.floor(i / cells), 2);
     return low + (high - low) * level / 255;
   });
 }
@@ -198,12 +219,11 @@ const mapOf = ({ maps, cells }, token) => rowOf(maps, token, cells);
 const sharesOn = ({ maps, cells }, cell) => sumsOf(maps, cells).map((sum, token) =>
   maps[token * cells + cell] / (sum || 1));
 
-/** The share of all maps' weight that lies on the object, and of the view that it covers, or null. */
-function weightOnObject({ set: { size }, picture: { mask }, moved, maps, cells, network }) {
-  if (!mask || !maps || moved.out) return null;
-  const { side, extent: [first, last] } = network, mean = meanRow(maps, cells), wide = last - first;
+/** The share of all maps' weight that lies on the object, and of the view that it covers. */
+function weightOnObject({ set: { size }, object, maps, cells, network: { side, extent: [first, last] } }) {
+  const mean = meanRow(maps, cells), wide = last - first;
   let weight = 0, area = 0;
-  movedMask(mask, size, moved.dx, moved.dy).forEach((inside, i) => {
+  object.forEach((inside, i) => {
     const place = [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide);
     if (!inside || place.some((share) => share < 0 || share >= 1)) return;
     weight += mean[cellAt(place, side)];

@@ -20,22 +20,23 @@ const TOUR = [
     guesses: ["mostly the same", "mostly different ones"],
     act: () => ({}),
     tell({ seen }) {
-      const shared = overlap(seen);
-      return [shared > 0.5, `Two of the maps share ${percent(shared, 0)} of their weight on average; `
-        + "100 % would be the same map twice."];
+      const count = seen.network.numMaps, different = differentMaps(seen);
+      return [different < (1 + count) / 2, `All ${count} together cover as much as `
+        + `${different.toFixed(1)} maps that share no weight at all.`];
     },
   },
   {
     fits: ({ picture: { mask } }) => mask,
     ask: (seen, name) => `The ${name} moves as far as it can. Where will the maps go?`,
     guesses: ["they follow it", "they stay"],
-    act: (seen) => ({ mode: "picture", tool: MOVE, ...farthestMove(seen) }),
+    act({ object, set: { size } }) {
+      const [left, , right] = boxOf(object, size); // it stops at the edge
+      return { mode: "picture", tool: MOVE, dx: left < size - right ? size : -size };
+    },
     tell({ seen, before }) {
-      const [from, to] = [before, seen].map(middleOf), way = [state.dx, state.dy];
-      const along = (to[0] - from[0]) * way[0] + (to[1] - from[1]) * way[1];
-      const part = along / (way[0] ** 2 + way[1] ** 2 || 1);
-      return [part > 0.5, `The centre of their weight went ${percent(part, 0)} of the way. Drag it `
-        + "about and watch."];
+      const [from, to] = [before, seen].map((each) => weightOnObject(each).weight);
+      return [to > from / 2, `${percent(from, 0)} of their weight lay on it before, ${percent(to, 0)} `
+        + "now. Drag it about and watch."];
     },
   },
   {
@@ -68,28 +69,9 @@ const TOUR = [
   },
 ];
 
-/** The weight that two maps share, from 0 to 1, on average over all pairs. */
-function overlap({ maps, cells, network: { numMaps } }) {
-  const sums = sumsOf(maps, cells), share = (token, cell) =>
-    maps[token * cells + cell] / (sums[token] || 1);
-  let total = 0, pairs = 0;
-  for (let i = 0; i < numMaps; i++)
-    for (let j = 0; j < i; j++, pairs++)
-      for (let cell = 0; cell < cells; cell++) total += Math.min(share(i, cell), share(j, cell));
-  return total / (pairs || 1);
-}
-
-/** The centre of the weight of all maps, in pixels of the picture, from the view's corner. */
-function middleOf({ maps, cells, network: { side, extent: [first, last] } }) {
-  return [0, 1].map((axis) => maps.reduce((all, value, i) =>
-    all + value * centreOf(i % cells, side)[axis], 0) / sum(maps) * (last - first));
-}
-
-function farthestMove({ set: { size }, picture: { mask } }) {
-  const [left, top, right, bottom] = boxOf(mask, size), far = (low, high) => low > high ? -low : high;
-  const [dx, dy] = [far(left, size - right), far(top, size - bottom)];
-  return Math.abs(dx) > Math.abs(dy) ? { dx, dy: 0 } : { dx: 0, dy };
-}
+/** The sum over cells of the highest share that a map has there: 1 where all maps are the same. */
+const differentMaps = (seen) => [...Array(seen.cells).keys()].reduce((all, cell) =>
+  all + Math.max(...sharesOn(seen, cell)), 0);
 
 const mostImportant = (seen) => bestOf([...Array(seen.network.numMaps).keys()].map((token) =>
   -predictWith(seen, seen.maps, [token])[seen.label]));
