@@ -11,7 +11,6 @@ from traitlets import TraitError
 
 from tlvit_utils import ViTConfig
 from tlvit_utils.widgets import AttentionExplorer, PlacementExplorer, explorers
-from tlvit_utils.widgets.panel import table_html
 
 rng = np.random.default_rng(0)
 PICTURE = rng.integers(0, 256, (24, 24, 3), dtype="uint8")
@@ -31,18 +30,13 @@ def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def words_of(html):
-    """Return the text of some HTML, one space between its pieces."""
-    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)))
-
-
 def test_each_setting_changes_picture_and_words(explorer):
     for control in explorer.controls.values():
         seen, first = [], control.value
         for _, value in control.options:
             control.value = value
             seen.append((explorer.picture.value, explorer.words))
-            assert explorer.words in words_of(explorer.text.value)
+            assert explorer.words in unescape(explorer.text.value)
         control.value = first
         assert all(len(set(each)) == len(control.options) for each in zip(*seen, strict=True))
 
@@ -76,31 +70,24 @@ def test_without_a_kernel_there_is_a_picture_with_the_words(explorer):
     np.testing.assert_array_equal(shown[8:-1][: len(alone), 8 : 8 + alone.shape[1]], alone[..., :3])
 
 
-def test_foreign_text_stays_text():
-    table = table_html(("<b>",), [("<i>", "<u>", 0.5)])
-    assert not re.search("<[biu]>", table) and "&lt;u&gt;" in table and "width:50%" in table
-
-
 def test_attention_explorer_shows_what_the_patch_reads(monkeypatch):
     drawn = []
-    figure = explorers.heat_panels
-    monkeypatch.setattr(
-        explorers, "heat_panels", lambda *args, **mark: drawn.append((*args, mark)) or figure(*args)
-    )
+    monkeypatch.setattr(explorers, "to_png", lambda figure: b"")
+    monkeypatch.setattr(explorers, "heat_panels", lambda *args, **mark: drawn.append((*args, mark)))
     explorer = attention()
     explorer.controls["block"].value = "block 1"
     explorer.controls["row"].value = 3
     _, maps, titles, mark = drawn[-1]
-    assert mark == {"mark": (3, 1)}
-    assert titles == [f"head {i + 1}" for i in range(len(titles))]
-    side = maps.shape[1]
-    np.testing.assert_array_equal(maps.reshape(len(maps), -1), SCORES[1][:, 3 * side + 1])
-    assert "block 1: what the framed patch in row 3, column 1 reads" in explorer.words
-    text = words_of(explorer.text.value)
-    for i, weights in enumerate(SCORES[1][:, 3 * 4 + 1]):
+    assert mark == {"mark": (3, 1)} and titles == ["head 1", "head 2", "head 3"]
+    np.testing.assert_array_equal(maps.reshape(3, -1), SCORES[1][:, 13])
+    first, *heads = explorer.words.splitlines()
+    assert first.startswith("block 1: what the framed patch in row 3, column 1 reads")
+    for title, words, weights in zip(titles, heads, SCORES[1][:, 13], strict=True):
         row, column = divmod(weights.argmax(), 4)
-        place = f"strongest at row {row}, column {column}"
-        assert f"head {i + 1} {weights.max():.1%} {weights[13]:.1%} {place}" in text
+        assert words.startswith(
+            f"{title}: {weights.max():.1%} at most, {weights[13]:.1%} on itself; "
+            f"strongest at row {row}, column {column}"
+        )
 
 
 def test_the_published_numbers_come_out():
@@ -110,7 +97,7 @@ def test_the_published_numbers_come_out():
     assert "78.07 million" in placement.words and "1,349,946 parameters" in placement.words
     num_tokens.value = 8
     assert "79.84 million" in placement.words and "21.4% fewer" in placement.words
-    assert "token_learner 8 × 128" in words_of(placement.text.value)
+    assert "token_learner" in placement.text.value
     after.value = "no block"
     assert placement.words.startswith("Without TokenLearner: 101.55 million")
     assert "token_learner" not in placement.text.value

@@ -152,6 +152,15 @@ def mask_shares(model: keras.Model, masks) -> np.ndarray:
     return np.clip(cells.mean((2, 4)), 0, 1)
 
 
+def describe_answer(probabilities, label, class_names) -> str:
+    """Say which class is the most probable and whether it is right; `label` may be None."""
+    said = np.argmax(probabilities)
+    words = f"{class_names[said]}, {probabilities[said]:.0%}"
+    if label is None:
+        return words
+    return f"{words} ({'right' if said == label else f'wrong, it is {class_names[label]}'})"
+
+
 def describe_map(attention_map) -> str:
     """Say in words where a map `(rows, columns)` looks and how concentrated it is."""
     weights = np.asarray(attention_map)

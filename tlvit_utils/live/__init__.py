@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tlvit_utils.analysis.cost import model_cost
-from tlvit_utils.analysis.maps import in_batches, predict_with_maps, seen_images
+from tlvit_utils.analysis.maps import describe_answer, in_batches, predict_with_maps, seen_images
 from tlvit_utils.data.batches import check_images, check_labels
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import (
@@ -110,11 +110,7 @@ def page(
             for name, model in models.items()
         ],
     }
-    said, true = (class_names[i] for i in (probabilities[start].argmax(), labels[start]))
-    words = (
-        f"{first}: {said}, {probabilities[start].max():.0%} "
-        f"({'right' if said == true else f'wrong, it is {true}'})."
-    )
+    words = f"{first}: {describe_answer(probabilities[start], labels[start], class_names)}."
     view = as_uint8(seen_images(models[first], images[start : start + 1])[0])
     columns = [(enlarge(view, STILL), [words])]
     if maps is not None:

@@ -8,7 +8,7 @@ from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import describe_map
 from tlvit_utils.figures.plots import bars_figure, heat_panels, to_png
 from tlvit_utils.vit import ViTConfig, build_vit
-from tlvit_utils.widgets.panel import Panel, choice, table_html
+from tlvit_utils.widgets.panel import Panel, choice
 
 
 def count_tokens(count: int) -> str:
@@ -41,17 +41,18 @@ class AttentionExplorer(Panel):
         scores = self.scores[block]
         side = round(scores.shape[1] ** 0.5)
         maps = scores[:, row * side + column].reshape(-1, side, side)
-        words = (
+        heads = [f"head {i + 1}" for i in range(len(maps))]
+        lines = [
             f"{block}: what the framed patch in row {row}, column {column} reads; each "
             "head from dark purple, its lowest weight, to yellow, its highest."
-        )
-        rows = [
-            (f"head {i + 1}", f"{each.max():.1%}", f"{each[row, column]:.1%}", describe_map(each))
-            for i, each in enumerate(maps)
         ]
-        table = table_html(("", "highest weight", "on itself", "where"), rows)
-        heads = [name for name, *_ in rows]
-        return to_png(heat_panels(self.image, maps, heads, mark=(row, column))), words, table
+        for head, each in zip(heads, maps, strict=True):
+            lines.append(
+                f"{head}: {each.max():.1%} at most, {each[row, column]:.1%} on itself; "
+                f"{describe_map(each)}."
+            )
+        picture = to_png(heat_panels(self.image, maps, heads, mark=(row, column)))
+        return picture, "\n".join(lines), ""
 
 
 NO_BLOCK = "no block"

@@ -1,12 +1,18 @@
 """A small viewer of attention maps, for any Keras model with a TokenLearner."""
 
+import ipywidgets as widgets
 import numpy as np
 
-from tlvit_utils.analysis.maps import describe_map, predict_with_maps, seen_images
+from tlvit_utils.analysis.maps import (
+    describe_answer,
+    describe_map,
+    predict_with_maps,
+    seen_images,
+)
 from tlvit_utils.data.batches import check_labels
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import as_uint8, encode_png, enlarge, render, tile_square
-from tlvit_utils.widgets.panel import Panel, choice, number, table_html
+from tlvit_utils.widgets.panel import Panel, choice
 
 ALL_TOKENS = "all"
 GAP = 12  # pixels between the two pictures
@@ -46,9 +52,9 @@ class AttentionViewer(Panel):
         self.labels, self.class_names, self.size = labels, class_names, size
         tokens = [(f"token {i + 1}", i) for i in range(self.maps.shape[1])]
         super().__init__(
-            image_index=number("Image", 0, 0, len(images) - 1),
+            image_index=widgets.BoundedIntText(0, max=len(images) - 1, description="Image"),
             token=choice([("all tokens", ALL_TOKENS), *tokens], ALL_TOKENS),
-            opacity=number("Opacity", 0.6, 0, 1, step=0.05),
+            opacity=widgets.BoundedFloatText(0.6, max=1, step=0.05, description="Opacity"),
         )
 
     def draw(self, image_index, token, opacity):
@@ -67,24 +73,12 @@ class AttentionViewer(Panel):
             words = f"token {token + 1}, {low:.3f} to {high:.3f}: {describe_map(maps[token])}"
         white = np.full((self.size, GAP, 3), 255, "uint8")
         both = np.concatenate([enlarge(view, self.size), white, picture], axis=1)
-        words = (
-            f"Image {image_index}: {self._answer(image_index)} Left, what the network sees; right, "
-            f"from dark purple to yellow, {words}."
-        )
         probabilities = self.probabilities[image_index]
-        rows = [
-            (self.class_names[i], float(probabilities[i]), f"{probabilities[i]:.0%}")
-            for i in np.argsort(-probabilities)[:5]
+        label = None if self.labels is None else self.labels[image_index]
+        best = np.argsort(-probabilities)[:5]
+        lines = [
+            f"Image {image_index}: {describe_answer(probabilities, label, self.class_names)}.",
+            f"Left, what the network sees; right, from dark purple to yellow, {words}.",
+            ", ".join(f"{self.class_names[i]} {probabilities[i]:.0%}" for i in best) + ".",
         ]
-        return encode_png(both), words, table_html(("class", "", "probability"), rows)
-
-    def _answer(self, index) -> str:
-        """Return what the network says of an image, and whether it is right."""
-        said = self.probabilities[index].argmax()
-        answer = f"the network says {self.class_names[said]}"
-        if self.labels is None:
-            return f"{answer}."
-        true = self.labels[index]
-        return (
-            f"{answer} ({'right' if said == true else f'wrong, it is {self.class_names[true]}'})."
-        )
+        return encode_png(both), "\n".join(lines), ""
