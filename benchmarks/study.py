@@ -4,8 +4,8 @@
     python benchmarks/study.py scenes10 --runs DIR --out FILE.json --methods "v1 sum" "one block"
 
 It writes one row per training as it ends, with --write into assets/results/study_scenes10.json, and
-each training's weights into DIR. A training that has its row is not repeated; one that was broken
-off goes on after its last finished epoch. All methods are trained from seed 0 first, and so on.
+each training's weights into DIR. A training that has its row is not repeated; an interrupted
+one resumes after its last finished epoch. All methods are trained from seed 0 first, and so on.
 
 The plan, written before the first training:
 
@@ -38,6 +38,7 @@ The plan, written before the first training:
 """
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -145,6 +146,8 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
     if config.has_maps and seed == SEEDS[0]:
         callbacks.append(RecordMaps(run_path(path, seed, ".maps.npz"), dataset))
     history = train(model, dataset, recipe, checkpoint, callbacks, compute.jit_compile, resume=True)
+    if len(history["loss"]) < recipe.epochs:
+        sys.exit("The same command continues it.")
     exact = build_in_float32(config)
     command = shown_command("benchmarks/study.py", [study, "--runs", "DIR"])
     save_run(path, model, exact, config, recipe, dataset, history, command=command)

@@ -117,6 +117,9 @@ def run_step(
         `change`, `parameters`, `multiply_adds` (per image, in inference), `history` as `train`
         returns it, `val_accuracy` after the last epoch, `seconds` for all epochs, and `right`:
         `(N,)`, which of all test images the best epoch's network gets right.
+
+    Raises:
+        KeyboardInterrupt: also where `train` would return an unfinished training.
     """
     keras.utils.set_random_seed(seed)
     model = step.build()
@@ -125,6 +128,8 @@ def run_step(
     subset = dataset.take(train_images, validation_images, len(dataset.test.labels))
     with tempfile.TemporaryDirectory() as folder:
         history = train(model, subset, recipe, Path(folder) / "best.weights.h5", callbacks)
+    if len(history["loss"]) < epochs:  # stopped by hand, which `train` survives
+        raise KeyboardInterrupt
     images, labels = dataset.test
     return {
         "change": step.change,
