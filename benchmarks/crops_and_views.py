@@ -79,7 +79,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     options = parser.parse_args()
     recipe = Recipe.published()
-    dataset = load_cifar10(source="cifar10")
+    dataset = load_cifar10()
     rows = json.loads(RESULT.read_text())["rows"] if options.write and RESULT.exists() else []
     for crops in CROPS:
         done = [row["seed"] for row in rows if row["crops"] == crops]

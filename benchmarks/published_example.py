@@ -99,7 +99,7 @@ def main():
     parser.add_argument("--num-tokens", type=int, help="none: no TokenLearner")
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
-    dataset = load_cifar10(source="cifar10")
+    dataset = load_cifar10()
     model = build_example(options.num_tokens)
     compile_example(model)
     model.fit(

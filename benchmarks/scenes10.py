@@ -37,7 +37,7 @@ def rate(count, work):
 def main():
     options = result_parser(__doc__).parse_args()
     scenes = 2_000
-    base = load_cifar10(source="cifar10").train
+    base = load_cifar10().train
     made = rate(scenes, lambda: make_scenes10(*base, scenes))
     print(f"{made:,.0f} scenes per second")
     rows = [{"measured": "scenes made", "images_per_second": made}]

@@ -103,19 +103,17 @@ class Study:
 
 STUDIES = {
     "scenes10": Study(
-        lambda: load_scenes10(
-            sizes=(15_360, VALIDATION_IMAGES, TEST_IMAGES), base=load_cifar10(source="cifar10")
-        ),
+        lambda: load_scenes10(sizes=(15_360, VALIDATION_IMAGES, TEST_IMAGES), base=load_cifar10()),
         ViTConfig.scenes(),
         Recipe.scenes(12),
     ),
     "cifar10": Study(
-        lambda: load_cifar10(source="cifar10").take(40_000, VALIDATION_IMAGES, TEST_IMAGES),
+        lambda: load_cifar10().take(40_000, VALIDATION_IMAGES, TEST_IMAGES),
         ViTConfig.modern(),
         Recipe.modern(10),
     ),
     "cifar10_short": Study(
-        lambda: load_cifar10(source="cifar10").take(10_000, VALIDATION_IMAGES, TEST_IMAGES),
+        lambda: load_cifar10().take(10_000, VALIDATION_IMAGES, TEST_IMAGES),
         ViTConfig.modern(),
         Recipe.modern(5),
     ),

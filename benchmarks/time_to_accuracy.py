@@ -110,7 +110,7 @@ def main():
     options = parser.parse_args()
     if options.images < 512:
         parser.error("--images must be at least two batches, 512: the first does not count.")
-    dataset = load_cifar10(source="cifar10")
+    dataset = load_cifar10()
     published = published_row(dataset, options.repeats, options.images)
     print(
         f"{PUBLISHED_EPOCHS} epochs of the published example would take "

@@ -111,7 +111,7 @@ def main():
             )
         rows = found["rows"]
 
-    dataset = load_cifar10(source="cifar10")
+    dataset = load_cifar10()
     images = training_images_fields(dataset)
     compute = choose_compute()
     keras.config.set_dtype_policy(compute.dtype_policy)

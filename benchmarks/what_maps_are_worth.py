@@ -48,7 +48,7 @@ from tlvit_utils.session import session_fields
 from tlvit_utils.training.runs import read_experiment, run_path
 
 DATASETS = {
-    "CIFAR-10": lambda: load_cifar10(source="cifar10"),
+    "CIFAR-10": load_cifar10,
     "shapes10": load_shapes10,
     "scenes10 made of CIFAR-10": STUDIES["scenes10"].load,
 }

@@ -47,15 +47,16 @@ def randomise():
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    """The light geometry with 8×8 patches and two narrow blocks; no dropout."""
-    return ViTConfig.light(num_tokens=3).replace(
+    """The modern geometry with 8×8 patches and two narrow blocks; no dropout."""
+    return ViTConfig.modern(num_tokens=3).replace(
+        standardize=False,
+        convolutions=(),
         patch_size=8,
         projection_dim=16,
         num_layers=2,
         num_heads=2,
         key_dim=8,
         mlp_units=(24, 16),
-        token_learner_after=0,
     )
 
 

@@ -14,7 +14,7 @@ from tlvit_utils.analysis.maps import predict_with_maps
 
 pytestmark = pytest.mark.slow
 
-GEOMETRIES = {"published": ViTConfig.published(), "light": ViTConfig.light()}
+GEOMETRIES = {"published": ViTConfig.published(), "modern": ViTConfig.modern()}
 
 PREDICT_AND_TRAIN = """
 import sys
@@ -28,13 +28,13 @@ from tlvit_utils.analysis.maps import predict_with_maps
 folder = sys.argv[1]
 images = np.load(f"{folder}/images.npy")
 results = {}
-for name in ("published", "light"):
+for name in ("published", "modern"):
     model = build_vit(getattr(ViTConfig, name)())
     model.set_weights(list(np.load(f"{folder}/{name}.npz").values()))
     results[f"{name} probabilities"], results[f"{name} maps"] = predict_with_maps(model, images)
 
 keras.config.set_dtype_policy("mixed_bfloat16")
-model = build_vit(ViTConfig.light().replace(num_layers=2, token_learner_after=0))
+model = build_vit(ViTConfig.modern().replace(num_layers=2))
 before = model.get_weights()
 model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
 results["loss"] = model.train_on_batch(images, np.arange(len(images)))

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, is_dataclass
 from glob import escape
 from pathlib import Path
@@ -60,23 +60,27 @@ def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
     or a file system without locks goes without.
     """
     path = Path(path)
-    refused = False
-    with ExitStack() as stack:
-        with suppress(OSError, NotImplementedError):
+    with ExitStack() as held:
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            try:
-                stack.enter_context(lock.acquire(timeout=0))
-            except Timeout:  # it is held, or this folder has no locks
-                with TemporaryDirectory(dir=path.parent) as folder:
-                    FileLock(Path(folder, "lock")).acquire(timeout=0).lock.release()
-                refused = bool(busy)
-                if not refused:
-                    print("Another process is at the same work; waiting for it …")
-                    stack.enter_context(lock.acquire())
-        if refused:
-            raise OSError(busy)
+            held.enter_context(FileLock(path, timeout=0))
+        except Timeout:  # it is held, or this folder has no locks
+            if _has_locks(path.parent):
+                if busy:
+                    raise OSError(busy) from None
+                print("Another process is at the same work; waiting for it …")
+                held.enter_context(FileLock(path))
+        except (OSError, NotImplementedError):
+            pass
         yield
+
+
+def _has_locks(folder):
+    try:
+        with TemporaryDirectory(dir=folder) as empty, FileLock(Path(empty, "lock"), timeout=0):
+            return True
+    except (OSError, NotImplementedError):
+        return False
 
 
 def save_result(path: str | os.PathLike, **fields) -> None:

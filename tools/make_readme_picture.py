@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     path = parser.parse_args(arguments).out
     recorded = load_epoch_maps(NETWORK)
     indices = recorded.image_indices[SCENES]
-    test = load_scenes10(sizes=(0, 0, max(indices) + 1), base=load_cifar10(source="cifar10")).test
+    test = load_scenes10(sizes=(0, 0, max(indices) + 1), base=load_cifar10()).test
     images, labels = (each[indices] for each in test)
     views = seen_images(load_pretrained(NETWORK), images)
     names = [CIFAR10_CLASSES[label] for label in labels]

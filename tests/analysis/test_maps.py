@@ -111,15 +111,19 @@ def test_seen_images_are_the_published_centre_views(published, images):
     np.testing.assert_allclose(views, resized[:, 2:50, 2:50] / 255, atol=1e-5)
 
 
-@pytest.fixture(scope="module", params=["published", "light"])
+@pytest.fixture(
+    scope="module",
+    params=[{}, {"resized_size": 32, "padding": 4, "crop_size": 32, "patch_size": 4}],
+    ids=str,
+)
 def brightness_model(request):
     """A model whose one map is highest where the image is brightest; positions and block add 0.
 
     A patch becomes (brightness, 8, -8), of which TokenLearner's LayerNorm keeps the order; the
     convolutions read their centre and channel 0 only.
     """
-    config = getattr(ViTConfig, request.param)().replace(
-        num_layers=1, token_learner_after=0, num_tokens=1, projection_dim=3, mlp_units=(3,)
+    config = ViTConfig.published(1).replace(
+        num_layers=1, token_learner_after=0, projection_dim=3, mlp_units=(3,), **request.param
     )
     model = build_vit(config)
     for variable in model.trainable_variables:

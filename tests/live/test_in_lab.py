@@ -9,7 +9,9 @@ CODE = """
 import numpy as np
 from tlvit_utils import ViTConfig, build_vit, live
 
-config = ViTConfig.light(3).replace(patch_size=8, projection_dim=16, key_dim=4, mlp_units=(16,))
+config = ViTConfig.modern(3).replace(
+    convolutions=(), patch_size=8, projection_dim=16, key_dim=4, mlp_units=(16,)
+)
 images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
 network = build_vit(config)
 live.page(network, images, np.arange(6))

@@ -40,7 +40,7 @@ labels = np.tile(np.arange(10, dtype="uint8"), 20)
 images = rng.integers(0, 50, (200, 32, 32, 3), dtype="uint8")
 images[..., 0] += 20 * labels[:, None, None]  # the redder, the higher the label
 split = Split(images, labels)
-config = ViTConfig.light(2).replace(num_layers=1, token_learner_after=0)
+config = ViTConfig.modern(2).replace(convolutions=(), num_layers=1)
 keras.utils.set_random_seed(0)
 with scope:
     model = build_vit(config)

@@ -33,7 +33,7 @@ def test_the_cards_accuracy_is_that_of_the_weights(name):
     if card["dataset"] == "shapes10":
         images, labels = load_shapes10(sizes=(0, 0, 300)).test
     elif os.environ.get("TLVIT_CIFAR10_DIR"):
-        dataset = load_cifar10(source="cifar10")
+        dataset = load_cifar10()
         if card["dataset"] != dataset.name:
             dataset = load_scenes10(sizes=(0, 0, 1000), base=dataset)
         assert card["dataset"] == dataset.name

@@ -13,8 +13,8 @@ from tlvit_utils.training.recipe import Recipe, SmoothedCrossentropy
     "recipe, steps, expected",
     [
         (Recipe.published(), [0, 100, 200], [1, 1, 1]),
-        # 20 epochs of 10 steps: 5 to warm up, then half a cosine over 195
-        (Recipe.light(20), [0, 1, 5, 5 + 65, 5 + 130, 200], [0, 0.2, 1, 0.75, 0.25, 0]),
+        # 20 epochs of 10 steps: 10 to warm up, then half a cosine over 190, to twice the rate
+        (Recipe.modern(20), [0, 1, 10, 10 + 95, 200], [0, 0.2, 2, 1, 0]),
         (Recipe(epochs=2, cosine_decay=True), [0, 10, 20], [1, 0.5, 0]),
         (Recipe(epochs=4, warmup_epochs=1), [0, 5, 10, 25, 40], [0, 0.5, 1, 1, 1]),
     ],

@@ -41,7 +41,7 @@ def asked(*arguments):
 def test_experiments_that_differ_have_different_names():
     experiments = (
         "",
-        "--config light",
+        "--config published",
         "--num-tokens 8",
         "--num-tokens 4",
         "--num-tokens 8 --variant v1.1",

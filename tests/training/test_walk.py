@@ -55,9 +55,9 @@ def test_without_batch_norm_nothing_else_is_missing():
 
 
 def test_sin_cos_positions_tell_row_and_column_apart_and_stay():
-    model = screening.sin_cos_positions(build_vit(ViTConfig.light()))
+    model = screening.sin_cos_positions(build_vit(ViTConfig.modern()))
     encoder = model.get_layer("patch_encoder")
-    grid = np.asarray(encoder.position_embedding.embeddings).reshape(8, 8, 4, 32)
+    grid = np.asarray(encoder.position_embedding.embeddings).reshape(8, 8, 4, 24)
     assert (grid[:, :1, :2] == grid[:, :, :2]).all()  # sine and cosine of the row
     assert (grid[:1, :, 2:] == grid[:, :, 2:]).all()  # and of the column
     assert np.allclose(grid[3, 5, :, 0], [np.sin(3), np.cos(3), np.sin(5), np.cos(5)])
@@ -107,7 +107,7 @@ def trained(dataset, monkeypatch):
     steps = tuple(Step(f"tiny {i}", TINY, Recipe(5, batch_size=16)) for i in range(2))
     monkeypatch.setattr(screening, "WALK", steps[:1])
     monkeypatch.setattr(screening, "ALTERNATIVES", steps[1:])
-    monkeypatch.setattr(screening, "load_cifar10", lambda source: dataset)
+    monkeypatch.setattr(screening, "load_cifar10", lambda: dataset)
     trained = []
 
     def run(step, dataset, *, train_images, **options):

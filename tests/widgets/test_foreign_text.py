@@ -21,7 +21,9 @@ from tlvit_utils.data.datasets import show_banner
 from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.widgets import AttentionExplorer, AttentionViewer
 
-config = ViTConfig.light(3).replace(patch_size=8, projection_dim=16, key_dim=4, mlp_units=(16,))
+config = ViTConfig.modern(3).replace(
+    convolutions=(), patch_size=8, projection_dim=16, key_dim=4, mlp_units=(16,)
+)
 model = build_vit(config)
 data = load_shapes10(sizes=(32, 16, 16))
 data = replace(data, name=FOREIGN, class_names=tuple(f"{FOREIGN}{i}" for i in range(10)))

@@ -12,7 +12,9 @@ from tlvit_utils.checks.comparison import CheckError, compare, exercise, sizes, 
 from tlvit_utils.token_learner import TokenLearner
 from tlvit_utils.vit import ViTConfig, build_vit
 
-SMALL = ViTConfig.light(num_tokens=3).replace(
+SMALL = ViTConfig.modern(num_tokens=3).replace(
+    standardize=False,
+    convolutions=(),
     patch_size=8,
     projection_dim=8,
     num_layers=4,

@@ -32,15 +32,13 @@ WAYS_OUT = (
 )
 
 
-def load(
-    data_dir: str | os.PathLike | None = None, may_download: bool = True
-) -> dict[str, np.ndarray]:
+def load(may_download: bool = True) -> dict[str, np.ndarray]:
     """Return all 60,000 images and labels in the order of the files, the test images last.
 
     They come from the first of these places that has them:
 
-    1. A folder: `data_dir`, the one that `TLVIT_CIFAR10_DIR` names, or Keras's cache. Its hashes
-       are not checked: copies with re-encoded pixels are welcome.
+    1. A folder: the one that `TLVIT_CIFAR10_DIR` names, or Keras's cache. Its hashes are not
+       checked: copies with re-encoded pixels are welcome.
     2. The course's cache, which keeps what comes from the network.
     3. The network: the archive at `TLVIT_CIFAR10_URL`, then at the known mirrors.
 
@@ -48,12 +46,12 @@ def load(
         `{"images": (60000, 32, 32, 3), "labels": (60000,)}`, both uint8.
 
     Raises:
-        FileNotFoundError: a folder that was named lacks a file, or is not there.
+        FileNotFoundError: the folder that was named lacks a file, or is not there.
         ValueError: a file is damaged or holds something else.
         ConnectionError: it is not at hand and cannot, or may not, be downloaded.
         OSError: the download cannot be written.
     """
-    if found := find_folder(data_dir):
+    if found := find_folder():
         folder, named_by = found
         print(f"Reading CIFAR-10 from {named_by}.")
         return _collect((name, read_batch(folder / name)) for name in FILES)
@@ -64,21 +62,18 @@ def load(
     return cached("cifar10", shapes, lambda: _fetch(may_download))
 
 
-def copy_to_cache(data_dir: str | os.PathLike | None = None) -> None:
+def copy_to_cache() -> None:
     """Copy what `load` returns to the course's cache, whose memory all processes share."""
-    path, arrays = cache_path("cifar10"), load(data_dir)
+    path, arrays = cache_path("cifar10"), load()
     with locked(path.with_suffix(".lock")):
         remove_leftovers(path)
         save_arrays(path, arrays)
 
 
-def find_folder(data_dir: str | os.PathLike | None = None) -> tuple[Path, str] | None:
+def find_folder() -> tuple[Path, str] | None:
     """Return the folder that holds CIFAR-10's files and what names it, or None."""
-    if data_dir:
-        return _check_folder(data_dir, "data_dir"), "the given folder"
     if named := os.environ.get("TLVIT_CIFAR10_DIR"):
-        folder = _check_folder(named, "TLVIT_CIFAR10_DIR")
-        return folder, "the folder that TLVIT_CIFAR10_DIR names"
+        return _check_folder(named), "the folder that TLVIT_CIFAR10_DIR names"
     keras_cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets")
     for inner in ("cifar-10-batches-py-target", "."):  # since Keras 3.6, and before
         folder = keras_cache / inner / "cifar-10-batches-py"
@@ -91,7 +86,7 @@ def _missing_files(folder: Path) -> list[str]:
     return [name for name in FILES if not (folder / name).is_file()]
 
 
-def _check_folder(folder: str | os.PathLike, named_by: str) -> Path:
+def _check_folder(folder: str) -> Path:
     """Return the folder, or the one of the archive's name in it; refuse one that lacks a file."""
     folder = Path(folder).expanduser()
     inner = folder / "cifar-10-batches-py"
@@ -99,9 +94,8 @@ def _check_folder(folder: str | os.PathLike, named_by: str) -> Path:
     if missing := _missing_files(folder):
         reason = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not there"
         raise FileNotFoundError(
-            f"The CIFAR-10 folder {folder} ({named_by}) {reason}; it must hold data_batch_1 … "
-            f"data_batch_5 and test_batch: name another folder, or give none (unset {named_by}) "
-            "to look in the caches and download."
+            f"The CIFAR-10 folder {folder} {reason}; set {FOLDER}, or unset it to look in the "
+            "caches and download."
         )
     return folder
 

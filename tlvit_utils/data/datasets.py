@@ -70,27 +70,23 @@ class Dataset:
         return f"{self.name}: {' / '.join(sizes)} images to train, validate and test"
 
 
-def load_cifar10(
-    data_dir: str | os.PathLike | None = None, source: str = "auto", *, may_download: bool = True
-) -> Dataset:
+def load_cifar10(*, may_download: bool = True) -> Dataset:
     """Load CIFAR-10 (Krizhevsky 2009), 40,000 / 10,000 / 10,000 images.
 
     `cifar10.load` says where it comes from and what it raises. The validation images are the last
-    10,000 of the 50,000 training images, as in the published example. Where there is no CIFAR-10,
-    this is `load_shapes10()`, after a banner that says so, unless `source` is "cifar10".
+    10,000 of the 50,000 training images, as in the published example.
     """
-    check_choice("source", source, ("auto", "cifar10"))
-    return _load(source, SPLIT_SIZES, data_dir, may_download)
+    arrays = cifar10.load(may_download)
+    count = len(arrays["labels"]) // 6
+    return _dataset("CIFAR-10", CIFAR10_CLASSES, arrays, (4 * count, count, count))
 
 
-def _load(source, shapes10_sizes, data_dir=None, may_download=True) -> Dataset:
+def _load(source, shapes10_sizes, may_download) -> Dataset:
     """Return CIFAR-10, or after a banner shapes10: by choice, or for want of CIFAR-10."""
     reason = "You chose them, with TLVIT_DATA or as the source."
     if source != "shapes10":
         try:
-            arrays = cifar10.load(data_dir, may_download)
-            count = len(arrays["labels"]) // 6
-            return _dataset("CIFAR-10", CIFAR10_CLASSES, arrays, (4 * count, count, count))
+            return load_cifar10(may_download=may_download)
         except ConnectionError as error:
             if source == "cifar10":
                 raise
@@ -134,7 +130,7 @@ def load_scenes10(
             shapes10, after a banner that says so. The scenes' name says which it is.
     """
     if base is None:
-        base = load_cifar10(may_download=False)
+        base = _load("auto", SPLIT_SIZES, may_download=False)
 
     def make(stream, split, epoch, count):
         return Split(*scenes10.make_scenes10(*split, count, seed, stream=stream, epoch=epoch))
@@ -168,13 +164,15 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
     The `smoke` profile never downloads. Errors are those of `cifar10.load`.
 
     Args:
-        source: "auto" (as for `load_cifar10`), "cifar10" (that or an error), "shapes10" or
-            "scenes10"; by default what `TLVIT_DATA` says, else "auto".
+        source: "cifar10" (that or an error), "shapes10", "auto" (CIFAR-10 where it can be had, else
+            shapes10, after a banner that says so), or "scenes10" (made of what `TLVIT_DATA` says);
+            by default what `TLVIT_DATA` says, else "auto".
         only_test: whether to leave out the training and validation images, which take seconds to
             draw.
     """
     scenes = source == "scenes10"
-    source = (not scenes and source) or os.environ.get("TLVIT_DATA") or "auto"
+    if scenes or source is None:
+        source = os.environ.get("TLVIT_DATA") or "auto"
     check_choice("The source of the pictures (TLVIT_DATA)", source, SOURCES)
     smoke = profile.name == "smoke"
 

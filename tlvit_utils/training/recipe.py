@@ -56,13 +56,6 @@ class Recipe:
         return cls(epochs=epochs)
 
     @classmethod
-    def light(cls, epochs: int = 20) -> "Recipe":
-        """Return a recipe for few epochs: batch 128, a short warm-up, then half a cosine to 0."""
-        return cls(
-            epochs=epochs, batch_size=128, warmup_epochs=min(0.5, epochs / 10), cosine_decay=True
-        )
-
-    @classmethod
     def modern(cls, epochs: int = 20) -> "Recipe":
         """Return the recipe of the modern model: warm-up to 0.002, then half a cosine to 0."""
         return cls(

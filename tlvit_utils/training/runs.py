@@ -33,15 +33,15 @@ from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.vit import VARIANTS, ViTConfig, build_vit
 
 DATASETS = {
-    "cifar10": lambda: load_cifar10(source="cifar10"),
-    "shapes10": lambda: load_shapes10(),
-    "scenes10": lambda: load_scenes10(base=load_cifar10(source="cifar10")),
+    "cifar10": load_cifar10,
+    "shapes10": load_shapes10,
+    "scenes10": lambda: load_scenes10(base=load_cifar10()),
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the options that say which network is trained on what, and for how long."""
-    configs = ("modern", "light", "published", "scenes")
+    configs = ("modern", "published", "scenes")
     parser.add_argument("--config", choices=configs, default=configs[0])
     parser.add_argument("--num-tokens", type=int, help="without it, no TokenLearner")
     parser.add_argument("--variant", choices=tuple(VARIANTS), help="which TokenLearner; v1")
