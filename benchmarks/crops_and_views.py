@@ -28,6 +28,7 @@ from tlvit_utils.training import Recipe, evaluate
 
 RESULT = result_path("crops_and_views")
 NUM_TOKENS = 8
+SEEDS = range(5)
 
 
 class ExampleCropFlip(RandomCropFlip):
@@ -75,15 +76,13 @@ def train_and_test(crops, recipe, dataset, seeds):
 
 
 def main():
-    parser = result_parser(__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    options = parser.parse_args()
+    options = result_parser(__doc__).parse_args()
     recipe = Recipe.published()
     dataset = load_cifar10()
     rows = json.loads(RESULT.read_text())["rows"] if options.write and RESULT.exists() else []
     for crops in CROPS:
         done = [row["seed"] for row in rows if row["crops"] == crops]
-        seeds = [seed for seed in options.seeds if done.count(seed) < len(VIEWS)]
+        seeds = [seed for seed in SEEDS if done.count(seed) < len(VIEWS)]
         rows = [row for row in rows if row["crops"] != crops or row["seed"] not in seeds]
         if not seeds:
             continue

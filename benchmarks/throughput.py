@@ -35,6 +35,10 @@ from tlvit_utils.training import Recipe, compile_model
 
 BACKENDS = ("tensorflow", "jax", "torch")
 MATRIX_SIZE = 2048
+REPEATS, IMAGES = (
+    5,
+    1024,
+)  # passes, and images in each: whole batches, of which the first is left out
 LONG_TRAINING = 6000  # steps
 
 
@@ -87,31 +91,31 @@ def inference_rate(model, images, labels, batch_size):
 RATES = {"training": training_rate, "inference": inference_rate}
 
 
-def matrix_product_rate(repeats, size=MATRIX_SIZE):
+def matrix_product_rate(size=MATRIX_SIZE):
     """Return the median of float32 operations per second in products of two square matrices."""
     rng = np.random.default_rng(0)
     a, b = (ops.convert_to_tensor(rng.random((size, size), dtype="float32")) for _ in range(2))
     seconds = []
-    for _ in range(repeats + 1):
+    for _ in range(REPEATS + 1):
         start = time.perf_counter()
         ops.convert_to_numpy(ops.matmul(a, b)[0, 0])  # waits for the product
         seconds.append(time.perf_counter() - start)
     return 2 * size**3 / median(seconds[1:])
 
 
-def measure(repeats, num_images):
+def measure():
     """Return the rows of this session's backend."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (num_images, 32, 32, 3), dtype="uint8")
-    labels = rng.integers(0, 10, num_images, dtype="uint8")
+    images = rng.integers(0, 256, (IMAGES, 32, 32, 3), dtype="uint8")
+    labels = rng.integers(0, 10, IMAGES, dtype="uint8")
     forms = build_forms()
     rates = {(name, kind): [] for name in forms for kind in RATES}
-    for _ in range(repeats + 1):
+    for _ in range(REPEATS + 1):
         for (name, kind), values in rates.items():
             model, batch_size, _ = forms[name]
             values.append(RATES[kind](model, images, labels, batch_size))
     rates = {key: median(values[1:]) for key, values in rates.items()}  # the first compiled
-    product_rate = matrix_product_rate(repeats)
+    product_rate = matrix_product_rate()
     return [
         {
             "backend": keras.backend.backend(),
@@ -134,11 +138,10 @@ def measure(repeats, num_images):
     ]
 
 
-def measure_elsewhere(backend, repeats, num_images):
+def measure_elsewhere(backend):
     """Return what `measure` gives in a process on `backend`, and its versions."""
-    options = ["--repeats", str(repeats), "--images", str(num_images)]
     printed = subprocess.run(
-        [sys.executable, __file__, "--here", *options],
+        [sys.executable, __file__, "--here"],
         env={**os.environ, "KERAS_BACKEND": backend},
         check=True,
         stdout=subprocess.PIPE,
@@ -149,15 +152,10 @@ def measure_elsewhere(backend, repeats, num_images):
 
 def main():
     parser = result_parser(__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="5 and more for a median")
-    parser.add_argument("--images", type=int, default=1536, help="in each pass")
     parser.add_argument("--here", action="store_true", help="only KERAS_BACKEND; prints JSON")
     options = parser.parse_args()
-    if options.images < 512:
-        parser.error("--images must be at least two batches, 512: the first does not count.")
     if options.here:
-        rows = measure(options.repeats, options.images)
-        print(json.dumps({"rows": rows, "facts": session_fields()}))
+        print(json.dumps({"rows": measure(), "fields": session_fields()}))
         return
     rows, versions = [], {}
     print(
@@ -165,8 +163,8 @@ def main():
         f"{'GFLOP/s':>9}{'of':>7}"
     )
     for backend in filter(find_spec, BACKENDS):
-        measured = measure_elsewhere(backend, options.repeats, options.images)
-        versions |= measured["facts"]["versions"]
+        measured = measure_elsewhere(backend)
+        versions |= measured["fields"]["versions"]
         for row in measured["rows"]:
             print(
                 f"{backend:<12}{row['form']:<29}"
@@ -177,13 +175,7 @@ def main():
             )
         rows += measured["rows"]
     if options.write:
-        save_rows(
-            "throughput",
-            rows,
-            versions=versions,
-            repeats=options.repeats,
-            images=options.images,
-        )
+        save_rows("throughput", rows, versions=versions, repeats=REPEATS, images=IMAGES)
 
 
 if __name__ == "__main__":

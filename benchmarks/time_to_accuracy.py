@@ -3,9 +3,9 @@
 The published time is computed: the epochs' images over the rates of training and inference that
 are measured here (medians), in the example's own form. The time of modern() is one run's wall
 clock, from before the model is built until the end of the first epoch, validation included, after
-which the accuracy is reached; compilation is part of it. Its schedule is made for the time that it
-gets, by default one epoch: four times as many steps as usual, of a quarter of
-the batch, at the usual learning rate.
+which the accuracy is reached; compilation is part of it. Its schedule is made for the one epoch
+that it gets: four times as many steps as usual, of a quarter of the batch, at the usual learning
+rate.
 
     python benchmarks/time_to_accuracy.py [--write]    # two lines, and the result file
 
@@ -21,7 +21,7 @@ from statistics import median
 import keras
 from published_example import build_example, compile_example
 from results import result_parser, save_rows
-from throughput import inference_rate, training_rate
+from throughput import IMAGES, RATES, REPEATS
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._text import format_seconds
@@ -31,6 +31,7 @@ from tlvit_utils.training import ProgressLine, Recipe, train
 
 TARGET = 0.565
 PUBLISHED_EPOCHS = 20
+RECIPE = replace(Recipe.modern(1), batch_size=64, learning_rate=2e-3)
 
 
 class StopAtTarget(keras.callbacks.Callback):
@@ -52,14 +53,14 @@ class StopAtTarget(keras.callbacks.Callback):
         self.model.stop_training = self.reached
 
 
-def published_row(dataset, repeats, num_images):
+def published_row(dataset):
     """Return the published example's rates, and the seconds that its epochs would take."""
     model = build_example()
     compile_example(model)
-    images, labels = dataset.train.take(num_images)
+    images, labels = dataset.train.take(IMAGES)
     rates = {}
-    for name, rate in (("training", training_rate), ("inference", inference_rate)):
-        values = [rate(model, images, labels, 256) for _ in range(repeats + 1)]
+    for name, rate in RATES.items():
+        values = [rate(model, images, labels, 256) for _ in range(REPEATS + 1)]
         rates[name] = median(values[1:])  # the first compiled
     per_epoch = (
         len(dataset.train.labels) / rates["training"]
@@ -74,18 +75,18 @@ def published_row(dataset, repeats, num_images):
     }
 
 
-def modern_row(dataset, recipe, seed):
+def modern_row(dataset):
     """Train modern() once until it reaches the target, or to the end of its schedule."""
     start = time.perf_counter()
     compute = choose_compute()
     keras.config.set_dtype_policy(compute.dtype_policy)
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(RECIPE.seed)
     model = build_vit(ViTConfig.modern())
-    line = ProgressLine("modern()", len(dataset.train.labels), recipe.batch_size)
+    line = ProgressLine("modern()", len(dataset.train.labels), RECIPE.batch_size)
     stop = StopAtTarget(start)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder, "best.weights.h5")
-        history = train(model, dataset, recipe, checkpoint, [line, stop], compute.jit_compile)
+        history = train(model, dataset, RECIPE, checkpoint, [line, stop], compute.jit_compile)
     return {
         "form": "modern()",
         "training_images_per_second": round(line.images_per_second, 1),
@@ -93,48 +94,29 @@ def modern_row(dataset, recipe, seed):
         "seconds": stop.seconds[-1] if stop.reached else None,
         "seconds_after_each_epoch": stop.seconds,
         "val_accuracy": [round(value, 4) for value in history["val_accuracy"]],
-        "seed": seed,
+        "seed": RECIPE.seed,
         "compute": compute,
-        "recipe": recipe,
+        "recipe": RECIPE,
     }
 
 
 def main():
-    parser = result_parser(__doc__)
-    parser.add_argument("--epochs", type=int, default=1, help="of the schedule of modern()")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=int, default=5, help="of the published rates")
-    parser.add_argument("--images", type=int, default=1536, help="in each of these passes")
-    options = parser.parse_args()
-    if options.images < 512:
-        parser.error("--images must be at least two batches, 512: the first does not count.")
+    options = result_parser(__doc__).parse_args()
     dataset = load_cifar10()
-    published = published_row(dataset, options.repeats, options.images)
+    published = published_row(dataset)
     print(
         f"{PUBLISHED_EPOCHS} epochs of the published example would take "
         f"{format_seconds(published['seconds'])}."
     )
-    recipe = replace(
-        Recipe.modern(options.epochs),
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-    )
-    modern = modern_row(dataset, recipe, options.seed)
+    modern = modern_row(dataset)
     ratio = None
     if modern["seconds"] is None:
-        print(f"modern() did not reach {TARGET:.1%} in its {options.epochs} epochs.")
+        print(f"modern() did not reach {TARGET:.1%} in its {RECIPE.epochs} epochs.")
     else:
         ratio = round(published["seconds"] / modern["seconds"], 1)
         print(f"modern() took {format_seconds(modern['seconds'])}: {ratio} times sooner.")
     if options.write:
-        save_rows(
-            "time_to_accuracy",
-            [published, modern],
-            target=TARGET,
-            ratio=ratio,
-        )
+        save_rows("time_to_accuracy", [published, modern], target=TARGET, ratio=ratio)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from nbformat.v4 import new_markdown_cell
 
 from bootstrap_cell import TAG, bootstrap_source
 from run_notebooks import ROOT, read_notebook, write_notebook
-from tlvit_utils.checks.comparison import blanks_in
+from tlvit_utils.checks.answers import blanks_in
 
 FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>(\n*)", re.DOTALL)
 CHOICE = re.compile(r"\(\w\) ")

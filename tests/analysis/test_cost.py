@@ -13,9 +13,6 @@ from keras import layers, ops
 from layer_checks import few_examples
 
 from tlvit_utils import (
-    GroupedTokenLearner,
-    PatchEncoder,
-    RandomCropFlip,
     TokenFuser,
     TokenLearner,
     TokenLearnerV11,
@@ -47,12 +44,6 @@ def fused_grid():
     return keras.Model(grid, grid + TokenFuser(bottleneck_dim=7)(tokens, grid))
 
 
-def grouped_tokens():
-    grid = keras.Input((8, 6, 16))
-    tokens, maps = GroupedTokenLearner(3, num_groups=4)(grid, return_attention_maps=True)
-    return keras.Model(grid, [tokens, maps])
-
-
 # The published table's models: tokens, layers, multiply-adds in millions, its "GFLOPs"
 PUBLISHED = [
     (None, 4, "101.55", "0.0184"),
@@ -62,20 +53,14 @@ PUBLISHED = [
 ]
 
 
-@cache
-def model_called(name):
-    return MODELS[name]()
-
-
 MODELS = {
     "published": lambda: published(8),
     "published without dropout": lambda: published(8, dropout_rate=0.0),
     "modern": lambda: build_vit(ViTConfig.modern()),
     "fuser": fused_grid,
-    "grouped": grouped_tokens,
     **{
         variant: lambda variant=variant: build_vit(ViTConfig.modern().replace(variant=variant))
-        for variant in ("patch_merger", "strided", "average", "top_k")
+        for variant in ("grouped", "patch_merger", "strided", "average", "top_k")
     },
 }
 
@@ -90,12 +75,7 @@ def test_published_models(num_tokens, num_layers, million_macs, gflops):
 @pytest.mark.parametrize(("num_groups", "gflops"), [(4, "0.0149"), (8, "0.0146")])
 def test_published_grouped_models(num_groups, gflops):
     """The published rows for 8 tokens (0.0149 and 0.0146 too) repeat what 4 tokens cost."""
-    call = [layers.Rescaling(1 / 255), RandomCropFlip(52, 48), layers.Conv2D(128, 6, 6)]
-    call += [layers.Reshape((64, 128)), PatchEncoder(64, 128)]
-    call += [TransformerBlock(4, 128, (256, 128), 0.1) for _ in range(4)]
-    call.insert(-1, GroupedTokenLearner(4, num_groups))
-    call += [layers.LayerNormalization(), layers.GlobalAveragePooling1D()]
-    cost = cost_of(*call, layers.Dense(10, activation="softmax"), shape=(32, 32, 3))
+    cost = model_cost(published(4, variant="grouped", num_groups=num_groups))
     assert f"{cost.published_gflops:.4f}" == gflops
 
 
@@ -133,22 +113,6 @@ def test_attention(queries, read, dim, read_dim, heads, key_dim, value_dim):
     macs += count(heads, queries, read, value_dim)  # the values, weighted
     macs += count(queries, heads, value_dim, dim)  # back to the tokens' width
     assert model_cost(keras.Model([query, value], attended)).macs == macs
-
-
-@few_examples
-@given(st.integers(2, 4), small, small, small)
-def test_token_learners(height, width, dim, num_tokens):
-    shape, pixels = (height, width, dim), (height, width)
-    pooling = count(num_tokens, *pixels, dim)
-    macs = count(*pixels, 3, 3, dim, num_tokens) + 3 * count(*pixels, 3, 3, num_tokens, num_tokens)
-    for name in ("mean", "sum", "weighted_mean"):
-        assert cost_of(TokenLearner(num_tokens, name), shape=shape).macs == macs + pooling
-    macs = count(*pixels, dim, 6) + count(*pixels, 6, num_tokens)
-    v11 = TokenLearnerV11(num_tokens, bottleneck_dim=6)
-    assert cost_of(v11, shape=shape).macs == macs + pooling
-    macs = 2 * count(*pixels, 2, dim, dim) + count(*pixels, 2 * dim, num_tokens)
-    grouped = GroupedTokenLearner(num_tokens, num_groups=2)  # two groups of dim channels
-    assert cost_of(grouped, shape=(*pixels, 2 * dim)).macs == macs + 2 * pooling
 
 
 # Against TensorFlow
@@ -193,7 +157,7 @@ def test_multiply_adds_are_those_in_tensorflows_graph(name):
 
     Which are which depends on the version of Keras and on dropout; their sum does not.
     """
-    model = model_called(name)
+    model = MODELS[name]()
     graph, found = profiled(model)
     seen = sum(found[kind] for kind in ("Conv2D", "MatMul", "BatchMatMulV2", "BatchMatMulV3")) // 2
     unseen = sum(
@@ -279,7 +243,7 @@ def test_model_without_a_graph_is_refused():
 
 
 def test_table_has_a_line_per_layer_and_the_totals():
-    cost = model_cost(model_called("modern"))
+    cost = model_cost(MODELS["modern"]())
     head, *lines, total = str(cost).splitlines()
     assert [line.split()[0] for line in lines] == [row.name for row in cost.layers]
     assert len({len(line) for line in (head, *lines, total)}) == 1

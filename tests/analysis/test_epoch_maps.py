@@ -16,8 +16,9 @@ from tlvit_utils.analysis.maps import attention_maps
 @pytest.fixture
 def epoch_maps():
     """Three epochs, two images, four tokens."""
-    maps = np.random.default_rng(0).random((3, 2, 4, 8, 8))
-    return EpochMaps("cifar10", "validation", [5, 9], maps, [0.25, 0.75, 0.5])
+    maps = np.random.default_rng(0).random((3, 2, 4, 8, 8)).astype("float16")
+    accuracies = np.array([0.25, 0.75, 0.5], "float32")
+    return EpochMaps("cifar10", "validation", np.array([5, 9]), maps, accuracies)
 
 
 def test_epoch_maps_come_back_as_saved(epoch_maps, tmp_path, monkeypatch):
@@ -25,22 +26,11 @@ def test_epoch_maps_come_back_as_saved(epoch_maps, tmp_path, monkeypatch):
     save_epoch_maps(epoch_maps, tmp_path / "tiny.npz")
     loaded = load_epoch_maps("tiny")
     assert (loaded.dataset, loaded.split) == ("cifar10", "validation")
-    for name, dtype in (("image_indices", "int64"), ("maps", "float16"), ("val_accuracy", "f4")):
-        assert getattr(loaded, name).dtype == dtype
+    for name in ("image_indices", "maps", "val_accuracy"):
+        assert getattr(loaded, name).dtype == getattr(epoch_maps, name).dtype
         np.testing.assert_array_equal(getattr(loaded, name), getattr(epoch_maps, name))
-
-
-def test_unknown_epoch_maps_are_refused(epoch_maps, tmp_path, monkeypatch):
-    monkeypatch.setattr(epoch_maps_module, "MAPS_DIR", tmp_path)
-    save_epoch_maps(epoch_maps, tmp_path / "tiny.npz")
     with pytest.raises(ValueError, match=r"No maps called 'big'.*'tiny'"):
         load_epoch_maps("big")
-
-
-@pytest.mark.parametrize("shape", [(3, 4, 8, 8), (4, 2, 4, 8, 8), (3, 1, 4, 8, 8)])
-def test_epoch_maps_that_do_not_fit_are_refused(shape):
-    with pytest.raises(ValueError, match=r"must be \(3 epochs, 2 images, tokens, height, width\)"):
-        EpochMaps("cifar10", "validation", [5, 9], np.zeros(shape), [0.25, 0.75, 0.5])
 
 
 def test_maps_are_kept_for_every_epoch_and_image(tiny_config, randomise, shapes, tmp_path):
@@ -55,6 +45,7 @@ def test_maps_are_kept_for_every_epoch_and_image(tiny_config, randomise, shapes,
         expected.append(attention_maps(model, shapes.validation.images[[5, 2]]))
     assert np.ptp(expected, axis=0).max() > 0.01
     kept = read_epoch_maps(tmp_path / "maps.npz")
+    assert kept.maps.dtype == "float16"
     np.testing.assert_array_equal(kept.maps, np.float16(expected))
     assert kept.val_accuracy.tolist() == [0.25, 0.5, 0.375]
     assert (kept.dataset, kept.split) == (shapes.name, "validation")

@@ -15,7 +15,6 @@ VALUES = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
 GRID = np.random.default_rng(0).random((3, 4, 3))
 MAPS = np.random.default_rng(1).random((2, 3, 4))
 
-
 TOKENS = np.array([[1.0, -1.0, 0.5], [0.0, 1.0, 2.0]])
 IMAGE = np.random.default_rng(2).integers(0, 256, (16, 16, 3), dtype="uint8")
 

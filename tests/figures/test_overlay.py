@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
-from tlvit_utils.figures.overlay import captioned, enlarge, render, tile
+from tlvit_utils.figures.overlay import captioned, enlarge, render, tile_square
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (32, 32, 3), dtype="uint8")
@@ -62,8 +62,7 @@ def test_enlarge_repeats_pixels(size):
 
 
 def test_tiles_stand_in_rows_with_their_titles():
-    grey = np.full((3, 40, 40, 3), 128, "uint8")
-    sheet = tile(grey, ["8", "9", "8"], columns=2)
+    sheet = tile_square(lambda i, side: GREY.repeat(2, 0).repeat(2, 1)[:side, :side], "898", 84)
     assert sheet.shape == (84, 84, 3)
     first, second, third = sheet[:40, :40], sheet[:40, 44:], sheet[44:, :40]
     assert (first != second).any() and (first == third).all()
@@ -75,11 +74,11 @@ def test_tiles_stand_in_rows_with_their_titles():
 
 def test_pictures_of_any_shape_stand_side_by_side_with_their_words_below():
     wide, tall = np.full((40, 200, 3), 90, "uint8"), np.full((60, 30, 3), 120, "uint8")
-    result = captioned([(wide, ["a word"]), (tall, [])])
+    result = captioned([(wide, "a word"), (tall, "")])
     np.testing.assert_array_equal(result[8:48, 8:208], wide)
     np.testing.assert_array_equal(result[8:68, 216:246], tall)
     assert result.shape[1] == 8 + 200 + 8 + 30 + 8
     below = result[76:]
     assert below[:, 8:208].min() < 60 and below[:, 208:].min() == 255
-    longer = captioned([(wide, ["many words " * 20]), (tall, [])])
+    longer = captioned([(wide, "many words " * 20), (tall, "")])
     assert len(longer) > len(result) + 60  # wrapped

@@ -10,7 +10,7 @@ from notebook_text import run_cell
 
 from tlvit_utils import checks
 from tlvit_utils.checks import CheckError
-from tlvit_utils.checks.comparison import EXERCISES, compare, count_blanks, exercise
+from tlvit_utils.checks.answers import EXERCISES, compare, count_blanks, exercise
 
 OTHERWISE = {
     *("build_vit", "create_pyramid", "train_step"),
@@ -148,7 +148,7 @@ def test_a_notebook_shows_a_box_with_the_line_and_no_traceback():
     lines = raised.value._render_traceback_()
     assert lines[0] == "softmax_maps is not right yet"
     assert any("return logits[99]" in line for line in lines)
-    assert not any("comparison.py" in line for line in lines)
+    assert not any("answers.py" in line for line in lines)
 
 
 def test_a_mistake_is_shown_on_an_input_that_can_be_worked_out_by_hand():

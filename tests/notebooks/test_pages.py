@@ -23,7 +23,7 @@ from notebook_text import (
 from run_notebooks import RESULTS, ROOT, faults, with_measurements, with_minutes
 from tlvit_utils import ViTConfig, build_vit, checks
 from tlvit_utils.analysis import model_cost
-from tlvit_utils.checks.comparison import EXERCISES
+from tlvit_utils.checks.answers import EXERCISES
 from tlvit_utils.data.datasets import NOT_CIFAR10
 
 SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))

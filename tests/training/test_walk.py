@@ -14,7 +14,7 @@ from keras import layers
 from tlvit_utils.data.datasets import load_shapes10
 from tlvit_utils.training import walk
 from tlvit_utils.training.recipe import Recipe
-from tlvit_utils.training.walk import WALK, Step, run_step
+from tlvit_utils.training.walk import TRAIN_IMAGES, WALK, Step, run_step
 from tlvit_utils.vit import ViTConfig, build_vit
 
 TINY = ViTConfig.modern(2).replace(
@@ -118,15 +118,15 @@ def trained(dataset, monkeypatch):
     return trained
 
 
-def screen(monkeypatch, out, *options):
-    monkeypatch.setattr(sys, "argv", ["walk.py", "--out", str(out), *options])
+def screen(monkeypatch, out):
+    monkeypatch.setattr(sys, "argv", ["walk.py", "--out", str(out)])
     screening.main()
     return json.loads(out.read_text())
 
 
 def test_the_screening_goes_on_where_it_was_broken_off(trained, monkeypatch, tmp_path):
     out = tmp_path / "rows.json"
-    found = screen(monkeypatch, out, "--images", "32")
+    found = screen(monkeypatch, out)
     rows = found["rows"]
     assert [(row["part"], row["change"], row["seed"]) for row in rows] == [
         ("walk", "tiny 0", 0),
@@ -134,9 +134,9 @@ def test_the_screening_goes_on_where_it_was_broken_off(trained, monkeypatch, tmp
         ("seeds", "tiny 0", 2),
         ("alternatives", "tiny 1", 0),
     ]
-    assert found["settings"]["train_images"] == 32
-    assert found["command"] == "python benchmarks/walk.py --out FILE.json --images 32"
+    assert found["settings"]["train_images"] == TRAIN_IMAGES
+    assert found["command"] == "python benchmarks/walk.py --out FILE.json"
     out.write_text(json.dumps({**found, "rows": rows[:2]}))
-    assert screen(monkeypatch, out, "--images", "32")["rows"] == rows
-    missing = [("tiny 0", 32, 2), ("tiny 1", 32, 0)]
-    assert trained == [("tiny 0", 32, 0), ("tiny 0", 32, 1), *missing, *missing]
+    assert screen(monkeypatch, out)["rows"] == rows
+    missing = [("tiny 0", TRAIN_IMAGES, 2), ("tiny 1", TRAIN_IMAGES, 0)]
+    assert trained == [("tiny 0", TRAIN_IMAGES, 0), ("tiny 0", TRAIN_IMAGES, 1), *missing, *missing]

@@ -15,7 +15,7 @@ import numpy as np
 
 from tlvit_utils import ViTConfig, build_vit, figures, live
 from tlvit_utils.analysis import model_cost
-from tlvit_utils.checks.comparison import CheckError
+from tlvit_utils.checks.answers import CheckError
 from tlvit_utils.data import load_shapes10
 from tlvit_utils.data.datasets import show_banner
 from tlvit_utils.training.progress import ProgressLine

@@ -4,7 +4,7 @@
 """
 
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
@@ -24,20 +24,9 @@ class EpochMaps:
 
     dataset: str  # as `data.Dataset.name`
     split: str  # that holds the images, such as "validation"
-    image_indices: np.ndarray  # (images,), int64, where in that split they are
+    image_indices: np.ndarray  # (images,), integers, where in that split they are
     maps: np.ndarray  # (epochs, images, tokens, height, width), float16
     val_accuracy: np.ndarray  # (epochs,), float32, after each epoch
-
-    def __post_init__(self):
-        dtypes = {"image_indices": "int64", "maps": "float16", "val_accuracy": "float32"}
-        for name, dtype in dtypes.items():
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype))
-        expected = (len(self.val_accuracy), len(self.image_indices))
-        if self.maps.ndim != 5 or self.maps.shape[:2] != expected:
-            raise ValueError(
-                f"The maps have shape {self.maps.shape}, but it must be ({expected[0]} epochs, "
-                f"{expected[1]} images, tokens, height, width)."
-            )
 
 
 def load_epoch_maps(name: str = PRETRAINED_FOR["CIFAR-10"]) -> EpochMaps:
@@ -53,9 +42,14 @@ def load_epoch_maps(name: str = PRETRAINED_FOR["CIFAR-10"]) -> EpochMaps:
 
 def read_epoch_maps(path: str | os.PathLike) -> EpochMaps:
     """Return the maps that `save_epoch_maps` wrote to `path`."""
-    with np.load(path, allow_pickle=False) as arrays:
-        values = {field.name: arrays[field.name] for field in fields(EpochMaps)}
-    return EpochMaps(**{**values, **{key: str(values[key]) for key in ("dataset", "split")}})
+    with np.load(path, allow_pickle=False) as file:
+        return EpochMaps(
+            dataset=str(file["dataset"]),
+            split=str(file["split"]),
+            image_indices=file["image_indices"],
+            maps=file["maps"],
+            val_accuracy=file["val_accuracy"],
+        )
 
 
 def save_epoch_maps(epoch_maps: EpochMaps, path: str | os.PathLike) -> None:
@@ -87,8 +81,8 @@ class RecordMaps(keras.callbacks.Callback):
             dataset=self.dataset,
             split=self.split,
             image_indices=self.image_indices,
-            maps=np.array([*maps, attention_maps(self.model, self.images)]),
-            val_accuracy=[*accuracies, logs["val_accuracy"]],
+            maps=np.array([*maps, attention_maps(self.model, self.images)], "float16"),
+            val_accuracy=np.array([*accuracies, logs["val_accuracy"]], "float32"),
         )
         save_epoch_maps(epoch_maps, self.path)
 

@@ -19,6 +19,6 @@ from tlvit_utils.checks import (
     training,
     vit,
 )
-from tlvit_utils.checks.comparison import CheckError, check
+from tlvit_utils.checks.answers import CheckError, check
 
 __all__ = ["CheckError", "check"]

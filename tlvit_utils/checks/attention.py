@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tlvit_utils import analysis
-from tlvit_utils.checks.comparison import (
+from tlvit_utils.checks.answers import (
     CheckError,
     compare,
     compare_pairs,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlvit_utils.checks.comparison import compare, exercise, telling
+from tlvit_utils.checks.answers import compare, exercise, telling
 
 
 def _images_needed(disagree, difference):

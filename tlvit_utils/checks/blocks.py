@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from tlvit_utils.blocks import MLP, TransformerBlock
-from tlvit_utils.checks.comparison import compare, exercise, random, sizes, softmax, to_numpy
+from tlvit_utils.checks.answers import compare, exercise, random, sizes, softmax, to_numpy
 from tlvit_utils.checks.layers import check_dropout_of, check_option, compare_layers
 
 TWO_TOKENS = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")  # (batch = 1, tokens = 2, dim = 2)

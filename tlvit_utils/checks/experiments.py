@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 
 from tlvit_utils.analysis.comparison import student_t, welch_interval
-from tlvit_utils.checks.comparison import compare, exercise, telling
+from tlvit_utils.checks.answers import compare, exercise, telling
 
 
 def _mean_and_spread(accuracies):

@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 
-from tlvit_utils.checks.comparison import CheckError, as_pair, compare, random, to_numpy
+from tlvit_utils.checks.answers import CheckError, as_pair, compare, random, to_numpy
 
 RANDOM, IDENTITY = "random", "the identity"
 POSITIONAL = inspect.Parameter.POSITIONAL_ONLY

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from keras import layers
 
-from tlvit_utils.checks.comparison import CheckError, compare, exercise, numbers, random, sizes
+from tlvit_utils.checks.answers import CheckError, compare, exercise, numbers, random, sizes
 from tlvit_utils.patches import PatchEncoder
 
 INSIDE = "Transposed axes: inside each patch, rows and columns of pixels are exchanged."

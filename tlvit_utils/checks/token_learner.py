@@ -3,7 +3,7 @@
 import numpy as np
 
 from tlvit_utils._validation import POOLINGS
-from tlvit_utils.checks.comparison import (
+from tlvit_utils.checks.answers import (
     compare,
     exercise,
     random,

@@ -5,7 +5,7 @@ from functools import partial, wraps
 import keras
 import numpy as np
 
-from tlvit_utils.checks.comparison import (
+from tlvit_utils.checks.answers import (
     CheckError,
     compare,
     compare_pairs,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import initializers, layers
 
-from tlvit_utils.checks.comparison import (
+from tlvit_utils.checks.answers import (
     CheckError,
     NotDoneError,
     compare,

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from tlvit_utils.blocks import TransformerBlock
-from tlvit_utils.checks.comparison import CheckError, compare, exercise, sizes, to_numpy
+from tlvit_utils.checks.answers import CheckError, compare, exercise, sizes, to_numpy
 from tlvit_utils.token_learner import TokenLearner
 from tlvit_utils.vit import ViTConfig, build_vit
 

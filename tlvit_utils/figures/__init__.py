@@ -3,12 +3,10 @@
 from tlvit_utils.figures.overlay import render
 from tlvit_utils.figures.plots import (
     bars_figure,
-    colour_of,
     curves_figure,
     filters_figure,
     heat_panels,
     image_grid,
-    ink_on,
     lines_figure,
     matrix_figure,
     new_figure,

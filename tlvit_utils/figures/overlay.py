@@ -4,6 +4,7 @@ Pictures are `(height, width, 3)`, uint8 or float 0..1; results are uint8.
 """
 
 import io
+import textwrap
 from functools import cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
 GAP = 4  # pixels between tiles
+LINE = 18  # height of a line of text, in pixels
 
 
 def render(
@@ -36,63 +38,43 @@ def render(
     return np.rint(enlarge(picture, size) + enlarge(heat, size)).astype("uint8")
 
 
-def tile(pictures, titles, columns: int = 4) -> np.ndarray:
-    """Return pictures `(count, size, size, 3)`, uint8, in one, each with its title written in."""
-    size = len(pictures[0])
-    rows = -(-len(pictures) // columns)
-    step = size + GAP
-    sheet = Image.new("RGB", (columns * step - GAP, rows * step - GAP), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = label_font()
-    for i, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
-        left, top = i % columns * step, i // columns * step
-        sheet.paste(Image.fromarray(picture), (left, top))
-        box = draw.textbbox((left + 4, top + 3), title, font=font)
-        draw.rectangle(box, fill="black", outline="black", width=3)
-        draw.text((left + 4, top + 3), title, fill="white", font=font)
-    return np.asarray(sheet)
-
-
 def tile_square(draw, titles, size: int) -> np.ndarray:
     """Return pictures `draw(index, side)` in a square, row by row, with their titles written in."""
     columns = int(np.ceil(len(titles) ** 0.5))
     side = (size + GAP) // columns - GAP
-    sheet = tile(np.stack([draw(i, side) for i in range(len(titles))]), titles, columns)
-    canvas = np.full((size, size, 3), 255, "uint8")
-    canvas[: sheet.shape[0], : sheet.shape[1]] = sheet
-    return canvas
+    sheet = Image.new("RGB", (size, size), "white")
+    pen, font = ImageDraw.Draw(sheet), label_font()
+    for i, title in enumerate(titles):
+        row, column = divmod(i, columns)
+        left, top = column * (side + GAP), row * (side + GAP)
+        sheet.paste(Image.fromarray(draw(i, side)), (left, top))
+        box = pen.textbbox((left + 4, top + 3), title, font=font)
+        pen.rectangle(box, fill="black", outline="black", width=3)
+        pen.text((left + 4, top + 3), title, fill="white", font=font)
+    return np.asarray(sheet)
 
 
 def captioned(columns) -> np.ndarray:
-    """Return pictures side by side, each with lines of text, which are wrapped, below it."""
+    """Return pictures side by side, each with a text below it, whose lines are wrapped."""
     font, margin = label_font(13), 8
-    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    height = max(len(picture) for picture, _ in columns)
-    texts, text_height = [], 0
-    for picture, lines in columns:
-        texts.append("\n".join(_wrap(line, font, picture.shape[1]) for line in lines))
-        text_height = max(text_height, draw.multiline_textbbox((0, 0), texts[-1], font=font)[3])
+    texts = [_wrapped(text, picture.shape[1]) for picture, text in columns]
     width = sum(picture.shape[1] + margin for picture, _ in columns) + margin
-    canvas = Image.new("RGB", (width, height + 3 * margin + int(text_height)), "white")
-    draw = ImageDraw.Draw(canvas)
+    height = max(len(picture) for picture, _ in columns)
+    text_height = LINE * max(text.count("\n") + 1 for text in texts)
+    canvas = Image.new("RGB", (width, height + text_height + 3 * margin), "white")
     left = margin
     for (picture, _), text in zip(columns, texts, strict=True):
         canvas.paste(Image.fromarray(picture), (left, margin))
-        draw.multiline_text((left, height + 2 * margin), text, fill="black", font=font)
+        place = left, height + 2 * margin
+        ImageDraw.Draw(canvas).multiline_text(place, text, fill="black", font=font)
         left += picture.shape[1] + margin
     return np.asarray(canvas)
 
 
-def _wrap(line: str, font, width: int) -> str:
-    """Return the line broken between words where it would be wider than `width` pixels."""
-    lines = [""]
-    for word in line.replace("×", "x").split(" "):  # Pillow's font has no ×
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return "\n".join(lines)
+def _wrapped(text, width):
+    """Return the text with its lines broken so that they are at most about `width` pixels wide."""
+    lines = text.replace("×", "x").splitlines()  # Pillow's font has no ×
+    return "\n".join(textwrap.fill(line, width // 7) for line in lines)  # a letter takes about 7
 
 
 @cache

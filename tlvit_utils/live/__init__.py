@@ -112,12 +112,12 @@ def page(
     }
     words = f"{first}: {describe_answer(probabilities[start], labels[start], class_names)}."
     view = as_uint8(seen_images(models[first], images[start : start + 1])[0])
-    columns = [(enlarge(view, STILL), [words])]
+    columns = [(enlarge(view, STILL), words)]
     if maps is not None:
-        columns.append((_all_maps(view, maps[start]), ["Its tokens' maps, dark purple to yellow."]))
+        columns.append((_all_maps(view, maps[start]), "Its tokens' maps, dark purple to yellow."))
     words = (
         "Live page. Open the notebook in Jupyter and trust it, or save the page, to change the "
-        f"picture and the network. {' '.join(line for _, (line,) in columns)}"
+        f"picture and the network. {' '.join(text for _, text in columns)}"
     )
     still = encode_png(captioned(columns))
     return Page(TEMPLATE, {"title": str(title), "sets": [one]}, still, words)

@@ -54,7 +54,7 @@ class Panel(widgets.VBox):
     def to_png(self) -> bytes:
         """Return the picture with its words below it."""
         picture = np.asarray(Image.open(io.BytesIO(self.picture.value)).convert("RGB"))
-        return encode_png(captioned([(picture, self.words.splitlines())]))
+        return encode_png(captioned([(picture, self.words)]))
 
     def _repr_mimebundle_(self, **kwargs):
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
