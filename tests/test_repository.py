@@ -70,27 +70,6 @@ def test_spelling_is_british_and_has_no_typing_errors(committed, notebooks, tmp_
     assert len(found) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs bash")
-def test_ci_runs_the_command_of_the_readme(committed, readme, tmp_path):
-    command = block_after("<!-- the test command", readme).strip()
-    stub = tmp_path / "python3"  # stands for Python: says how it is called, and fails
-    stub.write_text('#!/bin/sh\necho "python3 $*, constraints: $PIP_CONSTRAINT"\nexit 7\n')
-    browser = tmp_path / "chromium"  # so that none is installed
-    browser.touch()
-    for each in (stub, browser):
-        each.chmod(0o755)
-    result = subprocess.run(
-        ["bash", committed / ".ci" / "run"],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-    )
-    called = "python3 -m venv .venv, constraints: .ci/constraints.txt"
-    assert result.stdout.splitlines() == [command, called]
-    assert result.returncode == 7
-
-
 def test_ci_on_windows_runs_the_line_of_the_guide(committed):
     workflow = yaml.safe_load(read(committed / ".github" / "workflows" / "ci.yml"))
     windows = workflow["jobs"]["test"]["steps"][-1]

@@ -82,17 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
     def missing(self):
         self.send_error(404)
 
-    def busy(self):
-        self.send_error(503)
-
     def busy_then_fine(self):
         if self.server.owner.requests.count(("busy_then_fine", None)) == 1:
             self.send_error(503)
         else:
             self.fine()
-
-    def hang(self):
-        self.server.owner.closing.wait()
 
     def drip(self):
         """Send the head of an answer byte by byte."""
@@ -122,12 +116,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.content = b"<!DOCTYPE html><title>Log in</title>"
         self.wfile.write(self.start(content_type="text/html; charset=utf-8"))
 
-    def page_without_type(self):
-        self.content = b"<!DOCTYPE html><title>Log in</title>"
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.content)
-
     def endless(self):
         self.send_response(200)
         self.end_headers()
@@ -142,9 +130,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def claim_more(self):
         self.wfile.write(self.start(length=len(self.content) + 1))
-
-    def claim_less(self):
-        self.wfile.write(self.start(length=self.half))
 
     def without_ranges(self):
         self.range = None

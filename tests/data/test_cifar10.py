@@ -7,7 +7,6 @@ import pickle
 import pickletools
 import re
 import struct
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -56,14 +55,11 @@ def test_a_folder_of_any_name_can_be_read_and_copied_to_the_cache(
     assert sorted(path.name for path in real.iterdir()) == ["cifar10.lock", "cifar10.npy"]
 
 
-def test_the_order_of_the_sources(tmp_path, monkeypatch):
-    """Each source that is added comes before those that were there already."""
+def test_a_named_folder_comes_before_keras_cache(tmp_path, monkeypatch):
     assert find_folder() is None
-    cache = tmp_path / "keras" / "datasets"
-    old = make_folder(cache / "cifar-10-batches-py")
-    assert find_folder() == (old, "Keras's cache")
-    new = make_folder(cache / "cifar-10-batches-py-target" / "cifar-10-batches-py")
-    assert find_folder() == (new, "Keras's cache")
+    cache = tmp_path / "keras" / "datasets" / "cifar-10-batches-py-target"
+    kept = make_folder(cache / "cifar-10-batches-py")
+    assert find_folder() == (kept, "Keras's cache")
     named = make_folder(tmp_path / "named")
     monkeypatch.setenv("TLVIT_CIFAR10_DIR", str(named))
     assert find_folder() == (named, "the folder that TLVIT_CIFAR10_DIR names")
@@ -294,17 +290,6 @@ def test_a_disk_that_fills_up_with_the_download_is_named(serve, cache, tmp_path)
         load()
     assert all(part in str(error.value) for part in (str(archive), "set TLVIT_CACHE_DIR to"))
     assert "cifar10.npy" not in cache()
-
-
-def test_two_at_once_download_once(serve, cache, capsys):
-    padded = make_batch(5) | {b"padding": np.random.default_rng(0).bytes(10_000)}
-    server = serve("slow", content=make_archive(test_batch=padded))
-    with ThreadPoolExecutor() as pool:
-        for loaded in [pool.submit(load) for _ in range(2)]:
-            assert_complete(loaded.result())
-    assert "Another process is at the same work" in capsys.readouterr().out
-    assert len(server.requests) == 1
-    assert cache() == {"cifar10.npy"}
 
 
 def load_elsewhere(archive, folder):

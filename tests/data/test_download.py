@@ -47,18 +47,14 @@ def fetch(server, tmp_path):
 FAULTS = {
     "refuse": "refused",
     "missing": "answers 404 Not Found",
-    "busy": "answers 503 Service Unavailable",
-    "hang": "timed out",
     "drip": "timed out",
     "hang_half_way": "timed out",
     "cut_off": "broke off after",
     "wrong_bytes": "not the right one",
     "web_page": "a web page",
-    "page_without_type": "broke off after 36 of 40,000 bytes",
     "endless": "not the right one",
     "trickle": "too slow, 0 kB/s",
     "claim_more": "offers 40,001 bytes where 40,000 are expected",
-    "claim_less": "offers 20,000 bytes where 40,000 are expected",
     "garbage": "220 this is not HTTP",
 }
 

@@ -1,6 +1,5 @@
 """The layers that TokenLearner is compared with, against arithmetic and theory."""
 
-import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
@@ -56,26 +55,3 @@ def test_a_grid_that_cannot_be_cut_is_refused(cls):
 def test_more_tokens_than_cells_are_refused():
     with pytest.raises(ValueError, match="num_tokens is 25, but the grid has only 24 cells"):
         TopKTokens(25).build(SHAPE)
-
-
-def test_a_kept_cell_passes_the_gradient_on_and_a_dropped_one_none():
-    """The sum of the tokens, in a model whose only weight scales the cells, one by one."""
-    inputs = keras.Input((9, 4))
-    scale = ScaledCells()
-    model = keras.Model(inputs, keras.ops.sum(TopKTokens(2)(scale(inputs)), axis=(1, 2)))
-    model.compile(keras.optimizers.SGD(1.0), "mse")
-    x = np.ones((1, 9, 4), "float32")
-    x[0, [3, 7]] = 2
-    model.train_on_batch(x, np.zeros((1, 1)))
-    moved = np.flatnonzero(np.abs(scale.get_weights()[0] - 1).max(axis=-1))
-    assert moved.tolist() == [3, 7]
-
-
-class ScaledCells(keras.layers.Layer):
-    """Each cell times weights of its own."""
-
-    def build(self, shape):
-        self.scales = self.add_weight(shape=shape[1:], initializer="ones")
-
-    def call(self, x):
-        return x * self.scales

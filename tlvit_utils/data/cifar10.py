@@ -74,12 +74,9 @@ def find_folder() -> tuple[Path, str] | None:
     """Return the folder that holds CIFAR-10's files and what names it, or None."""
     if named := os.environ.get("TLVIT_CIFAR10_DIR"):
         return _check_folder(named), "the folder that TLVIT_CIFAR10_DIR names"
-    keras_cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras", "datasets")
-    for inner in ("cifar-10-batches-py-target", "."):  # since Keras 3.6, and before
-        folder = keras_cache / inner / "cifar-10-batches-py"
-        if not _missing_files(folder):
-            return folder, "Keras's cache"
-    return None
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    folder = keras_home / "datasets/cifar-10-batches-py-target/cifar-10-batches-py"
+    return None if _missing_files(folder) else (folder, "Keras's cache")
 
 
 def _missing_files(folder: Path) -> list[str]:
