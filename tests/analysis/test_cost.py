@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from functools import cache
 from itertools import product
@@ -204,6 +205,33 @@ class Mixer(layers.Layer):
 def test_a_layer_of_your_own_costs_what_its_call_does():
     macs = 3 * 4 * 4 + 5 * 3 * 4 + 5 * 4 * 2 + 5 * 5 * 2
     assert cost_of(Mixer(), shape=(3, 4)).macs == macs
+
+
+class Similarities(layers.Layer):
+    """A layer without weights that computes all the same."""
+
+    def call(self, x):
+        return ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+
+
+@pytest.mark.parametrize(
+    "layer", [Similarities(), layers.Lambda(lambda x: ops.einsum("bic,bjc->bij", x, x))]
+)
+def test_a_layer_without_weights_costs_what_its_call_does(layer):
+    assert cost_of(layer, shape=(3, 4)).macs == 3 * 3 * 4
+
+
+@pytest.mark.parametrize("name", sorted(each for each in dir(layers) if "Conv" in each))
+def test_no_convolution_is_free(name):
+    axes = int(re.search(r"(\d)D", name)[1])
+    filters = {} if name.startswith("Depthwise") else {"filters": 4}
+    shape = (2,) * ("LSTM" in name) + (5,) * axes + (3,)
+    try:
+        cost = cost_of(getattr(layers, name)(kernel_size=2, **filters), shape=shape)
+    except TypeError as refused:
+        assert "no rule for the cost" in str(refused)
+    else:
+        assert cost.macs > 0
 
 
 class Opaque(layers.Layer):

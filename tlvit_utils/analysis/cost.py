@@ -22,14 +22,18 @@ import keras
 from keras import layers
 
 from tlvit_utils.analysis.graph import calls
+from tlvit_utils.augment import RandomCropFlip
 
 # Operations per element in the published count; GELU is the published example's, with erf
 ELEMENTWISE = {"gelu": 3, "softmax": 5}
 
-# Operations without weights that are products all the same, and have no rule here
+# Layers and operations of Keras that are products, but have no rule here
 UNKNOWN_PRODUCTS = {
     *("AdditiveAttention", "Attention", "Dot"),  # layers; `ops.dot` too
-    *("Conv", "DotProductAttention", "Tensordot"),
+    *("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+    *("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+    *("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"),  # operations
+    *("DotProductAttention", "Inner", "Tensordot", "Vdot"),
 }
 
 
@@ -185,10 +189,16 @@ def work_of(operation, *shapes) -> Work:
         return Work(einsums=_einsum_macs(operation.subscripts, shapes))
     if kind in UNKNOWN_PRODUCTS:
         raise _no_rule(operation)
-    if getattr(operation, "weights", ()):
+    if isinstance(operation, keras.Layer) and (operation.weights or not _is_plain(operation)):
         return _work_inside(operation, shapes)
     per_element = ELEMENTWISE.get(kind.lower(), 0)
     return Work(elementwise=per_element * prod(shapes[0][1:])) if per_element else Work()
+
+
+def _is_plain(layer):
+    """Return whether a layer is Keras's own, and runs no other layer and no function of yours."""
+    keras_own = type(layer).__module__.split(".")[0] == "keras"
+    return keras_own and not isinstance(layer, layers.Wrapper | layers.Lambda)
 
 
 def _no_rule(operation):
@@ -223,6 +233,7 @@ def _(model, *shapes):
     return sum((work for _, _, work in _work_of_calls(model)), Work())
 
 
+@work_of.register(RandomCropFlip)
 @work_of.register(layers.Embedding)
 @work_of.register(layers.BatchNormalization)  # at inference one product and one sum per number
 @work_of.register(layers.Normalization)
