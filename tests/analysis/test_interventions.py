@@ -3,6 +3,7 @@ import random
 import keras
 import numpy as np
 import pytest
+from division import DividedSum
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import GroupedTokenLearner, PatchMerger, TokenFuser, TokenLearner, build_vit
@@ -98,6 +99,25 @@ def test_a_network_that_cannot_be_split_is_refused(tiny_config):
     tokens, _ = TokenLearner(2, name="bypassed")(grid, return_attention_maps=True)
     model = keras.Model(inputs, grid + TokenFuser()(tokens, grid))
     with pytest.raises(ValueError, match=r"cannot be split at 'bypassed'.*nothing but its tokens"):
+        NetworkParts(model)
+
+
+def test_a_model_that_asks_for_the_tokens_alone_is_split_too(images):
+    inputs = keras.Input((32, 32, 3))
+    tokens = TokenLearner(2)(keras.layers.Conv2D(4, 8, 8)(inputs))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(tokens))
+    parts = NetworkParts(model)
+    grid = parts.grid(images)
+    predicted = parts.predict(parts.tokens(grid, parts.maps(grid)))
+    expected = convert_to_numpy(model(images.astype("float32")))
+    np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_subclass_that_may_pool_otherwise_is_refused():
+    inputs = keras.Input((32, 32, 3))
+    tokens = DividedSum(2, name="mine")(keras.layers.Conv2D(4, 8, 8)(inputs))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(tokens))
+    with pytest.raises(TypeError, match="How 'mine', a DividedSum, pools is unknown"):
         NetworkParts(model)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import RandomCropFlip, TokenLearner, ViTConfig, build_vit
+from tlvit_utils import RandomCropFlip, TokenLearner, TokenLearnerV11, ViTConfig, build_vit
 from tlvit_utils.analysis.maps import (
     attention_maps,
     describe_map,
@@ -86,10 +86,30 @@ def test_a_model_without_a_cropping_layer_sees_the_images(readme_model, images):
 def test_a_model_without_maps_is_refused(tiny_config, images):
     with pytest.raises(ValueError, match="'vit' has no TokenLearner"):
         predict_with_maps(build_vit(tiny_config.replace(num_tokens=None)), images)
+
+
+@pytest.mark.parametrize("layer", [TokenLearner(2), TokenLearnerV11(2)])
+def test_a_model_that_asks_for_the_tokens_alone_has_maps_too(layer, images):
     inputs = keras.Input((32, 32, 3))
-    tokens_only = keras.Model(inputs, TokenLearner(2, name="silent")(inputs))
-    with pytest.raises(ValueError, match=r"'silent'.*only tokens.*return_attention_maps"):
-        predict_with_maps(tokens_only, images)
+    model = keras.Model(inputs, keras.layers.Flatten()(layer(inputs)))
+    _, expected = layer(images.astype("float32"), return_attention_maps=True)
+    answers = convert_to_numpy(model(images.astype("float32")))
+    for _ in range(2):  # asking changes nothing
+        found, maps = predict_with_maps(model, images)
+        np.testing.assert_allclose(found, answers, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(maps, convert_to_numpy(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_layers_inside_another_model_are_found(images):
+    """The view is that of the crop; maps cannot be read there, which the error says."""
+    preparing = keras.Sequential([keras.Input((32, 32, 3)), RandomCropFlip(32, 16)])
+    inner_input = keras.Input((16, 16, 3))
+    inner = keras.Model(inner_input, TokenLearner(2, name="hidden")(inner_input))
+    inputs = keras.Input((32, 32, 3))
+    model = keras.Model(inputs, inner(preparing(inputs)))
+    np.testing.assert_allclose(seen_images(model, images), images[:, 8:24, 8:24] / 255, atol=1e-6)
+    with pytest.raises(ValueError, match="'hidden' is inside another"):
+        predict_with_maps(model, images)
 
 
 @pytest.mark.parametrize("function", [predict_with_maps, attention_maps, seen_images])

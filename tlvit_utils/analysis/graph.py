@@ -17,3 +17,9 @@ def calls(model: keras.Model) -> list:
         )
     by_depth = keras.Function(model.inputs, model.outputs)._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def all_layers(model: keras.Model) -> list[keras.Layer]:
+    """Return the layers in a model's graph, in order, each followed by the layers inside it."""
+    called = [node.operation for node in calls(model) if isinstance(node.operation, keras.Layer)]
+    return [layer for each in called for layer in each._flatten_layers()]

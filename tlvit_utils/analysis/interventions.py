@@ -9,7 +9,13 @@ import random
 import keras
 import numpy as np
 
-from tlvit_utils.analysis.maps import BATCH_SIZE, compiled, find_token_learner, in_batches
+from tlvit_utils.analysis.maps import (
+    BATCH_SIZE,
+    MapsOf,
+    compiled,
+    find_token_learner,
+    in_batches,
+)
 from tlvit_utils.data.batches import check_images, check_labels
 from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, TopKTokens
 from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, TokenLearnerV11, to_grid
@@ -28,17 +34,17 @@ class NetworkParts:
     Attributes:
         image_size: side of the images in pixels.
         token_learner: the layer that the network is split at.
-        maps_sum_to_one: whether TokenLearner's maps are softmaxes over the grid (v1.1, grouped).
+        maps_sum_to_one: whether TokenLearner's maps sum to 1 (all but v1's).
 
     Raises:
         TypeError: a TokenLearner of your own, whose pooling is unknown.
-        ValueError: none, or layers behind it that need more than its tokens.
+        ValueError: no TokenLearner, or layers behind it that need more than its tokens.
     """
 
     def __init__(self, model: keras.Model):
         call = find_token_learner(model)
         self.token_learner = call.layer
-        if not isinstance(call.layer, TOKEN_LEARNERS):
+        if type(call.layer) not in TOKEN_LEARNERS:  # a subclass may pool in another way
             raise TypeError(
                 f"How {call.layer.name!r}, a {type(call.layer).__name__}, pools is unknown here; "
                 f"expected one of {', '.join(each.__name__ for each in TOKEN_LEARNERS)}."
@@ -56,7 +62,7 @@ class NetworkParts:
             ) from error
         self._grid_shape, self._tokens_shape = grid.shape, tail.input_shape
         self._to_grid, self._tail = compiled(to_input), compiled(tail)
-        self._to_maps = compiled(keras.Model(grid, call.layer(grid, return_attention_maps=True)[1]))
+        self._to_maps = compiled(keras.Model(grid, MapsOf(call.layer)(grid)))
         part = VALUES.get(type(call.layer))
         self._to_values = part and compiled(keras.Model(grid, getattr(call.layer, part)(grid)))
 
@@ -72,7 +78,7 @@ class NetworkParts:
         """Return the tokens `(N, num_maps, dim)` that any maps pool from a grid, as the layer does.
 
         v1 takes maps as they are, or with its weighted mean divided by their sums. Other layers'
-        maps are softmaxes over the grid, so every map is first divided by its sum.
+        maps sum to 1, so every map is first divided by its sum.
 
         Args:
             grid: `(N, height, width, dim)`, from `grid`.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tlvit_utils.analysis.graph import calls
+from tlvit_utils.analysis.graph import all_layers, calls
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.data.batches import check_images
 
@@ -23,18 +23,36 @@ class TokenLearnerCall(NamedTuple):
     maps: keras.KerasTensor  # (batch, num_tokens, height, width)
 
 
+class MapsOf(keras.layers.Layer):
+    """The maps of a TokenLearner, whatever a model asks of the layer itself.
+
+    In one model, Keras takes every call of a layer to have as many outputs as the layer's first.
+    """
+
+    def __init__(self, token_learner):
+        super().__init__(dtype=token_learner.dtype_policy)
+        self.token_learner = token_learner
+
+    def call(self, x):
+        return self.token_learner(x, return_attention_maps=True)[1]
+
+
 def find_token_learner(model: keras.Model) -> TokenLearnerCall:
     """Return the call of the model's TokenLearner.
 
     A TokenLearner is a layer whose `call` has an argument `return_attention_maps`, so this finds
-    your own, too. A ValueError says why there is not exactly one call that returns maps.
+    your own, too. Where the model asks for the tokens alone, the layer is called once more for its
+    maps. A ValueError says why there is not exactly one call.
     """
-    found = [
-        node
-        for node in calls(model)
-        if "return_attention_maps" in inspect.signature(node.operation.call).parameters
-    ]
+    found = [node for node in calls(model) if _makes_maps(node.operation)]
     if not found:
+        inside = [layer.name for layer in all_layers(model) if _makes_maps(layer)]
+        if inside:
+            raise ValueError(
+                f"The TokenLearner {inside[0]!r} is inside another layer or model of the model "
+                f"{model.name!r}, where its maps cannot be read; call its layers one by one in the "
+                "model itself."
+            )
         raise ValueError(
             f"The model {model.name!r} has no TokenLearner, so it has no attention maps; build it "
             "with ViTConfig(num_tokens=…)."
@@ -47,12 +65,14 @@ def find_token_learner(model: keras.Model) -> TokenLearnerCall:
             "that you want."
         )
     (node,) = found
-    if len(node.output_tensors) != 2:
-        raise ValueError(
-            f"The TokenLearner {node.operation.name!r} returns only tokens; call it with "
-            "return_attention_maps=True when you build the model."
-        )
-    return TokenLearnerCall(node.operation, node.input_tensors[0], *node.output_tensors)
+    layer, grid = node.operation, node.input_tensors[0]
+    if len(node.output_tensors) == 2:
+        return TokenLearnerCall(layer, grid, *node.output_tensors)
+    return TokenLearnerCall(layer, grid, node.output_tensors[0], MapsOf(layer)(grid))
+
+
+def _makes_maps(operation):
+    return "return_attention_maps" in inspect.signature(operation.call).parameters
 
 
 def predict_with_maps(model: keras.Model, images) -> tuple[np.ndarray, np.ndarray]:
@@ -114,9 +134,9 @@ def compiled(model: keras.Model):
 
 def _views(model, pictures):
     """Return pictures `(N, height, width, channels)` as the model's cropping layer shows them."""
-    for node in calls(model):
-        if isinstance(node.operation, RandomCropFlip):
-            return in_batches(node.operation, pictures)[0]
+    for layer in all_layers(model):
+        if isinstance(layer, RandomCropFlip):
+            return in_batches(layer, pictures)[0]
     return np.asarray(pictures, "float32")
 
 
