@@ -107,3 +107,5 @@ def test_fixed_share_by_hand():
     assert fixed_share(np.stack([moving, 1 - moving])) == 0
     with pytest.raises(ValueError, match="Every map is uniform"):
         fixed_share(np.ones((3, 2, 4, 4)))
+    with pytest.raises(ValueError, match="only one image"):
+        fixed_share(place[None])

@@ -123,9 +123,11 @@ def diversity(maps) -> float:
 def fixed_share(maps) -> float:
     """Return the share of the variance of maps `(N, num_tokens, height, width)` that images share.
 
-    1 where each token's map is the same in every image.
+    1 where each token's map is the same in every image. There are at least two images.
     """
     maps = _check_maps(maps)
+    if len(maps) == 1:
+        raise ValueError("There is only one image; the maps of at least two are compared.")
     centred = maps - maps.mean((0, 2, 3), keepdims=True)
     total = np.square(centred).mean()
     if total == 0:

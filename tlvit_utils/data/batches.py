@@ -27,8 +27,9 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
         raise ValueError(f"The images' values run from {low} to {high}; expected {expected}.")
     if images.dtype.kind == "f" and 0 < high <= 1:
         raise ValueError(
-            f"The images' values run from {low:.3g} to {high:.3g}; expected {expected}. The model "
-            "divides by 255 itself: multiply by 255, or pass the uint8 images."
+            f"The images' values run from {low:.3g} to {high:.3g}; expected {expected}. "
+            "Networks of build_vit divide by 255 themselves: multiply by 255, or pass the uint8 "
+            "images. A model of your own that takes 0..1 needs a Rescaling(1 / 255) in front."
         )
     return images
 
