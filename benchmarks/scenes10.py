@@ -17,7 +17,6 @@ from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.data.scenes10 import make_scenes10
-from tlvit_utils.session import choose_compute
 from tlvit_utils.training import Recipe, compile_model
 
 REPEATS = 3
@@ -44,7 +43,7 @@ def main():
     images, labels, _ = make_scenes10(*base, 512)
     for num_tokens in (8, None):
         model, recipe = build_vit(ViTConfig.scenes(num_tokens)), Recipe.scenes()
-        compile_model(model, recipe, 120, choose_compute().jit_compile)
+        compile_model(model, recipe, 120)
         batches = {"batch_size": recipe.batch_size, "verbose": 0}
         training = rate(len(images), partial(model.fit, images, labels, **batches))
         inference = rate(len(images), partial(model.predict, images, **batches))

@@ -143,7 +143,7 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
     ]
     if config.has_maps and seed == SEEDS[0]:
         callbacks.append(RecordMaps(run_path(path, seed, ".maps.npz"), dataset))
-    history = train(model, dataset, recipe, checkpoint, callbacks, compute.jit_compile, resume=True)
+    history = train(model, dataset, recipe, checkpoint, callbacks, resume=True)
     if len(history["loss"]) < recipe.epochs:
         sys.exit("The same command continues it.")
     exact = build_in_float32(config)

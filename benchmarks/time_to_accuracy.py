@@ -86,7 +86,7 @@ def modern_row(dataset):
     stop = StopAtTarget(start)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder, "best.weights.h5")
-        history = train(model, dataset, RECIPE, checkpoint, [line, stop], compute.jit_compile)
+        history = train(model, dataset, RECIPE, checkpoint, [line, stop])
     return {
         "form": "modern()",
         "training_images_per_second": round(line.images_per_second, 1),

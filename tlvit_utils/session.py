@@ -25,7 +25,7 @@ class Gpu(NamedTuple):
 
 @dataclass(frozen=True)
 class Compute:
-    """How to compute here, for `keras.config.set_dtype_policy` and `train`; a line as a string."""
+    """How to compute here: what the models' dtype policy and `compile` should be."""
 
     device: str
     dtype_policy: str

@@ -14,7 +14,7 @@ from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import replacing, save_result
 from tlvit_utils.analysis import epoch_maps
 from tlvit_utils.pretrained import WEIGHTS_DIR, restore_weights
-from tlvit_utils.training.runs import run_card, run_path
+from tlvit_utils.training.runs import read_experiment, run_path
 
 
 def make_weights(
@@ -49,6 +49,17 @@ def make_weights(
         written.append(_copy(maps, maps_dir / f"{name}.npz"))
     save_result(weights_dir / f"{name}.json", **card)  # the last, for it makes the name known
     return [*written, weights_dir / f"{name}.json"]
+
+
+def run_card(path: Path, seed: int) -> dict:
+    """Return all that is known of one run: what its experiment's runs share, and its own."""
+    shared = read_experiment(path)
+    runs = {run["seed"]: run for run in shared.pop("runs")}
+    if seed not in runs:
+        raise ValueError(f"{path} has no run with seed {seed}, only {', '.join(map(str, runs))}.")
+    run = dict(runs[seed])
+    shared["recipe"] = {**shared["recipe"], "seed": run.pop("seed")}
+    return {**shared, **run}
 
 
 def _copy(source, target):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import study
 
+from make_weights import run_card
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.comparison import unpack_bits
 from tlvit_utils.pretrained import restore_weights
 from tlvit_utils.training.recipe import Recipe
-from tlvit_utils.training.runs import run_card, run_path
+from tlvit_utils.training.runs import run_path
 
 
 @pytest.fixture

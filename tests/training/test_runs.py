@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from make_weights import make_weights
+from make_weights import make_weights, run_card
 from tlvit_utils import ViTConfig, build_vit, load_pretrained, pretrained
 from tlvit_utils.analysis import epoch_maps
 from tlvit_utils.analysis.cost import model_cost
@@ -25,7 +25,6 @@ from tlvit_utils.training.runs import (
     experiment_name,
     has_run,
     main,
-    run_card,
     shown_command,
 )
 

@@ -81,7 +81,7 @@ def load_cifar10(*, may_download: bool = True) -> Dataset:
     return _dataset("CIFAR-10", CIFAR10_CLASSES, arrays, (4 * count, count, count))
 
 
-def _load(source, shapes10_sizes, may_download) -> Dataset:
+def _cifar10_or_shapes10(source, shapes10_sizes, may_download) -> Dataset:
     """Return CIFAR-10, or after a banner shapes10: by choice, or for want of CIFAR-10."""
     reason = "You chose them, with TLVIT_DATA or as the source."
     if source != "shapes10":
@@ -130,7 +130,7 @@ def load_scenes10(
             shapes10, after a banner that says so. The scenes' name says which it is.
     """
     if base is None:
-        base = _load("auto", SPLIT_SIZES, may_download=False)
+        base = _cifar10_or_shapes10("auto", SPLIT_SIZES, may_download=False)
 
     def make(stream, split, epoch, count):
         return Split(*scenes10.make_scenes10(*split, count, seed, stream=stream, epoch=epoch))
@@ -180,7 +180,7 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
         train, validation, test = (1024, 256, 256) if smoke else full
         return (0, 0, test) if only_test else (train, validation, test)
 
-    dataset = _load(source, sizes(SPLIT_SIZES), may_download=not smoke)
+    dataset = _cifar10_or_shapes10(source, sizes(SPLIT_SIZES), may_download=not smoke)
     if scenes:
         dataset = load_scenes10(sizes=sizes(SCENES_SIZES), base=dataset)
     elif only_test:

@@ -32,7 +32,6 @@ def train(
     recipe: Recipe,
     checkpoint: str | os.PathLike,
     callbacks: list[keras.callbacks.Callback] | None = None,
-    jit_compile: bool | str = "auto",
     *,
     resume: bool = False,
 ) -> dict[str, list[float]]:
@@ -49,7 +48,6 @@ def train(
         dataset: its `train` split trains, its `validation` split chooses the best epoch.
         checkpoint: file for the best weights, `….weights.h5`.
         callbacks: more Keras callbacks; by default a `ProgressLine`.
-        jit_compile: as in `keras.Model.compile`; "auto" follows `session.choose_compute`.
         resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
             to continue from it where it exists, to the same weights on a CPU (on PyTorch only
             without dropout).
@@ -62,7 +60,7 @@ def train(
     """
     images, labels, validation = _checked(model, dataset, recipe)
     steps_per_epoch = len(labels) // recipe.batch_size
-    compile_model(model, recipe, steps_per_epoch, jit_compile)
+    compile_model(model, recipe, steps_per_epoch)
     history = {}
     best = BestCheckpoint(checkpoint)
     run = {
@@ -170,17 +168,13 @@ def describe_layers(model: keras.Model) -> dict[str, dict]:
     return {f"layer {i} ({type(x).__name__})": plain(x.get_config()) for i, x in layers}
 
 
-def compile_model(
-    model: keras.Model, recipe: Recipe, steps_per_epoch: int, jit_compile: bool | str = "auto"
-) -> None:
+def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
     """Give `model` the recipe's optimiser and loss, as `train` does."""
-    if jit_compile == "auto":
-        jit_compile = choose_compute().jit_compile
     model.compile(
         recipe.optimizer(steps_per_epoch, model.trainable_variables),
         loss=recipe.loss(),
         metrics=["accuracy"],
-        jit_compile=jit_compile,
+        jit_compile=choose_compute().jit_compile,
     )
 
 

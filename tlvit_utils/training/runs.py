@@ -157,17 +157,6 @@ def _check_same_experiment(path, before, shared):
         )
 
 
-def run_card(path: Path, seed: int) -> dict:
-    """Return all that is known of one run: what its experiment's runs share, and its own."""
-    shared = read_experiment(path)
-    runs = {run["seed"]: run for run in shared.pop("runs")}
-    if seed not in runs:
-        raise ValueError(f"{path} has no run with seed {seed}, only {', '.join(map(str, runs))}.")
-    run = dict(runs[seed])
-    shared["recipe"] = {**shared["recipe"], "seed": run.pop("seed")}
-    return {**shared, **run}
-
-
 def save_run(
     path: Path,
     model: keras.Model,
@@ -250,7 +239,7 @@ def _train_run(path, config, recipe, options, command):
     callbacks = [line]
     if options.maps:
         callbacks.append(RecordMaps(run_path(path, recipe.seed, ".maps.npz"), dataset))
-    history = train(model, dataset, recipe, checkpoint, callbacks, compute.jit_compile, resume=True)
+    history = train(model, dataset, recipe, checkpoint, callbacks, resume=True)
     if len(history["loss"]) < recipe.epochs:
         sys.exit("The same command continues it.")
     exact, speed = build_in_float32(config), line.images_per_second
