@@ -11,13 +11,14 @@ networks of the same architecture with random weights:
 
     python benchmarks/attention_scores.py [--write] [--networks NAME …]
 
-Without names it takes all that ship. It prints the localisation; `--write` keeps all numbers.
+Without names it takes all that ship and were trained on images of 32 pixels. It prints the
+localisation; `--write` keeps all numbers, after each network.
 """
 
 import numpy as np
 from results import result_parser, save_rows
 
-from tlvit_utils import PRETRAINED, load_pretrained
+from tlvit_utils import PRETRAINED, ViTConfig, load_pretrained
 from tlvit_utils.analysis import (
     NetworkParts,
     answers_with_maps,
@@ -32,9 +33,19 @@ from tlvit_utils.analysis import (
 from tlvit_utils.pretrained import model_card
 from tlvit_utils.training.runs import DATASETS
 
-LOADERS = {"CIFAR-10": DATASETS["cifar10"], "shapes10": DATASETS["shapes10"]}  # or an error
+LOADERS = {"CIFAR-10": DATASETS["cifar10"], "shapes10": DATASETS["shapes10"]}  # 32 pixels
 IMAGES = 5000
 RANDOM_SEEDS = (0, 1, 2)
+
+
+def scored_networks() -> list[str]:
+    """Return the shipped networks with maps whose data set has images of 32 pixels."""
+    cards = {name: model_card(name) for name in PRETRAINED}
+    return [
+        name
+        for name, card in cards.items()
+        if ViTConfig(**card["config"]).has_maps and card["dataset"] in LOADERS
+    ]
 
 
 def mosaics(images, labels, count, seed=0):
@@ -105,8 +116,8 @@ def score(name, weights, model, test, four):
 
 def main():
     parser = result_parser(__doc__)
-    learned = [name for name in PRETRAINED if model_card(name)["config"]["num_tokens"]]
-    parser.add_argument("--networks", nargs="+", choices=learned, default=learned, metavar="NAME")
+    names = scored_networks()
+    parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME")
     options = parser.parse_args()
     localisations, maps, replaced = [], [], []
     print(f"{'':<64}{'best':>9}{'mean map':>9}{'any':>9}{'mean map':>9}")
@@ -128,8 +139,8 @@ def main():
         answers = answers_with_maps(NetworkParts(trained), *some)
         accuracies = {kind: float(right.mean()) for kind, right in answers.items()}
         replaced.append({"network": name, "images": len(some.labels), **accuracies})
-    if options.write:
-        save_rows("attention_scores", localisations, maps=maps, accuracy_with_maps=replaced)
+        if options.write:
+            save_rows("attention_scores", localisations, maps=maps, accuracy_with_maps=replaced)
 
 
 if __name__ == "__main__":

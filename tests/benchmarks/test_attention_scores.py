@@ -1,5 +1,6 @@
+import attention_scores
 import numpy as np
-from attention_scores import mosaics, quarters
+from attention_scores import mosaics, quarters, scored_networks
 
 from tlvit_utils.data import load_shapes10
 
@@ -25,3 +26,27 @@ def test_a_quarter_is_the_image_at_half_its_size():
     (image,) = images[labels == first].astype(float)
     expected = np.round(image.reshape(16, 2, 16, 2, 3).mean((1, 3)))
     np.testing.assert_array_equal(picture[:16, :16], expected)
+
+
+def test_without_names_every_network_is_scored_and_kept_at_once(monkeypatch):
+    images = load_shapes10(sizes=(10, 0, 10))
+    loaders = dict.fromkeys(attention_scores.LOADERS, lambda: images)
+    kept = []
+
+    def score(name, weights, *_):
+        return [{"network": name}], {}
+
+    def save_rows(name, rows, **others):
+        kept.append({row["network"] for row in rows})
+
+    for name, replacement in {
+        **{"LOADERS": loaders, "IMAGES": 5, "RANDOM_SEEDS": (), "score": score},
+        **{"load_pretrained": str, "NetworkParts": str, "save_rows": save_rows},
+        "answers_with_maps": lambda *_: {},
+    }.items():
+        monkeypatch.setattr(attention_scores, name, replacement)
+    monkeypatch.setattr("sys.argv", ["attention_scores.py", "--write"])
+    attention_scores.main()
+    names = scored_networks()
+    assert len(names) >= 3 and "modern_8_tokens" in names
+    assert kept == [set(names[: i + 1]) for i in range(len(names))]
