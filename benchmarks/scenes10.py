@@ -7,6 +7,7 @@ other work on the machine changes them little. The network is measured with 8 to
 reduction, on the backend of this session.
 """
 
+import sys
 import time
 from functools import partial
 from statistics import median
@@ -18,6 +19,7 @@ from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.data.scenes10 import make_scenes10
 from tlvit_utils.training import Recipe, compile_model
+from tlvit_utils.training.runs import shown_command
 
 REPEATS = 3
 
@@ -62,7 +64,7 @@ def main():
             }
         )
     if options.write:
-        command = "python benchmarks/scenes10.py --write"
+        command = shown_command("benchmarks/scenes10.py", sys.argv[1:])
         save_rows("scenes10_speed", rows, command=command, repeats=REPEATS)
 
 

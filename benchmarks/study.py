@@ -46,11 +46,11 @@ from pathlib import Path
 import division  # noqa: F401 (adds the variants of the optional methods)
 import keras
 import numpy as np
-from filelock import FileLock
 from results import table_parser, table_path, training_images_fields
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils._files import save_result
+from tlvit_utils._files import locked, save_result
+from tlvit_utils._validation import differences
 from tlvit_utils.analysis.comparison import compare_methods, pack_bits
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
@@ -125,7 +125,7 @@ def experiment_path(study: str, method: str, runs: Path) -> Path:
     return runs / f"{study}_{method.replace(' ', '_')}.json"
 
 
-def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dict:
+def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, command: str) -> dict:
     """Train one network, leave its weights and its card in RUNS, and return its row.
 
     `tools/make_weights.py` ships them. The first seed keeps the maps of 24 test images too.
@@ -147,7 +147,6 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
     if len(history["loss"]) < recipe.epochs:
         sys.exit("The same command continues it.")
     exact = build_in_float32(config)
-    command = shown_command("benchmarks/study.py", [study, "--runs", "DIR"])
     save_run(path, model, exact, config, recipe, dataset, history, command=command)
     images, labels = dataset.test
     right = exact.predict(images, batch_size=250, verbose=0).argmax(axis=1) == labels
@@ -163,6 +162,7 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path) -> dic
         "config": asdict(config),
         "dtype_policy": compute.dtype_policy,
         "history": history,
+        "command": command,
         **session_fields(),
     }
 
@@ -172,18 +172,55 @@ def load_rows(path: Path) -> list[dict]:
     return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
 
 
-def add_row(path: Path, row: dict, **fields) -> None:
+def check_same_study(path: Path, shared: dict) -> dict:
+    """Return what all rows of a study share: as its file says, or `shared` if there is none.
+
+    A ValueError if the two are different trainings. The plan stays the file's.
+    """
+    if not path.exists():
+        return shared
+    before = json.loads(path.read_text(encoding="utf-8"))
+    del before["rows"]
+    recipes = (asdict(each) for each in (Recipe(**before["recipe"]), shared["recipe"]))
+    changes = list(differences(*recipes, "recipe"))
+    for name in ("study", "dataset", "train_images_sha256"):
+        changes += differences(before[name], shared[name], name)
+    if changes:
+        raise ValueError(f"{path} holds another study: {', '.join(changes)}. Choose another file.")
+    return before
+
+
+def add_row(path: Path, row: dict, shared: dict) -> None:
     """Add a row to a study's file, which another process may be writing too."""
-    with FileLock(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock")):
+        shared = check_same_study(path, shared)
         rows = [each for each in load_rows(path) if _key(each) != _key(row)]
         methods = list(METHODS)
         rows.append(row)
         rows.sort(key=lambda each: (methods.index(each["method"]), each["seed"]))
-        save_result(path, **fields, rows=rows)
+        save_result(path, **shared, rows=rows)
 
 
 def _key(row):
     return row["method"], row["seed"]
+
+
+def train_all(study: str, to_do: list[tuple[str, int]], runs: Path, path: Path) -> None:
+    """Train methods with seeds, and add the row of each to the study's file."""
+    dataset = STUDIES[study].load()
+    shared = {
+        "study": study,
+        "dataset": dataset.name,
+        **training_images_fields(dataset),
+        "recipe": replace(STUDIES[study].recipe, seed=0),
+        "plan": __doc__.split("The plan, written before the first training:\n\n")[1],
+        "comparisons": COMPARISONS,
+    }
+    check_same_study(path, shared)
+    command = shown_command("benchmarks/study.py", sys.argv[1:])
+    for method, seed in to_do:
+        add_row(path, run(study, method, seed, dataset, runs, command), shared)
+        keras.utils.clear_session()
 
 
 def print_table(rows: list[dict]) -> None:
@@ -219,21 +256,8 @@ def main():
     to_do = [(m, s) for s in options.seeds for m in options.methods if (m, s) not in done]
     if to_do and options.runs is None:
         parser.error(f"{len(to_do)} trainings are missing; give a folder for them with --runs.")
-    dataset = STUDIES[options.study].load() if to_do else None
-    for method, seed in to_do:
-        row = run(options.study, method, seed, dataset, options.runs)
-        add_row(
-            path,
-            row,
-            study=options.study,
-            dataset=dataset.name,
-            **training_images_fields(dataset),
-            recipe=replace(STUDIES[options.study].recipe, seed=0),
-            plan=__doc__.split("The plan, written before the first training:\n\n")[1],
-            comparisons=COMPARISONS,
-            command=shown_command("benchmarks/study.py", [options.study, "--runs", "DIR"]),
-        )
-        keras.utils.clear_session()
+    if to_do:
+        train_all(options.study, to_do, options.runs, path)
     print_table(load_rows(path))
 
 

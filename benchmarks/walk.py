@@ -131,7 +131,7 @@ def main():
             options.out,
             settings=SETTINGS,
             **images,
-            command=shown_command("benchmarks/walk.py", sys.argv[1:], "FILE.json"),
+            command=shown_command("benchmarks/walk.py", sys.argv[1:]),
             **session_fields(),
             rows=rows,
         )

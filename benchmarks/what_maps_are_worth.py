@@ -22,6 +22,7 @@ rows of the published network have no intervals: its answers were not kept image
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ from tlvit_utils.analysis.interventions import answers_with_maps
 from tlvit_utils.data import Dataset, load_cifar10, load_shapes10
 from tlvit_utils.pretrained import PRETRAINED, WEIGHTS_DIR, model_card, restore_weights
 from tlvit_utils.session import session_fields
-from tlvit_utils.training.runs import read_experiment, run_path
+from tlvit_utils.training.runs import read_experiment, run_path, shown_command
 
 DATASETS = {
     "CIFAR-10": load_cifar10,
@@ -151,7 +152,8 @@ def table_row(source: str, method: str, runs: dict[int, dict]) -> dict:
             for held_to, scores in by_seed[0].items()
         }
         row["best_fixed_cell"] = runs[seeds[0]]["best_fixed_cell"]
-    return {**row, **session_fields()}
+    command = shown_command("benchmarks/what_maps_are_worth.py", sys.argv[1:])
+    return {**row, "command": command, **session_fields()}
 
 
 def print_row(row: dict) -> None:
@@ -194,8 +196,7 @@ def main():
     if out.exists():
         before = json.loads(out.read_text(encoding="utf-8"))["rows"]
         rows = [row for row in before if row["source"] != options.source] + rows
-    command = "python benchmarks/what_maps_are_worth.py SOURCE --runs DIR"
-    save_result(out, command=command, rows=rows)
+    save_result(out, rows=rows)
 
 
 if __name__ == "__main__":

@@ -87,18 +87,35 @@ def test_an_interrupted_training_leaves_no_row_and_is_resumed(run_study, monkeyp
     assert len(row["history"]["loss"]) == 2
 
 
+SHARED = {"study": "a", "dataset": "b", "train_images_sha256": "c", "recipe": Recipe()}
+
+
 def test_rows_of_two_processes_are_kept(tmp_path):
     path = tmp_path / "study.json"
-    study.add_row(path, {"method": "average pooling", "seed": 1}, study="a")
-    study.add_row(path, {"method": "average pooling", "seed": 0}, study="a")
-    study.add_row(path, {"method": "v1 sum", "seed": 0}, study="a")
-    study.add_row(path, {"method": "v1 sum", "seed": 0, "again": True}, study="a")
+    study.add_row(path, {"method": "average pooling", "seed": 1}, SHARED)
+    study.add_row(path, {"method": "average pooling", "seed": 0}, SHARED)
+    study.add_row(path, {"method": "v1 sum", "seed": 0}, SHARED)
+    study.add_row(path, {"method": "v1 sum", "seed": 0, "again": True}, SHARED)
     assert [(row["method"], row["seed"]) for row in study.load_rows(path)] == [
         ("average pooling", 0),
         ("average pooling", 1),
         ("v1 sum", 0),
     ]
     assert study.load_rows(path)[2]["again"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"dataset": "d"}, {"train_images_sha256": "d"}, {"recipe": Recipe(5)}], ids=str
+)
+def test_a_row_of_another_study_is_refused(tmp_path, other):
+    path = tmp_path / "study.json"
+    study.add_row(path, {"method": "v1 sum", "seed": 0}, {**SHARED, "plan": "the first"})
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=f"another study: {next(iter(other))}"):
+        study.add_row(path, {"method": "v1 sum", "seed": 1}, {**SHARED, **other})
+    assert path.read_bytes() == before
+    study.add_row(path, {"method": "v1 sum", "seed": 1}, {**SHARED, "plan": "reworded"})
+    assert json.loads(path.read_text())["plan"] == "the first"
 
 
 @pytest.mark.parametrize("name", study.STUDIES)

@@ -91,6 +91,8 @@ def test_options_that_do_not_fit_are_refused_in_one_line(arguments, message, tmp
 def test_the_published_command_names_no_folder(out):
     shown = shown_command("-m tlvit_utils", ["--epochs", "3", *out, "--seed", "1"])
     assert shown.replace("=", " ") == "python -m tlvit_utils --epochs 3 --out DIR --seed 1"
+    shown = shown_command("study.py", ["a", "--runs", "/b c", "--rows", "d.json", *out])
+    assert shown.replace("=", " ") == "python study.py a --runs DIR --rows FILE.json --out DIR"
 
 
 # the file of an experiment

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from filelock import FileLock
 
-from tlvit_utils._files import remove_leftovers, save_result
+from tlvit_utils._files import locked, remove_leftovers, save_result
 from tlvit_utils._validation import differences
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
@@ -44,8 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     configs = ("modern", "published", "scenes")
     parser.add_argument("--config", choices=configs, default=configs[0])
     parser.add_argument("--num-tokens", type=int, help="without it, no TokenLearner")
-    parser.add_argument("--variant", choices=tuple(VARIANTS), help="which TokenLearner; v1")
-    parser.add_argument("--num-groups", type=int, help="groups of the grouped variant; 4")
+    parser.add_argument("--variant", choices=tuple(VARIANTS), help="of TokenLearner (default: v1)")
+    parser.add_argument("--num-groups", type=int, help="groups of the grouped variant (default: 4)")
     parser.add_argument(
         "--num-layers", type=int, help="blocks; TokenLearner stands after the middle, as published"
     )
@@ -95,10 +94,15 @@ def experiment_name(options: argparse.Namespace) -> str:
     return "_".join([*parts, options.dataset, f"{options.epochs}_epochs"])
 
 
-def shown_command(program: str, arguments: list[str], place: str = "DIR") -> str:
-    """Return the command as it is published: with `place` in place of a path of this machine."""
+def shown_command(program: str, arguments: list[str]) -> str:
+    """Return the command as it is published: with DIR or FILE.json for a path of this machine."""
+
+    def without_path(option):
+        name, path = option.groups()
+        return name + ("FILE.json" if path.strip("'").endswith(".json") else "DIR")
+
     command = f"python {program} {shlex.join(arguments)}".strip()
-    return re.sub(r"(--out[ =])('[^']*'|\S+)", rf"\1{place}", command)
+    return re.sub(r"(--(?:out|rows|runs)[ =])('[^']*'|\S+)", without_path, command)
 
 
 def images_sha256(dataset: Dataset) -> str:
@@ -133,8 +137,7 @@ def add_run(path: Path, shared: dict, run: dict) -> None:
 
     `shared` is what all seeds share, such as `config` and `recipe`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock")):
         remove_leftovers(path)
         runs = [run]
         if path.exists():
