@@ -33,7 +33,8 @@ def test_heat_mixes_picture_and_colours(opacity):
     level = (MAP - MAP.min()) / np.ptp(MAP)
     heat = colormaps["viridis"](level)[..., :3].repeat(8, 0).repeat(8, 1)
     grey = IMAGE.mean(axis=-1, keepdims=True) / 255
-    faded = (1 - opacity) * IMAGE / 255 + opacity * grey  # grey as the heat comes
+    share = min(1, 2 * opacity)  # grey under half a map or more
+    faded = (1 - share) * IMAGE / 255 + share * grey
     mixed = (1 - opacity) * faded.repeat(2, 0).repeat(2, 1) + opacity * heat
     result = render(IMAGE, MAP, opacity=opacity, size=64)
     np.testing.assert_allclose(result, 255 * mixed, atol=3)  # 256 colours

@@ -25,7 +25,7 @@ def render(
 ) -> np.ndarray:
     """Draw a map `(rows, columns)` as heat over what the network saw, `(size, size, 3)`, uint8.
 
-    The picture turns grey as the heat comes, so that its own colours are not taken for the map's.
+    Under half a map or more the picture is grey, so that its colours are not taken for the map's.
     `opacity` is the weight of the map, from 0 (the picture alone) to 1; `limits` are the values
     that count as the lowest and the highest, by default the map's own.
     """
@@ -33,7 +33,7 @@ def render(
     level = (np.asarray(attention_map, "float32") - low) / max(high - low, 1e-12)
     picture = as_uint8(image).astype("float32")
     grey = picture.mean(axis=-1, keepdims=True)
-    picture = (1 - opacity) * ((1 - opacity) * picture + opacity * grey)
+    picture = (1 - opacity) * (picture + min(1, 2 * opacity) * (grey - picture))
     heat = 255 * opacity * colormaps["viridis"](np.clip(level, 0, 1))[..., :3]
     return np.rint(enlarge(picture, size) + enlarge(heat, size)).astype("uint8")
 
