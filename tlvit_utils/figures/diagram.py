@@ -13,7 +13,7 @@ from tlvit_utils.figures.plots import DPI, FONT_SIZE, ink_on, token_colour
 
 # for each place: the frames, each from one part to another, and the place in words
 PLACES = {
-    "start_here": ([("image", "classes")], "before the whole network"),
+    "start_here": ([("image", "classes")], "outside, looking at the whole network"),
     "patch_encoder": ([("patches", "grid")], "at the patches, which become tokens, and positions"),
     "mlp_and_transformer_block": (
         [("blocks", "blocks"), ("few blocks", "few blocks")],
@@ -62,6 +62,8 @@ PARTS = {
 BOXES = {"patches": 0.8, "blocks": 1.1, "few blocks": 1.1, "mean": 0.5}  # their heights
 NAMES, MIDDLE, SHAPES = 2.0, 1.45, 0.77  # heights of names, of arrows, of shapes
 BACK, LOOP = 0.47, 0.19  # of TokenFuser's way back, and of the loss's way to the weights
+# where the loss's way ends: at the patches, at the blocks, and between maps and tokens
+WEIGHTS = (1.76, 0.45), (4.04, 0.6), (5.66, 0.1), (7.4, 0.6)
 TEXT = {"fontsize": FONT_SIZE - 1.5, "ha": "center", "linespacing": 1.1}
 BLUE, HIGHLIGHT, FRAME = "#BFD7EA", "#FFF1C2", "#1A1A1A"
 
@@ -85,7 +87,8 @@ def network_diagram(place: str) -> Figure:
             ax.text(_centre(part), MIDDLE, name, va="center", **TEXT)
         else:
             ax.text(_centre(part), NAMES, name, va="baseline", **TEXT)
-        ax.text(_centre(part), SHAPES, shape, va="center", **TEXT)
+        if place != "start_here":  # where no letter has been explained
+            ax.text(_centre(part), SHAPES, shape, va="center", **TEXT)
     ax.text(5.62, NAMES + 0.2, "TokenLearner", va="baseline", weight="bold", **TEXT)
     ship = _ship()
     _picture(ax, ship, PARTS["image"][0], MIDDLE - 0.4, 0.8, "black")
@@ -96,10 +99,12 @@ def network_diagram(place: str) -> Figure:
     ax.barh(MIDDLE + 0.37 - 0.08 * np.arange(10), 0.64 * shares, 0.055, 9.16, color="#555555")
     for (_, start, *_), (end, *_) in pairwise(PARTS.values()):
         _arrow(ax, (start + 0.07, MIDDLE), (end - 0.05, MIDDLE))
-    loss, weights = _centre("classes"), _centre("patches")
-    _arrow(ax, (loss, SHAPES - 0.13), (loss, LOOP), (weights, LOOP), (weights, MIDDLE - 0.45))
+    ax.text(5.6, MIDDLE + 0.1, "× grid", **TEXT)
+    loss = _centre("classes"), SHAPES - 0.13
+    for x, below in WEIGHTS:
+        _arrow(ax, loss, (loss[0], LOOP), (x, LOOP), (x, MIDDLE - below))
     ground = HIGHLIGHT if ("loop", "loop") in frames else "white"
-    for words, x in (("loss", 8.9), ("optimiser: new weights", 6.1)):
+    for words, x in (("loss", 8.9), ("optimiser: new weights", 2.9)):
         ax.text(x, LOOP, words, va="center", backgroundcolor=ground, **TEXT)
     for words, (first, last) in zip(("you are here", "and here"), frames, strict=False):
         _mark(ax, first, last, words)

@@ -155,15 +155,16 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1), la
     `labels` say what the rows are, and the columns.
     """
     matrix = np.asarray(matrix)
-    figure, axes = new_figure(1.6 + 0.9 * matrix.shape[1], 1.2 + 0.6 * matrix.shape[0])
+    figure, axes = new_figure(1.6 + 0.6 * matrix.shape[1], 1.4 + 0.6 * matrix.shape[0])
     ax = axes[0, 0]
     low, high = limits
-    ax.imshow(matrix, cmap="cividis", aspect="auto", vmin=low, vmax=high)
+    ax.imshow(matrix, cmap="cividis", vmin=low, vmax=high)
     for (row, column), value in np.ndenumerate(matrix):
         # where cividis gives black and white the same contrast, 4.6
         colour = "black" if value > low + 0.467 * (high - low) else "white"
         ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
-    ax.set_xticks(range(len(column_names)), column_names)
+    slope = 45 if max(len(str(name)) for name in column_names) > 4 else 0
+    ax.set_xticks(range(len(column_names)), column_names, rotation=slope)
     ax.set_yticks(range(len(row_names)), row_names)
     ax.set_ylabel(labels[0], fontsize=FONT_SIZE)
     ax.set_xlabel(labels[1], fontsize=FONT_SIZE)
