@@ -95,13 +95,17 @@ def golden_steps(model, images):
     ]
 
 
-def first_difference(script, run, model, images):
-    """Return the first layer whose numbers differ from Keras's and by how much, or None."""
-    given = {
-        "model": {"name": "test", **describe_network(model)},
+def given(model, images):
+    """Return what the scripts here work on."""
+    return {
+        "model": describe_network(model),
         "pictures": images.reshape(len(images), -1).tolist(),
     }
-    answers = [dict(answer) for answer in run(script + STEPS, given)]
+
+
+def first_difference(script, run, model, images):
+    """Return the first layer whose numbers differ from Keras's and by how much, or None."""
+    answers = [dict(answer) for answer in run(script + STEPS, given(model, images))]
     for name, expected in golden_steps(model, images):
         allowed = TOLERANCE * max(1, np.abs(expected).max())
         for one, answer in zip(expected, answers, strict=True):
@@ -134,6 +138,7 @@ BROKEN = {
     "transposed maps": (
         "transposed(kernels.reduce(convolved, layerNorm(grid, gamma, beta)), num_tokens)",
         "kernels.reduce(convolved, layerNorm(grid, gamma, beta))",
+        "maps",
     ),
     "exact GELU": (
         "const gelu = (x) =>",
@@ -142,28 +147,22 @@ BROKEN = {
           return Math.abs(x) > 9 ? Math.max(x, 0)
             : x * (0.5 + sum * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI)); };
         const other = (x) =>""",
+        "block_0",
     ),
-    "wrong epsilon": ("EPSILON = 1e-6", "EPSILON = 1e-3"),
-    "columns for rows": ("const y = row * down", "const y = column * down"),
-}
-FIRST = {
-    "transposed maps": "maps",
-    "exact GELU": "block_0",
-    "wrong epsilon": "block_0",
-    "columns for rows": "convolution_0",
+    "wrong epsilon": ("EPSILON = 1e-6", "EPSILON = 1e-3", "block_0"),
+    "columns for rows": ("const y = row * down", "const y = column * down", "convolution_0"),
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_network_is_found_at_its_first_wrong_layer(name, javascript, source, rounded):
+@pytest.mark.parametrize(("before", "after", "layer"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_network_is_found_at_its_first_wrong_layer(
+    before, after, layer, javascript, source, rounded
+):
     script = source("network.js")
-    before, after = BROKEN[name]
     assert script.count(before) == 1
-    found = first_difference(
-        script.replace(before, after), javascript, rounded(build_vit(SMALL)), pictures(1, 16)
-    )
-    assert found is not None
-    assert found[0] == FIRST[name]
+    broken, model = script.replace(before, after), rounded(build_vit(SMALL))
+    found, _ = first_difference(broken, javascript, model, pictures(1, 16))
+    assert found == layer
 
 
 MANY = """
@@ -183,11 +182,7 @@ function answer({ model, pictures }) {
 def test_many_pictures_and_each_token_left_out(count, javascript, source):
     model = load_pretrained("modern_8_tokens")
     images = pictures(count, 32, seed=1)
-    given = {
-        "model": {"name": "test", **describe_network(model)},
-        "pictures": images.reshape(len(images), -1).tolist(),
-    }
-    answers = np.array(javascript(source("network.js") + MANY, given))
+    answers = np.array(javascript(source("network.js") + MANY, given(model, images)))
     parts = NetworkParts(model)
     grid = parts.grid(images)
     tokens = parts.tokens(grid, parts.maps(grid))
@@ -197,7 +192,7 @@ def test_many_pictures_and_each_token_left_out(count, javascript, source):
 
 
 CHANGES = """
-function answer({ model, picture }) {
+function answer({ model, pictures: [picture] }) {
   const network = buildNetwork(model), { grid, maps } = network.run(picture), { cells } = network;
   const predict = (maps) => Array.from(network.predict(network.pool(grid, maps)));
   const random = network.randomised(1).run(picture);
@@ -217,11 +212,7 @@ def test_other_maps_change_the_prediction_as_in_python(name, javascript, source,
     config = CONFIGS[name]
     model = rounded(build_vit(config))
     images = pictures(1, config.image_size)
-    given = {
-        "model": {"name": "test", **describe_network(model)},
-        "picture": images.ravel().tolist(),
-    }
-    answer = javascript(source("network.js") + CHANGES, given)
+    answer = javascript(source("network.js") + CHANGES, given(model, images))
     parts = NetworkParts(model)
     grid = parts.grid(images)
     maps = parts.maps(grid)

@@ -111,6 +111,7 @@ def until(page, condition):
 
 def shown(page, column=0):
     """Return the probabilities that the bars of a column show, in percent."""
+    settle(page)
     bars = page.locator(".column").nth(column).locator(".result > .bars td:nth-child(2) div")
     return bars.evaluate_all("bars => bars.map(bar => parseFloat(bar.style.width))")
 
@@ -121,11 +122,13 @@ def pixels(png):
 
 def picture(page):
     """Return the large picture with all that lies over it, (height, width, 3)."""
+    settle(page)
     return pixels(page.locator(".pad").first.screenshot())
 
 
 def view(page):
     """Return what the network sees, (SIZE, SIZE, 3)."""
+    settle(page)
     url = page.locator(".pad canvas").first.evaluate("canvas => canvas.toDataURL()")
     return pixels(base64.b64decode(url.split(",")[1]))
 
@@ -133,6 +136,10 @@ def view(page):
 def says(model, image):
     """Return what Keras says of an image, in percent."""
     return 100 * keras.ops.convert_to_numpy(model(image[None].astype("float32")))[0]
+
+
+def check_shown(page, model, image, column=0):
+    np.testing.assert_allclose(shown(page, column), says(model, image), atol=0.01)
 
 
 def drag(page, start, end):
@@ -153,8 +160,7 @@ def hash_of(page):
 
 def test_it_says_what_keras_says(open_page, networks, scenes):
     page = open_page("picture=3")
-    expected = says(networks["one"], scenes[0][3])
-    np.testing.assert_allclose(shown(page), expected, atol=0.01)
+    check_shown(page, networks["one"], scenes[0][3])
     texts = page.locator(".result > .bars td:nth-child(3)").all_inner_texts()
     assert texts == [f"{probability:.1f} %" for probability in shown(page)]
     pixels = scenes[0][5].ravel().tolist()
@@ -183,7 +189,6 @@ def test_pictures_are_chosen_by_class_by_wrong_answer_and_by_arrow_keys(
     assert "dog" in chosen.get_attribute("aria-label")
     before = shown(page)
     page.keyboard.press("ArrowRight")
-    settle(page)
     assert shown(page) != before
 
 
@@ -192,14 +197,12 @@ def test_a_token_opens_and_its_map_lies_over_the_picture(open_page):
     plain = picture(page)
     page.locator(".token button").nth(1).click()
     page.mouse.move(0, 0)
-    settle(page)
     assert np.abs(picture(page) - plain).mean() > 5
     assert "Token 2: strongest at row" in page.locator(".words").first.inner_text()
     assert "Token 2" in page.locator(".pad canvas").first.get_attribute("aria-label")
     assert page.locator(".token button").nth(1).get_attribute("aria-pressed") == "true"
     page.locator(".token button").nth(1).click()
     page.mouse.move(0, 0)
-    settle(page)
     np.testing.assert_array_equal(picture(page), plain)
 
 
@@ -225,17 +228,10 @@ def test_scale_opacity_and_values_change_what_is_drawn(open_page):
     seen = [picture(page)]
     for control in ("shared", "values, %"):
         page.get_by_label(control).check(force=True)
-        settle(page)
         seen.append(picture(page))
     page.get_by_label("Opacity").press("Home")
-    settle(page)
     seen.append(picture(page))
     assert all((a != b).any() for a, b in itertools.pairwise(seen))
-    page.get_by_label("frame the object").check()
-    settle(page)
-    rows, columns = np.nonzero((picture(page) != seen[-1]).any(axis=2))
-    edges = np.array([rows.min(), rows.max() + 1, columns.min(), columns.max() + 1])
-    np.testing.assert_allclose(edges * SIZE / len(seen[-1]), [4, 16, 4, 16], atol=0.2)
     low, high = page.locator(".scale span").all_inner_texts()[:2]
     maps = page.evaluate("Array.from(tokenlearner.run(sets[0].pictures[0].pixels).maps)")
     assert (float(low), float(high)) == pytest.approx((min(maps), max(maps)), abs=6e-4)
@@ -248,7 +244,7 @@ def test_the_hidden_object_is_dragged_and_the_maps_follow(open_page, networks, s
     image, mask = scenes[0][0].copy(), scenes[2][0].astype(bool)
     image[mask] = image[-1, -1]
     image[20:32, 12:24] = scenes[0][0][4:16, 4:16]
-    np.testing.assert_allclose(shown(page), says(networks["one"], image), atol=0.01)
+    check_shown(page, networks["one"], image)
     script = "pixels => Array.from(tokenlearner.run(pixels).maps)"
     maps = np.array(page.evaluate(script, image.ravel().tolist())).reshape(3, 4, 4).sum(0)
     weight = np.kron(maps, np.ones((8, 8)))[20:32, 12:24].sum() / (64 * maps.sum())
@@ -261,7 +257,7 @@ def test_the_hidden_object_is_dragged_and_the_maps_follow(open_page, networks, s
     page.get_by_role("button", name="Take the object out").click()
     settle(page)
     image[20:32, 12:24] = image[-1, -1]
-    np.testing.assert_allclose(shown(page), says(networks["one"], image), atol=0.01)
+    check_shown(page, networks["one"], image)
 
 
 def test_brush_patch_eraser_and_undo(open_page):
@@ -281,9 +277,8 @@ def test_brush_patch_eraser_and_undo(open_page):
     np.testing.assert_array_equal(view(page)[16, 25], clean[16, 25])
     for _ in range(3):
         page.locator("#undo").click()
-    settle(page)
     np.testing.assert_array_equal(view(page), clean)
-    assert shown(page) == before and not page.locator("#changes").is_visible()
+    assert shown(page) == before and "nothing yet" in page.locator("#changes").inner_text()
 
 
 def test_a_finger_paints_too(open_page):
@@ -310,23 +305,22 @@ def test_the_network_changes_and_the_bars_say_by_how_much(open_page):
     page.get_by_role("button", name="Undo all").click()
     for choice in ("flat maps", "the mean map", "another picture’s"):
         page.get_by_label(choice).check(force=True)
-        settle(page)
         seen.append(shown(page))
     page.get_by_role("button", name="Draw random weights").click()
-    settle(page)
     seen.append(shown(page))
     assert len({tuple(each) for each in [before, *seen]}) == 5
     page.get_by_role("button", name="Undo all").click()
-    settle(page)
     assert shown(page) == before
 
 
 def test_one_token_stays_on(open_page):
     page = open_page("mode=network&off=0,1")
-    page.get_by_label("token 3 on").click()
-    assert "One token stays on" in page.locator("#note").inner_text()
-    assert [box.is_checked() for box in page.locator(".token input").all()] == [False, False, True]
-    assert "off=0,1" in hash_of(page)
+    boxes = page.locator(".token input").all()
+    assert [(box.is_checked(), box.is_enabled()) for box in boxes] == [
+        (False, True),
+        (False, True),
+        (True, False),
+    ]
 
 
 def test_the_reader_paints_a_map_and_hears_who_wins(open_page):
@@ -349,8 +343,7 @@ def test_the_reader_paints_a_map_and_hears_who_wins(open_page):
     settle(page)
     assert "Nothing is painted yet." in extra.inner_text()
     page.locator(".token button").nth(1).click()
-    page.get_by_role("button", name="centre", exact=True).click()
-    assert "painted=0000099009900000" in hash_of(page) and "token=1" in hash_of(page)
+    assert "You paint for token 2" in page.locator("#painter").inner_text()
 
 
 def test_two_networks_stand_beside_each_other(open_page, networks, scenes):
@@ -361,17 +354,14 @@ def test_two_networks_stand_beside_each_other(open_page, networks, scenes):
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[1]["x"] > boxes[0]["x"] + boxes[0]["width"]
     settle(page)
     for column, model in enumerate(list(networks.values())[:2]):
-        expected = says(model, scenes[0][0])
-        np.testing.assert_allclose(shown(page, column), expected, atol=0.01)
+        check_shown(page, model, scenes[0][0], column)
     page.get_by_label("Compare with").select_option("none (32 px)")
     settle(page)
-    expected = says(networks["none"], scenes[0][0])
-    np.testing.assert_allclose(shown(page, 1), expected, atol=0.01)
+    check_shown(page, networks["none"], scenes[0][0], 1)
     page.get_by_label("Compare with").select_option("pictures without masks (32 px)")
     page.locator("#thumbs input").nth(1).check()  # of both sets
     settle(page)
-    expected = says(networks["one"], scenes[0][1])
-    np.testing.assert_allclose(shown(page, 1), expected, atol=0.01)
+    check_shown(page, networks["one"], scenes[0][1], 1)
     page.get_by_label("Compare with").select_option("nothing")
     expect(page.locator(".column")).to_have_count(1)
 
@@ -415,7 +405,6 @@ def test_an_own_picture_is_taken_and_a_bad_file_gets_a_sentence(open_page, netwo
     until(page, "document.querySelector('#note').textContent.includes('8000')")
     upload.set_input_files({"name": FOREIGN, "mimeType": "image/png", "buffer": png(pixels)})
     until(page, "!document.querySelector('#note').textContent")
-    settle(page)
     np.testing.assert_allclose(shown(page), expected, atol=0.01)
     assert "true" not in page.locator(".result").first.inner_text()
     # dropped and pasted
@@ -429,7 +418,7 @@ def test_an_own_picture_is_taken_and_a_bad_file_gets_a_sentence(open_page, netwo
         other = np.full((SIZE, SIZE, 3), 90 * i + 40, "uint8")
         page.evaluate(drop, [kind, base64.b64encode(png(other)).decode()])
         page.wait_for_timeout(500)
-        np.testing.assert_allclose(shown(page), says(networks["one"], other), atol=0.01)
+        check_shown(page, networks["one"], other)
     assert not page.evaluate("window.foreign")
 
 
@@ -443,7 +432,7 @@ def test_foreign_text_stays_text(open_page):
 def test_the_address_holds_the_state(open_page):
     text = (
         "network=0.1&beside=0.0&picture=2&mode=network&token=1&cell=5&scale=shared"
-        "&opacity=80&values=true&framed=true&dabs=k22e23&dx=3&off=0&maps=other&other=4&seed=2"
+        "&opacity=80&values=true&dabs=k22e23&dx=3&off=0&maps=other&other=4&seed=2"
     )
     page = open_page(text)
     assert sorted(hash_of(page).split("&")) == sorted(text.split("&"))
@@ -466,7 +455,6 @@ def test_the_address_holds_the_state(open_page):
 )
 def test_an_address_with_nonsense_shows_something(open_page, text):
     page = open_page(text)
-    settle(page)
     assert sum(shown(page)) == pytest.approx(100, abs=0.3)
 
 
@@ -520,6 +508,7 @@ def test_the_tour_asks_before_it_shows(open_page, network, count):
         assert re.match(r"(You were right\.|It is the other way\.) .*\d|.*said", answer)
         assert "NaN" not in answer and "undefined" not in answer
         page.locator("#tour-next").press("Enter")
+    assert "painted=0000099009900000" in hash_of(page)  # the last step's map
     assert len(asked) == count and any("moves" in text for text in asked) == (count == 6)
     page.get_by_role("button", name="Guided tour").click()
     page.get_by_role("button", name="Leave the tour").click()

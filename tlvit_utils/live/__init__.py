@@ -5,7 +5,6 @@ computes what Keras computes, `shrink.js` makes an own picture small, and the ot
 one sees.
 """
 
-import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from tlvit_utils.figures.overlay import (
     tile_square,
 )
 from tlvit_utils.figures.page import HtmlPage
-from tlvit_utils.live.layers import describe_network
+from tlvit_utils.live.layers import describe_network, to_base64
 
 TEMPLATE = Path(__file__).parent / "page.html"
 STILL = 320  # the side of the pictures that stand in for the page where it cannot be shown
@@ -93,11 +92,10 @@ def page(
     one = {
         "class_names": class_names,
         "size": images.shape[1],
-        "count": len(images),
         "start": start,
-        "pixels": _base64(images),
+        "pixels": to_base64(images),
         "labels": labels.tolist(),
-        "masks": None if masks is None else _base64(np.packbits(np.asarray(masks) != 0)),
+        "masks": None if masks is None else to_base64(np.packbits(np.asarray(masks) != 0)),
         "models": [
             {
                 "name": str(name),
@@ -110,16 +108,9 @@ def page(
             for name, model in models.items()
         ],
     }
-    words = f"{first}: {describe_answer(probabilities[start], labels[start], class_names)}."
+    answer = f"{first}: {describe_answer(probabilities[start], labels[start], class_names)}."
     view = as_uint8(seen_images(models[first], images[start : start + 1])[0])
-    columns = [(enlarge(view, STILL), words)]
-    if maps is not None:
-        columns.append((_all_maps(view, maps[start]), "Its tokens' maps, dark purple to yellow."))
-    words = (
-        "Live page. Open the notebook in Jupyter and trust it, or save the page, to change the "
-        f"picture and the network. {' '.join(text for _, text in columns)}"
-    )
-    still = encode_png(captioned(columns))
+    still, words = _still(view, answer, None if maps is None else maps[start])
     return Page(TEMPLATE, {"title": str(title), "sets": [one]}, still, words)
 
 
@@ -158,10 +149,18 @@ def _answers(model, images):
         return probabilities, None
 
 
-def _all_maps(view, maps):
-    """Return a view with the maps of all tokens, one beside the other."""
-    titles = [str(token + 1) for token in range(len(maps))]
-    return tile_square(lambda token, side: render(view, maps[token], size=side), titles, STILL)
+def _still(view, answer, maps) -> tuple[bytes, str]:
+    """Return the picture that stands in for the page where it cannot be shown, and its words."""
+    columns = [(enlarge(view, STILL), answer)]
+    if maps is not None:
+        titles = [str(token + 1) for token in range(len(maps))]
+        grid = tile_square(lambda i, side: render(view, maps[i], size=side), titles, STILL)
+        columns.append((grid, "Its tokens' maps, dark purple to yellow."))
+    words = " ".join(line for _, line in columns)
+    return encode_png(captioned(columns)), (
+        "Live page. Open the notebook in Jupyter and trust it, or save the page, to change the "
+        f"picture and the network. {words}"
+    )
 
 
 def _epochs(epoch_maps) -> dict | None:
@@ -174,10 +173,6 @@ def _epochs(epoch_maps) -> dict | None:
     return {
         "val_accuracy": [round(float(accuracy), 4) for accuracy in epoch_maps.val_accuracy],
         "pictures": [int(index) for index in epoch_maps.image_indices],
-        "levels": _base64(levels.astype("uint8")),
-        "limits": _base64(np.stack([low, high], axis=-1).astype("<f4")),
+        "levels": to_base64(levels.astype("uint8")),
+        "limits": to_base64(np.stack([low, high], axis=-1).astype("<f4")),
     }
-
-
-def _base64(array) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

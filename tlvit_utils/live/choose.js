@@ -39,8 +39,8 @@ function renderThumbs() {
 const isWrong = ({ model: { said }, set: { labels } }, i) => said[i] !== labels[i];
 
 function nextWrong() {
-  const entry = mainEntry(), { count, labels } = entry.set;
-  const order = labels.map((_, i) => (state.picture + 1 + i) % count);
+  const entry = mainEntry(), { labels } = entry.set;
+  const order = labels.map((_, i) => (state.picture + 1 + i) % labels.length);
   const picture = order.find((i) => isOffered(entry, i) && isWrong(entry, i));
   if (picture !== undefined) return begin({ picture });
   $("#note").textContent = "There is no wrong answer among these pictures.";

@@ -49,16 +49,12 @@ function drawMap(box, { view, network: { viewSize, side } }, map, limits) {
   fill(above, pixels, side);
 }
 
-/** Put a mark into a box, at a rectangle given as shares of its side. */
-function putMark(mark, left, top, right, bottom) {
-  mark.style.inset = [top, 1 - right, 1 - bottom, left].map((share) => `${100 * share}%`).join(" ");
-}
-
 /** Mark a cell of a box, or none (-1). */
 function markCell(box, cell, side) {
-  const [x, y] = centreOf(cell, side), half = 0.5 / side, mark = $(".cell", box);
+  const mark = $(".cell", box), [x, y] = centreOf(cell, side), half = 0.5 / side;
   mark.hidden = cell < 0;
-  putMark(mark, x - half, y - half, x + half, y + half);
+  mark.style.inset = [y - half, 1 - x - half, 1 - y - half, x - half]
+    .map((share) => `${100 * share}%`).join(" ");
 }
 
 /** The cells of a map fly from the picture into the token that reads them: what pooling does. */

@@ -74,19 +74,6 @@ function boxOf(mask, size) {
   return [left, top, right + 1, bottom + 1];
 }
 
-// Maps
-
-/** A painted map as text, from 0 to 9 for the cell's share of the highest weight. */
-function mapText(values) {
-  const [, high] = limitsOf(values);
-  return Array.from(values, (value) => Math.round(9 * value / (high || 1))).join("");
-}
-
-const mapValues = (text) => Float32Array.from(text, (digit) => Number(digit) / 9);
-
-const STARTS = { even: 0.5, centre: 0.25, empty: 0 }; // to paint from: how far from the middle it ends
-
-function startMap(name, side) {
-  const away = (cell) => Math.max(...centreOf(cell, side).map((at) => Math.abs(at - 0.5)));
-  return Float32Array.from({ length: side * side }, (_, cell) => Number(away(cell) <= STARTS[name]));
-}
+/** A painted map of the middle of the picture, as text. */
+const centreMap = (side) => Array.from({ length: side * side }, (_, cell) =>
+  centreOf(cell, side).every((at) => Math.abs(at - 0.5) <= 0.25) ? 9 : 0).join("");

@@ -69,8 +69,7 @@ def describe_network(model: keras.Model) -> dict:
     Raises:
         ValueError: a model that the page cannot run, or weights that float16 cannot hold.
     """
-    described, values = [], {"float16": [], "float32": []}
-    came_out = model.inputs[0]
+    described, came_out = [], model.inputs[0]
     for node in calls(model):
         layer = node.operation
         if isinstance(layer, layers.InputLayer):
@@ -79,12 +78,7 @@ def describe_network(model: keras.Model) -> dict:
             raise _refusal(f"its layer {layer.name!r} does not follow the one before it")
         settings = _settings(layer, came_out.shape)
         came_out = node.output_tensors[0]
-        weights = []
-        for variable in layer.weights:
-            dtype = "float32" if variable.name in MOVING else "float16"
-            weights.append((variable.name, tuple(variable.shape), dtype))
-            values[dtype].append(ops.convert_to_numpy(variable).ravel())
-        described.append({**settings, "weights": weights})
+        described.append({**settings, "weights": list(map(_weight, layer.weights))})
     if len(model.outputs) > 1:
         raise _refusal("it has several outputs")
     kinds = [layer["kind"] for layer in described]
@@ -92,7 +86,7 @@ def describe_network(model: keras.Model) -> dict:
         raise _refusal("it has no RandomCropFlip layer or no TransformerBlock")
     if sum("num_tokens" in layer for layer in described) > 1:
         raise _refusal("it has several layers that reduce the tokens")
-    return {"layers": described, **{dtype: _encode(dtype, each) for dtype, each in values.items()}}
+    return {"layers": described}
 
 
 def _settings(layer, shape) -> dict:
@@ -118,14 +112,19 @@ def _settings(layer, shape) -> dict:
     return {**settings, **{name: config[name] for name in read}}
 
 
-def _encode(dtype, arrays) -> str:
-    """Return arrays as base64, one after the other."""
-    flat = np.concatenate([np.zeros(0), *arrays])
+def _weight(variable) -> dict:
+    """Return a weight's name and shape, and its numbers as base64."""
+    dtype = "float32" if variable.name in MOVING else "float16"
     with np.errstate(over="ignore"):
-        rounded = flat.astype(np.dtype(dtype).newbyteorder("<"))
+        rounded = ops.convert_to_numpy(variable).astype(np.dtype(dtype).newbyteorder("<"))
     if not np.isfinite(rounded).all():
         raise _refusal(f"some of its weights are no finite numbers in {dtype}")
-    return base64.b64encode(rounded.tobytes()).decode()
+    return {"name": variable.name, "shape": rounded.shape, dtype: to_base64(rounded)}
+
+
+def to_base64(array) -> str:
+    """Return the numbers of an array, row by row, as the page's data holds them."""
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def _refusal(problem) -> ValueError:

@@ -304,15 +304,10 @@ const DIVISORS = { sum: () => 1, softmax: (sum) => sum, mean: (sum, cells) => ce
 // The network
 
 /** The model's layers; each weight is an array with its shape and name. */
-function readWeights({ layers, float16, float32 }) {
-  const stores = { float16: halves(float16), float32: new Float32Array(bytes(float32).buffer) };
-  const read = { float16: 0, float32: 0 };
-  const next = ([name, shape, dtype]) => {
-    const from = read[dtype];
-    read[dtype] += shape.reduce((a, b) => a * b, 1);
-    return Object.assign(stores[dtype].slice(from, read[dtype]), { shape, name });
-  };
-  return layers.map((layer) => ({ ...layer, weights: layer.weights.map(next) }));
+function readWeights(layers) {
+  const read = ({ name, shape, float16, float32 }) => Object.assign(
+    float16 ? halves(float16) : new Float32Array(bytes(float32).buffer), { name, shape });
+  return layers.map((layer) => ({ ...layer, weights: layer.weights.map(read) }));
 }
 
 /** The same layers with weights drawn as Keras draws them before training. */
@@ -332,7 +327,7 @@ function drawWeights(layers, seed) {
 }
 
 /** The network of one of the models in the page's data; `layers` as `readWeights` returns them. */
-function buildNetwork(model, layers = readWeights(model)) {
+function buildNetwork(model, layers = readWeights(model.layers)) {
   const at = layers.findIndex(({ kind }) => kind in REDUCTIONS);
   // Without a reduction the tokens are what enters the first block.
   const end = at >= 0 ? at : layers.findIndex(({ kind }) => kind === "TransformerBlock");

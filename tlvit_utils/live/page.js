@@ -17,7 +17,7 @@ function renderTools() {
   }
   for (const row of all("#thumbs, [name=mode]")) reveal(row, $("label:has(:checked)", row));
   $("#play").textContent = playing ? "Stop" : "Play";
-  $("#framed").hidden = $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
+  $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
   $("#painter").textContent = state.token < 0
     ? "You paint for every token. Open one to paint for it alone."
@@ -28,16 +28,22 @@ function renderTools() {
     ? `It reads the picture as ${side} × ${side} cells and goes on with ${numMaps} tokens; each map `
       + "shows where one token reads. Open a token, or point at a cell."
     : "Choose another one to see maps."}`;
-  const off = tokensOff().map((token) => token + 1), changes = [
+  const changes = wordsOfChanges();
+  $("#changes").hidden = ["look", "training"].includes(state.mode) && !changes.length;
+  $("#changes span").textContent = `Changed: ${changes.join("; ") || "nothing yet"}.`;
+  $("#undo").disabled = !past.length;
+  $("#reset").disabled = !changes.length;
+}
+
+function wordsOfChanges() {
+  const off = tokensOff().map((token) => token + 1);
+  return [
     state.dabs && "painted on the picture", state.out && "object taken out",
     !state.out && (state.dx || state.dy) && "object moved", state.seed && "random weights",
     off.length && `without token${off.length > 1 ? "s" : ""} ${off.join(", ")}`,
     { flat: "flat maps", mean: "mean map", other: `maps of picture ${state.other + 1}` }[state.maps],
     state.mode === "paint" && isPainted() && "your map",
   ].filter(Boolean);
-  $("#changes").hidden = !changes.length && !past.length;
-  $("#changes span").textContent = changes.length ? `Changed: ${changes.join("; ")}.` : "";
-  $("#undo").disabled = !past.length;
 }
 
 /** Scroll a row sideways to what has been chosen in it, once; the page itself stays where it is. */
@@ -60,19 +66,18 @@ function renderCurve({ val_accuracy: accuracy }, chosen) {
 let playing = null; // the timer that goes from epoch to epoch
 
 function play() {
+  clearInterval(playing);
+  schedule();
+  if (playing) {
+    playing = null;
+    return;
+  }
   const { epochs } = mainEntry(), last = lastEpoch(epochs);
-  if (playing) return stopPlaying();
   if (epochOf(epochs) === last) change({ epoch: 0 });
   playing = setInterval(() => {
-    if (state.mode !== "training" || state.epoch >= last) stopPlaying();
+    if (state.mode !== "training" || state.epoch >= last) play(); // which stops it
     else change({ epoch: state.epoch + 1 });
   }, 400);
-}
-
-function stopPlaying() {
-  clearInterval(playing);
-  playing = null;
-  schedule();
 }
 
 // Hands on the large picture
@@ -197,11 +202,6 @@ function makeChoices() {
       const radio = element("input", { type: "radio", name: fields.name, value });
       return element("label", {}, radio, ...swatch, name);
     }));
-  $("#starts").append(...["learned", ...Object.keys(STARTS)].map((name) =>
-    element("button", { type: "button", textContent: name, onclick() {
-      const { seen } = columns[0];
-      step({ painted: mapText(name === "learned" ? learnedMap(seen) : startMap(name, seen.network.side)) });
-    } })));
 }
 
 function listen() {

@@ -12,7 +12,6 @@ function makeColumn() {
   const colours = VIRIDIS.map((hex) => `#${hex}`);
   $(".scale i", column.root).style.background = `linear-gradient(to right, ${colours})`;
   listenToPad(column, $(".pad", column.root));
-  if (column.main) $("figcaption", column.root).append($("#changes"));
   $("#columns").append(column.root);
   columns.push(column);
 }
@@ -24,7 +23,7 @@ function makeTiles(column, count) {
     Object.assign($(".dot", root), { textContent: token + 1, style: `background:${tokenColour(token)};`
       + `color:${DARK_TOKENS.includes(token % 8) ? "#fff" : "#000"}` });
     on.setAttribute("aria-label", `token ${token + 1} on`);
-    on.onchange = () => switchToken(token, on, count);
+    on.onchange = () => switchToken(token);
     button.onclick = () => {
       hoverOn({ token: -1 });
       change({ token: state.token === token ? -1 : token });
@@ -49,20 +48,16 @@ function flowInto(column) {
     seen.network.side, tokenColour(token));
 }
 
-function switchToken(token, box, count) {
-  const off = tokensOff().filter((other) => other !== token);
-  if (!box.checked) off.push(token);
-  box.checked ||= off.length === count;
-  $("#note").textContent = off.length < count ? ""
-    : "One token stays on: without any, nothing can be predicted.";
-  if (off.length < count) step({ off: off.join() });
+function switchToken(token) {
+  const off = tokensOff();
+  step({ off: (off.includes(token) ? off.filter((other) => other !== token) : [...off, token]).join() });
 }
 
 // Showing
 
 let scheduled = false, settling;
 
-/** Show what is chosen with the next frame, and put it into words when the hands rest. */
+/** Show what is chosen with the next frame, and settle when the hands rest. */
 function schedule() {
   clearTimeout(settling);
   settling = setTimeout(settle, 200);
@@ -107,46 +102,54 @@ function shownCell({ seen: { network: { side } } }) {
   return state.cell < 0 ? -1 : cellAt(centreOf(state.cell, networkOf(mainEntry()).side), side);
 }
 
-/** The map that lies over the large picture, its limits, and the token whose it is; or nothing. */
+/** The map that lies over the large picture, its limits, whose it is, and of which token; or nothing. */
 function shownMap({ main, seen }, limits) {
   const token = hover.token >= 0 ? hover.token : state.token;
   if (state.mode === "paint" && main && hover.token < 0)
-    return { map: paintedMap(seen.cells), ends: [0, 1] };
+    return { map: paintedMap(seen.cells), ends: [0, 1], owner: "Your map" };
   if (!seen.maps || token < 0 || token >= seen.network.numMaps) return { ends: limits };
   const map = mapOf(seen, token);
-  return { map, ends: limits ?? limitsOf(map), token };
+  return { map, ends: limits ?? limitsOf(map), owner: `Token ${token + 1}`, token };
 }
 
 function renderStage(column, limits) {
-  const { root, seen } = column, { side, extent: [first, last] } = seen.network;
-  const { map, ends, token } = shownMap(column, limits), pad = $(".pad", root), object = $(".object", root);
+  const { root, seen } = column, { side } = seen.network, cell = shownCell(column);
+  const { map, ends, owner, token } = shownMap(column, limits);
+  const pad = $(".pad", root), values = $(".values", root);
   drawMap(pad, seen, map, ends);
-  markCell(pad, shownCell(column), side);
-  object.hidden = !state.framed || !seen.object;
-  if (!object.hidden) putMark(object, ...boxOf(seen.object, seen.set.size).map((at) =>
-    (at - first) / (last - first)));
+  markCell(pad, cell, side);
   const total = map && state.values ? sum(map) || 1 : 0; // in percent of it, one text per cell
-  $(".values", root).style.setProperty("--side", side);
-  $(".values", root).replaceChildren(...total ? Array.from(map, (value) =>
+  values.style.setProperty("--side", side);
+  values.replaceChildren(...total ? Array.from(map, (value) =>
     element("span", { textContent: (100 * value / total).toFixed(1) })) : []);
   all(".scale span", root).forEach((end, i) => {
     end.textContent = ends ? ends[i].toFixed(3) : ["lowest", "highest"][i];
   });
   $(".scale", root).hidden = !seen.maps;
   pad.style.setProperty("--token", token >= 0 ? tokenColour(token) : "transparent");
+  const what = `What the network sees of ${seen.picture.name}.`;
+  const words = map ? `${owner}: ${describeMap(map, side)}.` : "";
+  $(".words", root).textContent = words || what;
+  $("canvas", pad).setAttribute("aria-label", `${what} ${words}`);
+  pad.setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode === "picture"
+    && tool() === MOVE ? "move the object" : "choose one, Enter acts"}`
+    + (cell >= 0 ? `; ${cellName(cell, side)}` : ""));
 }
 
 function renderTiles(column, limits) {
   const { seen } = column, off = tokensOff(), cell = shownCell(column);
   const shares = seen.maps && cell >= 0 ? sharesOn(seen, cell) : null;
   column.tiles.forEach(({ root, button, map, share, on }, token) => {
-    const isOff = off.includes(token);
-    drawMap(map, seen, mapOf(seen, token), limits);
-    markCell(map, cell, seen.network.side);
+    const isOff = off.includes(token), values = mapOf(seen, token), { side } = seen.network;
+    drawMap(map, seen, values, limits);
+    markCell(map, cell, side);
     button.setAttribute("aria-pressed", state.token === token);
     root.classList.toggle("off", isOff);
     on.checked = !isOff;
+    on.disabled = !isOff && off.length === column.tiles.length - 1; // one stays on
     share.textContent = shares ? percent(shares[token]) : isOff ? "off" : "";
+    button.setAttribute("aria-label", `Token ${token + 1}${share.textContent && `, ${share.textContent}`}: `
+      + describeMap(values, side));
   });
 }
 
@@ -199,7 +202,8 @@ function readersOf(seen, cell) {
 
 /** The learned map, to lay the reader's beside, and the watched class's probability with each. */
 function scoreboard(seen) {
-  const { label, learned, network: { side }, set } = seen, map = learnedMap(seen);
+  const { label, learned, cells, network: { side }, set } = seen;
+  const map = state.token < 0 ? meanRow(learned, cells) : rowOf(learned, state.token, cells);
   const mine = seen.probabilities[label], theirs = predictWith(seen, learned)[label];
   const box = element("span", { className: "map", role: "img",
     "aria-label": `The learned map: ${describeMap(map, side)}` }, element("canvas"), element("canvas"));
@@ -212,30 +216,10 @@ function scoreboard(seen) {
     element("p", { className: "win", textContent: words })];
 }
 
-/** The learned map that the reader's stands against: of the open token, or the mean of all. */
-const learnedMap = ({ learned, cells }) => state.token < 0 ? meanRow(learned, cells)
-  : rowOf(learned, state.token, cells);
-
-// Words: for screen readers, for the address, and below the picture
-
+/** When the hands rest: say what the network answers, and keep the state in the address. */
 function settle() {
   if (scheduled) render(); // a busy browser has not drawn yet
-  for (const column of columns) {
-    const { seen, root } = column, { side, numMaps } = seen.network, cell = shownCell(column);
-    const what = `What the network sees of ${seen.picture.name}.`;
-    const map = state.mode === "paint" && column.main
-      ? `Your map: ${describeMap(paintedMap(seen.cells), side)}.`
-      : seen.maps && state.token >= 0 && state.token < numMaps
-        ? `Token ${state.token + 1}: ${describeMap(mapOf(seen, state.token), side)}.` : "";
-    $(".words", root).textContent = map || what;
-    $(".pad canvas", root).setAttribute("aria-label", `${what} ${map}`);
-    $(".pad", root).setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode
-      === "picture" && tool() === MOVE ? "move the object" : "choose one, Enter acts"}`
-      + (cell >= 0 ? `; ${cellName(cell, side)}` : ""));
-    column.tiles.forEach(({ button, share }, i) => button.setAttribute("aria-label", `Token ${i + 1}`
-      + `${share.textContent && `, ${share.textContent}`}: ${describeMap(mapOf(seen, i), side)}`));
-  }
-  const extra = all(".extra > p", columns[0].root).map((p) => p.textContent).join(" ");
-  if (!playing) $("#say").textContent = `${$(".verdict", columns[0].root).textContent}. ${extra}`;
+  const { root } = columns[0], said = all(".verdict, .extra > p", root).map((p) => p.textContent);
+  if (!playing) $("#say").textContent = said.join(". ");
   keepAddress();
 }

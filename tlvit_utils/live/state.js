@@ -27,7 +27,7 @@ function bits(text, length) {
 const OWN = -1; // the index of the reader's own picture, which has neither a label nor a mask
 const sets = data.sets.map((set) => {
   const area = set.size ** 2, pixels = bytes(set.pixels);
-  const masks = set.masks && bits(set.masks, set.count * area);
+  const masks = set.masks && bits(set.masks, set.labels.length * area);
   return { ...set, own: null, pictures: set.labels.map((label, i) => ({ label,
     pixels: rowOf(pixels, i, 3 * area), mask: masks && rowOf(masks, i, area),
     name: `picture ${i + 1}, ${set.class_names[label]}` })) };
@@ -49,7 +49,7 @@ const UNTOUCHED = { dabs: "", dx: 0, dy: 0, out: false }; // a picture
 const UNCHANGED = { ...UNTOUCHED, off: "", maps: "own", seed: 0, painted: "" }; // and the network
 const DEFAULTS = {
   network: "0.0", beside: "", picture: sets[0].start, filter: -1, mode: "look", token: -1, cell: -1,
-  scale: "own", opacity: 60, values: false, framed: false, tool: "", ...UNCHANGED, other: 1, pen: "9",
+  scale: "own", opacity: 60, values: false, tool: "", ...UNCHANGED, other: 1, pen: "9",
   epoch: -1,
 };
 const CHOICES = { // what can be chosen, and its words
@@ -66,13 +66,13 @@ const hover = { token: -1, place: null }; // what the pointer is on; not part of
 
 const mainEntry = () => entryOf(state.network);
 const pictureOf = (set) => state.picture === OWN ? set.own
-  : set.pictures[Math.min(state.picture, set.count - 1)];
+  : set.pictures[state.picture] ?? set.pictures.at(-1); // beside may have fewer
 const tool = () => state.tool || (pictureOf(mainEntry().set).mask ? MOVE : "w");
 const lastEpoch = ({ val_accuracy }) => val_accuracy.length - 1;
 const epochOf = (epochs) => state.epoch < 0 ? lastEpoch(epochs) : Math.min(state.epoch, lastEpoch(epochs));
 const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
 const isPainted = () => /[1-9]/.test(state.painted);
-const paintedMap = (cells) => mapValues(state.painted.padEnd(cells, "0"));
+const paintedMap = (cells) => Float32Array.from(state.painted.padEnd(cells, "0"), (digit) => digit / 9);
 const isOffered = ({ set, epochs }, i) => (state.filter < 0 || set.labels[i] === state.filter)
   && (state.mode !== "training" || epochs.pictures.includes(i));
 
@@ -101,7 +101,7 @@ function tidy() {
     if (!Object.hasOwn(choices, state[name])) state[name] = DEFAULTS[name];
   if ((state.mode === "paint" && !numMaps) || (state.mode === "training" && !epochs))
     state.mode = "look";
-  const ends = { picture: [set.own ? OWN : 0, set.count - 1], other: [0, set.count - 1],
+  const last = set.pictures.length - 1, ends = { picture: [set.own ? OWN : 0, last], other: [0, last],
     cell: [-1, cells - 1], token: [-1, numMaps - 1], filter: [-1, set.class_names.length - 1],
     opacity: [0, 100], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };
   for (const [name, [low, high]] of Object.entries(ends)) state[name] = clamp(state[name], low, high);
@@ -111,7 +111,7 @@ function tidy() {
   if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
   if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "";
   const { mask } = pictureOf(set);
-  if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false, framed: false });
+  if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false });
   if (!mask && state.tool === MOVE) state.tool = "";
   if (state.dx || state.dy) {
     const [left, top, right, bottom] = boxOf(mask, set.size); // the object stays in the picture
@@ -184,7 +184,7 @@ function look({ entry, room, main }) {
 /** Put the maps that are asked for in place of the network's own, and predict with them. */
 function changeMaps(seen, room, main) {
   const { network, set, pass: { maps }, cells } = seen;
-  const other = set.pictures[Math.min(state.other, set.count - 1)];
+  const other = set.pictures[state.other] ?? set.pictures.at(-1);
   const asked = { own: () => maps, mean: () => meanMap(maps, cells),
     flat: () => reshapeMaps(maps, cells, new Float32Array(cells).fill(1)),
     other: () => remembered(room, "other", [network, other], () => network.run(other.pixels).maps) };

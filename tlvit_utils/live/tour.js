@@ -63,7 +63,7 @@ const TOUR = [
     ask: (seen, name) => "Now you are the TokenLearner. We begin with a map of the centre for every "
       + `token. Does it give ${name} more than the learned maps do?`,
     guesses: ["yes", "no"],
-    act: ({ network }) => ({ mode: "paint", painted: mapText(startMap("centre", network.side)) }),
+    act: ({ network }) => ({ mode: "paint", painted: centreMap(network.side) }),
     tell: ({ from, to }) => [to > from, `${percent(to)} with the centre, ${percent(from)} with the `
       + "learned maps. Drag over the picture to do better."],
   },
@@ -82,28 +82,27 @@ let steps = [], place = 0;
 
 /** Begin a step with the picture and the network as they are. */
 function askStep() {
-  change({ ...UNCHANGED, mode: "look", token: -1, cell: -1 });
+  begin({ ...UNCHANGED, mode: "look", token: -1, cell: -1 });
   const seen = look(columns[0]), { ask, guesses } = steps[place];
   $("#tour-place").textContent = `Step ${place + 1} of ${steps.length}: what do you think?`;
   $("#tour-text").textContent = ask(seen, seen.set.class_names[seen.label]);
   $("#tour-answer").textContent = "";
   $("#tour-next").textContent = "Skip this step";
-  $("#tour-guesses").replaceChildren(...guesses.map((textContent, guess) =>
-    element("button", { type: "button", textContent, onclick: () => answerStep(guess) })));
+  $("#tour-guesses").disabled = false;
+  $("#tour-guesses").replaceChildren(...guesses.map((textContent, guess) => element("button", {
+    type: "button", textContent, "aria-pressed": false, onclick: ({ target }) => answerStep(guess, target) })));
   $("#tour-guesses").firstChild.focus();
 }
 
-function answerStep(guess) {
+function answerStep(guess, button) {
   const { act, tell } = steps[place], before = look(columns[0]);
   change(act(before));
   flowInto(columns[0]);
   const seen = look(columns[0]);
   const [from, to] = [before, seen].map(({ probabilities }) => probabilities[before.label]);
   const [isFirst, words] = tell({ seen, before, from, to }), right = isFirst === (guess === 0);
-  all("#tour-guesses button").forEach((button, i) => {
-    button.disabled = true;
-    button.setAttribute("aria-pressed", i === guess);
-  });
+  button.setAttribute("aria-pressed", true);
+  $("#tour-guesses").disabled = true;
   $("#tour-answer").textContent = `${right ? "You were right." : "It is the other way."} ${words}`;
   $("#tour-next").textContent = place + 1 < steps.length ? "Next" : "End of the tour";
   $("#tour-next").focus();
