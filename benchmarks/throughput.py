@@ -91,16 +91,16 @@ def inference_rate(model, images, labels, batch_size):
 RATES = {"training": training_rate, "inference": inference_rate}
 
 
-def matrix_product_rate(size=MATRIX_SIZE):
+def matrix_product_rate():
     """Return the median of float32 operations per second in products of two square matrices."""
-    rng = np.random.default_rng(0)
-    a, b = (ops.convert_to_tensor(rng.random((size, size), dtype="float32")) for _ in range(2))
+    rng, shape = np.random.default_rng(0), (MATRIX_SIZE, MATRIX_SIZE)
+    a, b = (ops.convert_to_tensor(rng.random(shape, dtype="float32")) for _ in range(2))
     seconds = []
     for _ in range(REPEATS + 1):
         start = time.perf_counter()
         ops.convert_to_numpy(ops.matmul(a, b)[0, 0])  # waits for the product
         seconds.append(time.perf_counter() - start)
-    return 2 * size**3 / median(seconds[1:])
+    return 2 * MATRIX_SIZE**3 / median(seconds[1:])
 
 
 def measure():

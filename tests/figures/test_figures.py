@@ -9,6 +9,7 @@ from PIL import Image
 
 from tlvit_utils import figures
 from tlvit_utils.figures.overlay import as_uint8, render
+from tlvit_utils.figures.plots import patches_figure
 
 PICTURE = np.random.default_rng(0).random((32, 32, 3))
 ROWS = [
@@ -63,7 +64,7 @@ def test_the_caption_is_the_text_alternative(monkeypatch):
 
 def test_patches_are_set_apart():
     picture = as_uint8(PICTURE)
-    whole, apart = panels(figures.patches_figure(picture, 8, "a picture"))
+    whole, apart = panels(patches_figure(picture, 8))
     assert len(whole.lines) == 2 * 3
     np.testing.assert_array_equal(shown(apart)[10:18, 20:28], picture[8:16, 16:24])
     assert (shown(apart)[8:10] == 255).all()
@@ -74,7 +75,7 @@ def test_patches_are_set_apart():
     "draw",
     [
         lambda picture: figures.image_grid([picture]),
-        lambda picture: figures.patches_figure(picture, 8),
+        lambda picture: patches_figure(picture, 8),
         lambda picture: figures.token_maps_figure(picture, MAPS),
     ],
     ids=["images", "patches", "maps"],

@@ -10,7 +10,6 @@ from tlvit_utils.figures.plots import (
     lines_figure,
     matrix_figure,
     new_figure,
-    patches_figure,
     show,
     similarity_figure,
     to_png,

@@ -108,7 +108,7 @@ def image_grid(images, titles=None, columns: int = 10, title: str | None = None)
     return figure
 
 
-def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure:
+def patches_figure(picture, patch_size: int) -> Figure:
     """Draw a square picture whole, with the grid of its patches, and as patches set apart."""
     picture = as_uint8(picture)
     size = len(picture)
@@ -118,7 +118,7 @@ def patches_figure(picture, patch_size: int, title: str | None = None) -> Figure
     apart = np.full((grid, step, grid, step, 3), 255, "uint8")
     apart[:, :patch_size, :, :patch_size] = picture.reshape(grid, patch_size, grid, patch_size, 3)
     apart = apart.reshape(grid * step, grid * step, 3)[:-gap, :-gap]
-    figure, axes = new_figure(9, 4.4, 1, 2, title)
+    figure, axes = new_figure(9, 4.4, 1, 2)
     _picture(axes[0, 0], picture, f"{size} × {size} pixels, {grid} × {grid} patches")
     for line in range(1, grid):
         axes[0, 0].axhline(line / grid, color="white", linewidth=1)
