@@ -3,10 +3,10 @@
 For each network, on the test images of the data set that it was trained on, and beside it for
 networks of the same architecture with random weights:
 
-- the pointing game and the mass inside the mask, on the data set's masks where it has some, and
-  on mosaics of four images: for the class that is asked for, and for the class that the network
-  names, where the mosaic shows it; held to the maps' own images, to other images, and to chance;
-- how different the tokens' maps are, and how much of them is the same in every image;
+- the pointing game, on the data set's masks where it has some, and on mosaics of four images: for
+  the class that is asked for, and for the class that the network names, where the mosaic shows it;
+  held to the maps' own images, to other images, and to chance;
+- how different the tokens' maps are;
 - for the trained network, the accuracy with other maps in the place of its own.
 
     python benchmarks/attention_scores.py [--write] [--networks NAME …]
@@ -24,7 +24,6 @@ from tlvit_utils.analysis import (
     answers_with_maps,
     attention_maps,
     diversity,
-    fixed_share,
     localisation,
     mask_shares,
     predict_with_maps,
@@ -100,14 +99,12 @@ def score(name, weights, model, test, four):
             rows.append({**network, **about, **scores})
             print(
                 f"{name:<20}{weights:<10}{pictures:<26}{held_to:<8}{scores['hits'].max():>9.3f}"
-                f"{scores['mean_map_hit']:>9.3f}{scores['any_hit']:>9.3f}"
-                f"{scores['mean_map_mass']:>9.3f}"
+                f"{scores['mean_map_hit']:>9.3f}"
             )
     return rows, {
         **network,
         "images": len(maps),
         "diversity": diversity(maps) if maps.shape[1] > 1 else None,
-        "fixed_share": fixed_share(maps),
         "mosaics": len(named),
         "mosaics_named_as_asked": np.mean(named == asked),
         "mosaics_named_one_of_four": np.mean(shown),
@@ -120,11 +117,8 @@ def main():
     parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME")
     options = parser.parse_args()
     localisations, maps, replaced = [], [], []
-    print(f"{'':<64}{'best':>9}{'mean map':>9}{'any':>9}{'mean map':>9}")
-    print(
-        f"{'network':<20}{'weights':<10}{'pictures':<26}{'held to':<8}{'hit':>9}{'hit':>9}"
-        f"{'hit':>9}{'mass':>9}"
-    )
+    print(f"{'':<64}{'best':>9}{'mean map':>9}")
+    print(f"{'network':<20}{'weights':<10}{'pictures':<26}{'held to':<8}{'hit':>9}{'hit':>9}")
     for name in options.networks:
         test = LOADERS[model_card(name)["dataset"]]().test
         some = test.take(IMAGES)

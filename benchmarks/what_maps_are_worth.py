@@ -9,12 +9,9 @@ published --weights --out DIR` left; with `shipped` those of the package. On all
 - the accuracy with the network's own maps, with those of another image, with each token's mean map
   over all images, and with flat maps, each as high as the mean of the own one;
 - on scenes10, the share of images in which the highest cell lies on the hidden image: of a token's
-  map (the mean over tokens), of the best token's, of any token's, and of the mean of all tokens'
-  maps; and the share of the maps' sum that lies there. Each is held to the image's own mask, to
-  other images' masks and to chance, and beside it stands the hit rate of the best *fixed* cell,
-  which knows where hidden images mostly are and does not look;
-- of the maps of the first 500 images, each token's mean, how much it varies over the cells, and how
-  much of that is the same in every image (`fixed_share`).
+  map (the mean over tokens), of the best token's, and of the mean of all tokens' maps. Each is held
+  to the image's own mask, to other images' masks and to chance, and beside it stands the hit rate
+  of the best *fixed* cell, which knows where hidden images mostly are and does not look.
 
 What a training gave is kept in DIR. The table has paired differences and their 95 % intervals for
 other images and other seeds; `--write` puts it into assets/results/what_maps_are_worth.json. (The
@@ -37,7 +34,6 @@ from tlvit_utils._files import save_result
 from tlvit_utils.analysis import (
     NetworkParts,
     attention_maps,
-    fixed_share,
     localisation,
     mask_shares,
 )
@@ -55,7 +51,7 @@ DATASETS = {
 }
 WITH_MAPS = ("v1 mean", "v1 sum", "v1 weighted mean", "v1.1", "PatchMerger")
 OTHERS = ("other image", "mean", "uniform")  # maps that take the place of the network's own
-SOME = 500  # images whose maps are described
+HITS = ("token_hit", "best_token_hit", "mean_map_hit")  # a run measured earlier may have more
 
 
 @dataclass(frozen=True)
@@ -97,13 +93,9 @@ def measure(model, test) -> dict:
     """Return which images one network gets right with which maps, and how its maps are."""
     answers = answers_with_maps(NetworkParts(model), *test)
     maps = attention_maps(model, test.images)
-    some = maps[:SOME]
     worth = {
         "right": {name: pack_bits(answers[name]) for name in ("learned", *OTHERS)},
         "images": len(maps),
-        "map_means": some.mean(axis=(0, 2, 3)),
-        "map_spreads": some.std(axis=(2, 3)).mean(axis=0),
-        "fixed_share": fixed_share(some),
     }
     if test.masks is not None:
         shares = mask_shares(model, test.masks)  # (images, height, width)
@@ -118,10 +110,7 @@ def summarise(found) -> dict[str, float]:
     return {
         "token_hit": float(np.mean(found.hits)),
         "best_token_hit": float(np.max(found.hits)),
-        "any_token_hit": found.any_hit,
         "mean_map_hit": found.mean_map_hit,
-        "token_mass": float(np.mean(found.mass)),
-        "mean_map_mass": found.mean_map_mass,
     }
 
 
@@ -140,16 +129,12 @@ def table_row(source: str, method: str, runs: dict[int, dict]) -> dict:
         "images": images,
         "accuracy": {name: answers.mean(axis=1) for name, answers in right.items()},
         "worth": {name: paired_difference(right["learned"], right[name]) for name in OTHERS},
-        **{
-            name: [runs[seed][name] for seed in seeds]
-            for name in ("map_means", "map_spreads", "fixed_share")
-        },
     }
     if "localisation" in runs[seeds[0]]:
         by_seed = [runs[seed]["localisation"] for seed in seeds]
         row["localisation"] = {
-            held_to: {name: [each[held_to][name] for each in by_seed] for name in scores}
-            for held_to, scores in by_seed[0].items()
+            held_to: {name: [each[held_to][name] for each in by_seed] for name in HITS}
+            for held_to in by_seed[0]
         }
         row["best_fixed_cell"] = runs[seeds[0]]["best_fixed_cell"]
     command = shown_command("benchmarks/what_maps_are_worth.py", sys.argv[1:])

@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 
 import nbformat
@@ -136,10 +136,9 @@ def _with_picture_as_file(output, path: Path) -> None:
     if "image/png" not in data or "text/html" in data:
         return
     path.write_bytes(base64.b64decode(data.pop("image/png")))
-    alternative = output.metadata.get("image/png", {}).get("alt", "")
-    escaped = alternative.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    alternative = escape(output.metadata.get("image/png", {}).get("alt", ""))
     data["text/html"] = (
-        f'<img class="figure" loading="lazy" src="../_static/{path.name}" alt="{escaped}">'
+        f'<img class="figure" loading="lazy" src="../_static/{path.name}" alt="{alternative}">'
     )
 
 

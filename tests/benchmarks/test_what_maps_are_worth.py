@@ -5,9 +5,8 @@ import pytest
 import study
 import what_maps_are_worth
 
-from tlvit_utils import build_vit
 from tlvit_utils._files import save_result
-from tlvit_utils.pretrained import restore_weights, save_pretrained
+from tlvit_utils.pretrained import save_pretrained
 from tlvit_utils.training.loop import evaluate
 from tlvit_utils.training.runs import run_path
 
@@ -51,9 +50,7 @@ def test_each_method_with_maps_gets_a_row(measure, shapes, tiny_model, capsys):
         assert worth["low"] <= lost <= worth["high"]
     scores = row["localisation"]["own"]
     assert all(len(each) == 2 for each in scores.values())
-    names = ("token_hit", "best_token_hit", "any_token_hit")
-    token, best, any_token = (scores[name][0] for name in names)
-    assert token <= best <= any_token
+    assert scores["token_hit"][0] <= scores["best_token_hit"][0]
     assert row["localisation"]["chance"]["token_hit"][0] == pytest.approx(
         row["localisation"]["chance"]["mean_map_hit"][0]
     )
@@ -70,22 +67,3 @@ def test_what_was_measured_is_kept_and_other_studies_too(measure):
     rows = measure("scenes10")
     assert [row["source"] for row in rows] == ["published", "scenes10"]
     assert rows[-1] == before[0]
-
-
-def test_every_shipped_network_with_maps_is_measured_on_its_own_images():
-    found = list(what_maps_are_worth.find_trainings("shipped", None, None))
-    assert len(found) >= 5
-    for training in found:
-        build = build_vit(training.config)
-        restore_weights(build, training.weights)
-    loads = {training.method: training.load for training in found}
-    shapes = what_maps_are_worth.DATASETS["shapes10"]
-    assert [name for name, load in loads.items() if load is shapes] == ["modern_8_tokens_shapes10"]
-
-
-def test_a_folder_without_weights_is_refused(measure, capsys):
-    for weights in measure.folder.glob("*.npz"):
-        weights.unlink()
-    with pytest.raises(SystemExit):
-        measure("scenes10")
-    assert "no weights" in capsys.readouterr().err

@@ -17,4 +17,4 @@ from tlvit_utils.analysis.maps import (
     predict_with_maps,
     seen_images,
 )
-from tlvit_utils.analysis.scores import Localisation, diversity, fixed_share, localisation
+from tlvit_utils.analysis.scores import Localisation, diversity, localisation

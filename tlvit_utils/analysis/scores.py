@@ -1,4 +1,4 @@
-"""Do maps find the object, and do they differ? (notebooks 06 and 07)
+"""Do maps find the object, and do they differ? (notebooks 03 and 07)
 
 No such score means anything alone. Compare it with chance and with the maps of other images, which
 are scored too, and with those of `interventions.randomised`.
@@ -11,26 +11,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Localisation:
-    """How well maps find the object: means over images, all from 0 to 1.
+    """How often maps find the object, from 0 to 1: the mean over images.
 
-    A map hits where its highest cell lies at least half inside the mask; its mass is the share of
-    its sum that lies inside.
+    A map hits where its highest cell lies at least half inside the mask.
     """
 
     hits: np.ndarray  # (num_tokens,)
-    any_hit: float  # at least one token hits
     mean_map_hit: float  # of the mean of all tokens' maps
-    mass: np.ndarray  # (num_tokens,)
-    mean_map_mass: float
 
 
 def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation]:
     """Score maps by masks of the objects, beside two levels of chance.
 
-    Equally high cells share a hit, so a flat map scores what chance scores.
-
     Source: the pointing game of Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
-    without their margin of 15 pixels around the object.
+    without their margin of 15 pixels around the object. Equally high cells share a hit, so a flat
+    map scores what chance scores.
 
     Args:
         maps: `(N, num_tokens, height, width)`, at least 0.
@@ -41,8 +36,7 @@ def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation
         "own": the maps compared with their own images' masks.
         "other": with other images' masks. Where this is close to "own", the maps look where
             objects usually are, whatever the image.
-        "chance": a random cell and a uniform map, which score the masks' area; for `any_hit` as
-            many random cells as there are tokens.
+        "chance": what a random cell scores.
     """
     maps, shares = _check_maps(maps), np.asarray(shares, dtype=float)
     count, num_tokens, height, width = maps.shape
@@ -54,33 +48,20 @@ def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation
     if num_shuffles < 1:
         raise ValueError(f"num_shuffles is {num_shuffles}, but it must be at least 1.")
     maps = np.concatenate([maps, maps.mean(axis=1, keepdims=True)], axis=1)
-    weights = maps / maps.sum((2, 3), keepdims=True)
     peaks = maps == maps.max((2, 3), keepdims=True)
     peaks = peaks / peaks.sum((2, 3), keepdims=True)
     inside = (shares >= 0.5).astype(float)
 
-    def score(images):
-        hits = np.einsum("nshw,nhw->ns", peaks, inside[images])
-        mass = np.einsum("nshw,nhw->ns", weights, shares[images]).mean(axis=0)
-        any_hit = 1 - np.prod(1 - hits[:, :-1], axis=1)
-        hits, any_hit = hits.mean(axis=0), float(any_hit.mean())
-        return Localisation(hits[:-1], any_hit, float(hits[-1]), mass[:-1], float(mass[-1]))
+    def hits(inside):  # (num_tokens + 1,)
+        return np.einsum("nshw,nhw->s", peaks, inside) / count
 
-    others = [vars(score(images)) for images in _other_images(count, num_shuffles)]
-    hit, mass = inside.mean((1, 2)), float(shares.mean())
-    return {
-        "own": score(np.arange(count)),
-        "other": Localisation(
-            **{name: np.mean([other[name] for other in others], axis=0) for name in others[0]}
-        ),
-        "chance": Localisation(
-            hits=np.full(num_tokens, hit.mean()),
-            any_hit=float((1 - (1 - hit) ** num_tokens).mean()),
-            mean_map_hit=float(hit.mean()),
-            mass=np.full(num_tokens, mass),
-            mean_map_mass=mass,
-        ),
+    others = [hits(inside[images]) for images in _other_images(count, num_shuffles)]
+    scores = {
+        "own": hits(inside),
+        "other": np.mean(others, axis=0),
+        "chance": np.full(num_tokens + 1, inside.mean()),
     }
+    return {name: Localisation(each[:-1], float(each[-1])) for name, each in scores.items()}
 
 
 def _other_images(count, num_shuffles):
@@ -101,7 +82,7 @@ def _check_maps(maps) -> np.ndarray:
     if not ((maps >= 0) & (maps < np.inf)).all():  # also refuses NaN
         raise ValueError("The maps hold values that are negative or not finite.")
     if not maps.any((2, 3)).all():
-        raise ValueError("A map is 0 everywhere, so it has no highest cell and no shares.")
+        raise ValueError("A map is 0 everywhere, so it has no highest cell.")
     return maps
 
 
@@ -118,18 +99,3 @@ def diversity(maps) -> float:
     maps = maps / np.linalg.norm(maps, axis=2, keepdims=True)
     cosines = maps @ maps.transpose(0, 2, 1)  # (N, num_tokens, num_tokens), 1 on the diagonal
     return float(1 - (cosines.sum() / count - num_tokens) / (num_tokens * (num_tokens - 1)))
-
-
-def fixed_share(maps) -> float:
-    """Return the share of the variance of maps `(N, num_tokens, height, width)` that images share.
-
-    1 where each token's map is the same in every image. There are at least two images.
-    """
-    maps = _check_maps(maps)
-    if len(maps) == 1:
-        raise ValueError("There is only one image; the maps of at least two are compared.")
-    centred = maps - maps.mean((0, 2, 3), keepdims=True)
-    total = np.square(centred).mean()
-    if total == 0:
-        raise ValueError("Every map is uniform, so the maps have no variance.")
-    return float(np.square(centred.mean(axis=0)).mean() / total)
