@@ -1,4 +1,4 @@
-"""What the maps of the shipped networks find, and whether it matters to the prediction.
+"""What the maps of the shipped networks find, and how different they are.
 
 For each network, on the test images of the data set that it was trained on, and beside it for
 networks of the same architecture with random weights:
@@ -6,8 +6,9 @@ networks of the same architecture with random weights:
 - the pointing game, on the data set's masks where it has some, and on mosaics of four images: for
   the class that is asked for, and for the class that the network names, where the mosaic shows it;
   held to the maps' own images, to other images, and to chance;
-- how different the tokens' maps are;
-- for the trained network, the accuracy with other maps in the place of its own.
+- how different the tokens' maps are.
+
+Whether maps matter to the prediction is measured by `what_maps_are_worth.py`.
 
     python benchmarks/attention_scores.py [--write] [--networks NAME …]
 
@@ -20,8 +21,6 @@ from results import result_parser, save_rows
 
 from tlvit_utils import PRETRAINED, ViTConfig, load_pretrained
 from tlvit_utils.analysis import (
-    NetworkParts,
-    answers_with_maps,
     attention_maps,
     diversity,
     localisation,
@@ -116,7 +115,7 @@ def main():
     names = scored_networks()
     parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME")
     options = parser.parse_args()
-    localisations, maps, replaced = [], [], []
+    localisations, maps = [], []
     print(f"{'':<64}{'best':>9}{'mean map':>9}")
     print(f"{'network':<20}{'weights':<10}{'pictures':<26}{'held to':<8}{'hit':>9}{'hit':>9}")
     for name in options.networks:
@@ -127,14 +126,11 @@ def main():
         networks = {"trained": trained}
         networks |= {f"random {seed}": randomised(trained, seed) for seed in RANDOM_SEEDS}
         for weights, model in networks.items():
-            rows, facts = score(name, weights, model, some, four)
+            rows, fields = score(name, weights, model, some, four)
             localisations += rows
-            maps.append(facts)
-        answers = answers_with_maps(NetworkParts(trained), *some)
-        accuracies = {kind: float(right.mean()) for kind, right in answers.items()}
-        replaced.append({"network": name, "images": len(some.labels), **accuracies})
+            maps.append(fields)
         if options.write:
-            save_rows("attention_scores", localisations, maps=maps, accuracy_with_maps=replaced)
+            save_rows("attention_scores", localisations, maps=maps)
 
 
 if __name__ == "__main__":
