@@ -79,7 +79,7 @@ def show(figure: Figure, caption: str, alternative: str | None = None) -> None:
     display(Markdown(f"*{escape(caption, quote=False)}*"))  # Markdown takes HTML as it is
 
 
-def _label(ax, x_label, y_label=None, title=None):
+def label_axes(ax, x_label, y_label=None, title=None):
     """Name the axes of a chart and take away the frame's upper and right line."""
     ax.set_xlabel(x_label, fontsize=FONT_SIZE)
     ax.set_ylabel(y_label, fontsize=FONT_SIZE)
@@ -223,7 +223,7 @@ def bars_figure(
         ax.barh(name, value, color="0.9", zorder=0)
     ax.invert_yaxis()
     ax.margins(x=0.12)
-    _label(ax, label, title=title)
+    label_axes(ax, label, title=title)
     return figure
 
 
@@ -236,7 +236,7 @@ def lines_figure(x, lines: dict[str, np.ndarray], x_label: str, y_label: str, ti
         ax.plot(x, y, ("-", "--", ":", "-.")[i % 4], color=colour, label=name, lw=2)
     ax.axhline(0, color="0.7", lw=0.8)
     ax.legend(fontsize=FONT_SIZE - 1)
-    _label(ax, x_label, y_label, title)
+    label_axes(ax, x_label, y_label, title)
     return figure
 
 
@@ -264,7 +264,7 @@ def walk_figure(rows: list[dict], reaches, title: str | None = None) -> Figure:
     cost.set_yticks([])
     for ax, label in ((gain, "gain over the line above, points"), (cost, "million multiply-adds")):
         ax.set_ylim(len(rows) - 0.4, -0.6)
-        _label(ax, label)
+        label_axes(ax, label)
     return figure
 
 
@@ -296,7 +296,7 @@ def curves_figure(
                 )
         if epochs is not None:
             ax.set_xlim(0, 1.02 * epochs)
-        _label(ax, "epoch", label)
+        label_axes(ax, "epoch", label)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
     handles, labels = axes[0, 0].get_legend_handles_labels()

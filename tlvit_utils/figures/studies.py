@@ -5,7 +5,7 @@ from operator import itemgetter
 import numpy as np
 from matplotlib.figure import Figure
 
-from tlvit_utils.figures.plots import FONT_SIZE, TOKEN_COLOURS, new_figure
+from tlvit_utils.figures.plots import FONT_SIZE, TOKEN_COLOURS, label_axes, new_figure
 
 KINDS = {  # the kinds of network in a study: colour and marker
     "TokenLearner": (TOKEN_COLOURS[0], "o"),
@@ -37,8 +37,7 @@ def accuracy_against_cost(rows: list[dict], title: str | None = None) -> Figure:
             plain.append((cost, np.mean(accuracies)))
     if plain:
         ax.plot(*zip(*sorted(plain), strict=True), ":", color="grey", zorder=0)
-    ax.set_xlabel("million multiply-adds per image", fontsize=FONT_SIZE)
-    ax.set_ylabel("accuracy in %", fontsize=FONT_SIZE)
+    label_axes(ax, "million multiply-adds per image", "accuracy in %")
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     place = {"loc": "outside lower center", "ncols": len(handles), "fontsize": FONT_SIZE - 1}
     figure.legend(handles.values(), handles.keys(), **place)

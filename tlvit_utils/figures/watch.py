@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tlvit_utils.figures.overlay import render
-from tlvit_utils.figures.plots import FONT_SIZE, new_figure, token_colour
+from tlvit_utils.figures.plots import FONT_SIZE, label_axes, new_figure, token_colour
 
 SIDE = 192  # of a picture with its map, in pixels
 
@@ -49,11 +49,9 @@ def watch_figure(
         ax.set_ylim(0, 103)
     labels = "loss", "accuracy, %", "mean map on the object, %"
     for ax, label in zip((loss, accuracy, on_object), labels, strict=True):
-        ax.set_title(label, fontsize=FONT_SIZE)
-        ax.set_xlabel("epoch", fontsize=FONT_SIZE - 1)
+        label_axes(ax, "epoch", title=label)
         ax.set_xlim(0, epochs + 0.3)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     if history:
         loss.legend(fontsize=FONT_SIZE - 2)
