@@ -40,19 +40,22 @@ def test_images_on_which_both_fail_or_both_are_right_do_not_count():
     assert paired.high - paired.low < (unpaired.high - unpaired.low) / 2
 
 
-@pytest.mark.parametrize("seed_spread", [0.0, 0.05])
-def test_the_interval_holds_in_95_of_100_studies(seed_spread):
-    """Networks whose seeds and whose images differ; the true difference is 0.1."""
+@pytest.mark.parametrize(("seed_spread", "at_most"), [(0.0, 1.0), (0.1, 0.97)])
+def test_the_interval_holds_at_least_as_often_as_it_says(seed_spread, at_most):
+    """In 95 of 100 studies, and not in many more where the seeds differ more than the images.
+
+    The true difference of the two networks is 0.1.
+    """
     rng = np.random.default_rng(0)
     held = []
-    for _ in range(400):
-        image = rng.uniform(0.1, 0.8, 300)
+    for _ in range(2_000):
+        image = rng.uniform(0.3, 0.6, 1_000)
         shift = rng.normal(0, seed_spread, (3, 1))
-        right = rng.random((3, 300)) < image + 0.1 + shift
-        other = rng.random((3, 300)) < image
+        right = rng.random((3, 1_000)) < image + 0.1 + shift
+        other = rng.random((3, 1_000)) < image
         difference = paired_difference(right, other)
         held.append(difference.low <= 0.1 <= difference.high)
-    assert 0.93 <= np.mean(held) <= 1
+    assert 0.94 <= np.mean(held) <= at_most
 
 
 def test_the_images_error_never_narrows_the_interval_of_the_seeds():

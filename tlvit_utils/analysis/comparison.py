@@ -1,7 +1,7 @@
 """Two networks compared on the same images: paired differences with intervals (notebook 08).
 
 Two networks often fail on the same images, so the mean of the differences image by image has a
-smaller error than the difference of two accuracies that are each measured for itself.
+smaller error than the difference of two accuracies that are measured separately.
 """
 
 import base64
@@ -33,6 +33,9 @@ def paired_difference(right, other) -> Difference:
     the interval of two seeds narrower.) With one seed there is no second part, and it holds for
     other images only.
 
+    The interval is slightly too wide: what scatters from image to image within each seed is in both
+    parts.
+
     Both are `(seeds, N)`, or `(N,)` for one seed: whether each answer is right, or how many are.
     """
     right, other = (np.atleast_2d(np.asarray(each, dtype=float)) for each in (right, other))
@@ -54,8 +57,8 @@ def paired_difference(right, other) -> Difference:
 def compare_methods(rows: list[dict], method: str, other: str, images: int) -> Difference | None:
     """Compare two methods of a study, over the seeds that both have; None if there are none.
 
-    `rows` are those of a result file of `benchmarks/study.py`; each training gave so many answers
-    as there are `images`.
+    `rows` are those of a result file of `benchmarks/study.py`; each training gave as many
+    answers as there are `images`.
     """
     right = {
         each: {row["seed"]: row["right"] for row in rows if row["method"] == each}
