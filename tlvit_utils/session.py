@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import keras
 
+from tlvit_utils import __version__
+
 CPU_INFO = Path("/proc/cpuinfo")  # on Linux
 
 
@@ -102,7 +104,8 @@ def session_fields() -> dict:
     gpus = [gpu.name for gpu in find_gpus()]
     machine = [f"{os.cpu_count()} cores", platform.machine(), platform.system(), *gpus]
     backend = keras.backend.backend()
-    versions = {"python": platform.python_version(), "keras": keras.version()}
+    versions = {"tlvit_utils": __version__, "python": platform.python_version()}
+    versions["keras"] = keras.version()
     versions[backend] = sys.modules[backend].__version__
     return {"machine": ", ".join(machine), "versions": versions}
 

@@ -59,7 +59,7 @@ def test_the_fields_name_the_backend_and_the_gpus(monkeypatch):
     monkeypatch.setattr(session, "find_gpus", lambda: [Gpu("NVIDIA H200", 9.0)])
     fields = session_fields()
     assert set(fields) == {"machine", "versions"}
-    assert set(fields["versions"]) == {"python", "keras", keras.backend.backend()}
+    assert set(fields["versions"]) == {"tlvit_utils", "python", "keras", keras.backend.backend()}
     assert fields["versions"]["keras"] == keras.version()
     assert fields["machine"].endswith(", NVIDIA H200")
 
