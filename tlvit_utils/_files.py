@@ -38,7 +38,7 @@ def remove_leftovers(beginning: str | os.PathLike) -> None:
 
 
 def check_room(path: str | os.PathLike, size: int) -> None:
-    """Raise an OSError unless so many bytes can be written to `path`; make its folder."""
+    """Raise an OSError unless `size` bytes can be written to `path`; make its folder."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -74,12 +74,6 @@ def check_fields(config, **special) -> None:
         object.__setattr__(config, field.name, check(field.name, getattr(config, field.name)))
 
 
-def check_num_tokens(num_tokens) -> int:
-    """Return `num_tokens` as an int, where it is at least 1."""
-    advice = "; for a network without TokenLearner use ViTConfig(num_tokens=None)"
-    return check_count("num_tokens", num_tokens, advice)
-
-
 def check_rate(name, rate) -> float:
     """Return a share as a float, where it is at least 0 and below 1."""
     return check_number(name, rate, below=1)

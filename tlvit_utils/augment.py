@@ -32,8 +32,9 @@ class RandomCropFlip(keras.layers.Layer):
     `(batch, crop_size, crop_size, channels)`.
 
     Source: the published example resizes 32 → 52 and crops 48 with Keras's `RandomCrop`. Two
-    departures: that layer draws one offset for a whole batch, and at inference it does not crop
-    at the centre (the example's test images are the top-left 48 of 52 pixels).
+    departures from the example as it runs under Keras 3: that layer draws one offset for a whole
+    batch, and at inference it does not crop at the centre (the example's test images are the
+    top-left 48 of 52 pixels).
 
     Args:
         resized_size: side in pixels to which the image is resized first.

@@ -56,8 +56,8 @@ def convolutional_tokenizer(images, convolutions):
     `(batch, height, width, channels)` become `(batch, rows, columns, filters)`.
 
     Source: Xiao et al. 2021, "Early convolutions help transformers see better" (arXiv
-    2106.14881). Departures: some steps keep the resolution, those that halve it have 4×4 kernels
-    in place of 3×3, which lie off the centre, and the last is not a 1×1 projection.
+    2106.14881). Departures: the steps that halve the resolution have 4×4 kernels in place of 3×3,
+    which lie off the centre; no 1×1 convolution follows; the numbers of channels are free.
     """
     x = images
     for i, (filters, stride) in enumerate(convolutions):

@@ -11,7 +11,6 @@ from tlvit_utils._validation import (
     POOLINGS,
     check_choice,
     check_count,
-    check_num_tokens,
     check_rate,
 )
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
@@ -67,7 +66,7 @@ class GridToTokens(Composite):
 
     def __init__(self, num_tokens, **kwargs):
         super().__init__(**kwargs)
-        self.num_tokens = check_num_tokens(num_tokens)
+        self.num_tokens = check_count("num_tokens", num_tokens)
 
     def compute_output_shape(self, input_shape, return_attention_maps=False):
         height, width, dim = grid_shape(input_shape)
@@ -101,8 +100,10 @@ class TokenLearner(GridToTokens):
 
     Args:
         pooling: "mean" divides each map by the number of cells, "sum" by nothing, "weighted_mean"
-            by its own sum plus 0.0001, so that a map that is high everywhere makes no longer token.
-        approximate_gelu: tanh form of GELU (as both sources) or the exact one.
+            by its own sum plus 0.0001, so that a map that is high everywhere does not make a token
+            longer.
+        approximate_gelu: tanh form of GELU (as google-research/scenic, and the example as it runs
+            under Keras 3) or the exact one (as the authors' notebook of 2021).
     """
 
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):

@@ -13,7 +13,6 @@ from tlvit_utils._validation import (
     check_count,
     check_counts,
     check_fields,
-    check_num_tokens,
     check_pairs,
     check_rate,
 )
@@ -103,7 +102,7 @@ class ViTConfig:
             convolutions=check_pairs,
             mlp_units=check_counts,
             dropout_rate=check_rate,
-            num_tokens=lambda name, n: None if n is None else check_num_tokens(n),
+            num_tokens=_check_num_tokens,
             variant=partial(check_choice, choices=VARIANTS),
             pooling=partial(check_choice, choices=POOLINGS),
             token_learner_after=partial(check_count, low=0),
@@ -125,13 +124,13 @@ class ViTConfig:
                 f"mlp_units is {self.mlp_units}, but it must end with projection_dim = "
                 f"{self.projection_dim}: a block adds the MLP's output to its input."
             )
+        if self.num_tokens is None:
+            return
         if self.token_learner_after >= self.num_layers:
             raise ValueError(
                 f"token_learner_after is {self.token_learner_after}, but the network's "
                 f"{self.num_layers} blocks have the indices 0 to {self.num_layers - 1}."
             )
-        if self.num_tokens is None:
-            return
         if self.num_tokens > self.num_patches:
             raise ValueError(
                 f"num_tokens is {self.num_tokens}, but the grid has only {self.num_patches} cells "
@@ -231,6 +230,12 @@ class ViTConfig:
     def replace(self, **changes) -> "ViTConfig":
         """Return a copy with some fields changed, e.g. `config.replace(num_tokens=16)`."""
         return replace(self, **changes)
+
+
+def _check_num_tokens(name, num_tokens):
+    if num_tokens is None:
+        return None
+    return check_count(name, num_tokens, ", or None for no TokenLearner")
 
 
 def build_vit(config: ViTConfig) -> keras.Model:

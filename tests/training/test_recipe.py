@@ -60,7 +60,7 @@ def decayed(recipe, model):
     optimizer = replace(recipe, learning_rate=1.0, weight_decay=0.5).optimizer(10, weights)
     optimizer.iterations.assign(1)  # past the rate of 0 with which a warm-up starts
     before = [convert_to_numpy(weight) for weight in weights]
-    optimizer.apply([np.zeros(weight.shape, "float32") for weight in weights], weights)
+    optimizer.apply([keras.ops.zeros(weight.shape) for weight in weights], weights)
     pairs = zip(weights, before, strict=True)
     return [w.path for w, old in pairs if not np.array_equal(convert_to_numpy(w), old)]
 

@@ -134,7 +134,7 @@ def _blocks(model):
 
 
 def _compare_blocks(model, expected):
-    """Raise a CheckError unless the model's blocks read so many tokens."""
+    """Raise a CheckError unless the model's blocks read as many tokens as expected."""
     read = [block.input.shape[1] for block in _blocks(model)]
     if read == expected:
         return

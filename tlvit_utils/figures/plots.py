@@ -271,7 +271,7 @@ def walk_figure(rows: list[dict], reaches, title: str | None = None) -> Figure:
 def curves_figure(
     histories: dict[str, dict[str, list]], title: str | None = None, epochs: int | None = None
 ) -> Figure:
-    """Draw loss and accuracy of runs, `{name: history}`, on an axis of so many `epochs`.
+    """Draw loss and accuracy of runs, `{name: history}`, on an axis as long as `epochs`.
 
     Training is dashed with hollow markers, validation solid. A history is what `training.train`
     returns, or a `LiveCurves.history`.

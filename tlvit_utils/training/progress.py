@@ -109,7 +109,7 @@ class ProgressLine(keras.callbacks.Callback):
 class LiveCurves(keras.callbacks.Callback):
     """A figure, `draw(history, epochs)`, that is drawn anew as a network trains, in a notebook.
 
-    `history` has a list for each of Keras's logs. Training has so many `points` in each epoch, at
+    `history` has a list for each of Keras's logs. Training has `points` of them in each epoch, at
     `history["at"]`: each is the mean over the batches since the point before. Validation has one;
     the epochs before a training that is resumed are NaN.
     """

@@ -52,7 +52,11 @@ class Recipe:
 
     @classmethod
     def published(cls, epochs: int = 20) -> "Recipe":
-        """Return the recipe of the published example: AdamW at a constant 1e-3, batch 256."""
+        """Return the recipe of the published example: AdamW at a constant 1e-3, batch 256.
+
+        The example's decay was stronger: TensorFlow Addons' AdamW does not multiply the decay by
+        the learning rate, Keras 3's does (notebook 08 has the run with decay 0.1).
+        """
         return cls(epochs=epochs)
 
     @classmethod
@@ -89,7 +93,9 @@ class Recipe:
         )
 
     def optimizer(self, steps_per_epoch: int, variables) -> keras.optimizers.Optimizer:
-        """Return AdamW with this recipe's learning rate for each step; `variables` may be decayed.
+        """Return AdamW with this recipe's learning rate for each step.
+
+        `variables` are the model's trainable variables.
 
         Keras does not save which variables the decay leaves out: a model that was saved with its
         optimiser and loaded again decays them all. `train` resumes from a file of its own.
