@@ -60,7 +60,7 @@ def page(
             take 0.25 MB, and so do 15 of 64.
         labels: `(N,)`, integers, the true classes.
         masks: `(N, image_size, image_size)`, 1 where the object is and 0 elsewhere, or None.
-        epoch_maps: the model's `pretrained.EpochMaps`, or a dict of them by the models' names. Its
+        epoch_maps: the model's `analysis.EpochMaps`, or a dict of them by the models' names. Its
             `image_indices` are those of `images`.
         class_names: name of each label.
         start: index of the picture that the page opens on; by default the one that the first model
