@@ -184,20 +184,17 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
     Returns:
         `top1` and `top5`, the shares of images whose class is the most probable and among the top
         five; `confusion`, `(classes, classes)` int64, how many images of each class (row) were
-        taken for each class (column); `per_class`, `(classes,)`, its `top1`, NaN without images.
+        taken for each class (column).
     """
     images = check_images(images, model.input_shape[1])
     labels = check_labels(labels, images, model.output_shape[-1])
     probabilities = model.predict(images, batch_size=batch_size, verbose=0)
     confusion = np.zeros((probabilities.shape[1],) * 2, "int64")
     np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
-    with np.errstate(invalid="ignore"):
-        per_class = confusion.diagonal() / confusion.sum(axis=1)
     return {
         "top1": top_k_accuracy(probabilities, labels, 1),
         "top5": top_k_accuracy(probabilities, labels, 5),
         "confusion": confusion,
-        "per_class": per_class,
     }
 
 
