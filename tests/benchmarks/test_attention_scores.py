@@ -39,11 +39,9 @@ def test_without_names_every_network_is_scored_and_kept_at_once(monkeypatch):
     def save_rows(name, rows, **others):
         kept.append({row["network"] for row in rows})
 
-    for name, replacement in {
-        **{"LOADERS": loaders, "IMAGES": 5, "RANDOM_SEEDS": (), "score": score},
-        **{"load_pretrained": str, "NetworkParts": str, "save_rows": save_rows},
-        "answers_with_maps": lambda *_: {},
-    }.items():
+    replacements = {"LOADERS": loaders, "IMAGES": 5, "RANDOM_SEEDS": (), "load_pretrained": str}
+    replacements |= {"score": score, "save_rows": save_rows}
+    for name, replacement in replacements.items():
         monkeypatch.setattr(attention_scores, name, replacement)
     monkeypatch.setattr("sys.argv", ["attention_scores.py", "--write"])
     attention_scores.main()
