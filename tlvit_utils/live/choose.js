@@ -64,6 +64,7 @@ async function readFile(file) {
   context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
+  bitmap.close();
   return context.getImageData(0, 0, width, height);
 }
 
