@@ -1,7 +1,6 @@
 """The exercises in the notebooks: stubs run, solutions are right, typical mistakes are named.
 
 A wrong answer is the notebook's own solution with one edit, so that neither drifts from the other.
-`test_checks.py` shows that each diagnosis is told from all others.
 """
 
 import ast
@@ -27,28 +26,35 @@ WRONG_ANSWERS = {
         ("(0, 1, 3, 2, 4, 5)", "(0, 3, 1, 2, 4, 5)", "column by column"),
         ("(0, 1, 3, 2, 4, 5)", "(0, 1, 3, 4, 2, 5)", "inside each patch"),
         ("(0, 1, 3, 2, 4, 5)", "(0, 1, 3, 5, 2, 4)", "colour must stay last"),
+        ("    batch,", "    images *= 2\n    batch,", "in place"),
     ],
     "PatchEncoder": [
         (" + self.position_embedding(positions)", "", "positions are missing"),
         ("return patches + ", "return patches * ", "You multiplied"),
         ("ops.arange(self", "ops.zeros(self", "the same position"),
         ("(num_patches, projection_dim)\n\n", "(projection_dim, num_patches)\n\n", "another size"),
+        ("patches + self.position_embedding(positions)", "ops.zeros(3)", "must have shape"),
     ],
     "join_patches": [
         ("blocks.transpose(0, 2, 1, 3, 4)", "blocks", "transpose is missing"),
         ("transpose(0, 2, 1, 3, 4)", "transpose(0, 3, 1, 2, 4)", "inside each patch"),
         ("columns * patch_size, 3)\n", "columns * patch_size, 3).swapaxes(0, 1)\n", "on its side"),
+        ("return blocks", "return block", "It raised NameError"),
     ],
     "fixed_positions": [
         ("rows, columns = np.divmod", "columns, rows = np.divmod", "exchanged"),
+        ("    frequencies", "    rows, columns = rows + 1, columns + 1\n    frequencies", "Off by"),
         ("concatenate(waves, axis=1)", "stack(waves, axis=2).reshape(-1, dim)", "four numbers"),
         ("/ (dim // 4))", "/ dim)", "You used -k/C"),
+        ("(-np", "(np", "sign is missing"),
     ],
     "attention": [
         ("axis=-1", "axis=0", "each row must sum to 1"),
         ("weights.sum(axis=-1, keepdims=True)", "weights.sum()", "each row must have its own"),
+        (" / np.sqrt(keys.shape[-1])", "", "not divided by the root"),
         ("np.sqrt(keys.shape[-1])", "keys.shape[-1]", "its square root"),
         ("np.sqrt(keys.shape[-1])", "np.sqrt(len(keys))", "number of tokens"),
+        ("weights @ values", "weights", "multiply them with the values"),
     ],
     "MLP": [
         ("x = ops.gelu(x, approximate=True)", "x = ops.relu(x)", "ReLU in place"),
@@ -69,20 +75,24 @@ WRONG_ANSWERS = {
         ("x = x + self.mlp", "x = self.mlp", "second residual"),
         ("x = x + attended", "x = normed + attended", "as it came in"),
         ("x = x + attended", "y = x + attended", "be added to that"),
+        ("attended, scores = attended", "scores = attended", "It raised"),
     ],
     "dropout": [
         ("if not training", "if False", "Dropout at inference"),
         (" / (1 - rate)", "", "scaled up"),
         ("0, x / (1 - rate)", "x / (1 - rate), 0", "other way round"),
+        ("if not training", "if True", "nothing was dropped"),
         ("return x\n", "return x * (1 - rate)\n", "leave inference alone"),
     ],
     "attention_with_heads": [
         ("axis=-1", "axis=-2", "over the tokens that are read"),
         ("axis=-1", "axis=1", "heads must not compete"),
         ("queries_by_head.shape[-1]", "queries.shape[-1]", "whole width"),
+        ("np.sqrt(queries_by_head.shape[-1])", "1", "not divided by the root"),
         (".transpose(0, 2, 1, 3).reshape(queries.shape)", ".reshape(queries.shape)", "before the"),
     ],
     "pool": [
+        (" / (height * width)", "", "took the sum"),
         ("/ (height * width)", "/ maps.shape[1]", "number of tokens"),
         ("/ (height * width)", "/ maps.sum(axis=(2, 3))[..., None]", "sum of each map"),
         ("-1, height * width)", "height * width, -1).swapaxes(1, 2)", "Reshape for transpose"),
@@ -99,6 +109,8 @@ WRONG_ANSWERS = {
     "softmax_maps": [
         ("    powers", "    logits = 1 / (1 + np.exp(-logits))\n    powers", "before the softmax"),
         ("axis=(1, 2)", "axis=3", "cells of a map must"),
+        ("axis=(1, 2)", "axis=1", "each column of a map"),
+        ("axis=(1, 2)", "axis=2", "each row of a map"),
         ("axis=(1, 2)", "axis=(1, 2, 3)", "all maps of an image"),
         ("maps.transpose(0, 3, 1, 2)", "maps", "the order is (batch, tokens, height, width)"),
     ],
@@ -121,9 +133,13 @@ WRONG_ANSWERS = {
     "tokens_read": [
         ("block <= after", "block < after", "still reads all patches"),
         ("block <= after", "block <= after + 1", "blocks count from 0"),
+        ("return [", "return [num_patches], [", "no array of numbers"),
+        ("range(num_layers)", "range(num_layers - 1)", "must have shape"),
     ],
     "block_macs": [
         ("projections + between_tokens + mlp", "mlp", "Attention is missing"),
+        ("2 * num_tokens**2", "num_tokens**2", "one of two products"),
+        (" + between_tokens", "", "need no weights, but work"),
         ("4 * num_tokens", "3 * num_tokens", "the output matrix"),
         ("2 * num_tokens * dim", "num_tokens * dim", "two Dense layers"),
     ],
@@ -145,13 +161,17 @@ WRONG_ANSWERS = {
     "top_k_share": [
         ("[:, -k:]", "[:, :k]", "the k lowest"),
         ("[:, -k:]", "[:, -k - 1 :]", "k + 1 classes"),
+        ("[:, -k:]", "[:, 1 - k :]", "k - 1 classes"),
         ("[:, -k:]", "[:, -k : 1 - k]", "k-th class alone"),
+        ("[:, -k:]", "[:, -1:]", "which is top-1"),
         (".any(axis=1).mean()", ".mean()", "divided by k as well"),
     ],
     "smoothed_crossentropy": [
         ("(1 - smoothing) * np.eye", "np.eye", "sum to more than 1"),
         ("    classes =", "    smoothing = 1 - smoothing\n    classes =", "parts are exchanged"),
+        (".mean()", ".sum()", "sum over the images"),
         (".sum(axis=1).mean()", ".mean()", "mean over the classes"),
+        (".sum(axis=1).mean()", ".sum(axis=1)", "Give one number"),
     ],
     "adamw_step": [
         (
@@ -159,8 +179,11 @@ WRONG_ANSWERS = {
             "    gradient = gradient + weight_decay * weights\n    weight_decay = 0\n    m = 0.9 *",
             "The decay went into the gradient",
         ),
+        (" - learning_rate * weight_decay * weights", "", "weight decay is missing"),
         ("learning_rate * weight_decay", "weight_decay", "multiplied by the learning rate"),
         ("(np.sqrt(square) + 1e-7)", "np.sqrt(square + 1e-7)", "inside the root"),
+        (" + 1e-7", "", "1e-7 in the divisor is missing"),
+        (" / (1 - 0.999**step)", "", "bias correction of v is missing"),
         (" / (1 - 0.9**step)", "", "bias correction of m is missing"),
         ("    mean =", "    step = step - 1\n    mean =", "subtracted from `step`"),
     ],
@@ -184,23 +207,29 @@ WRONG_ANSWERS = {
     ],
     "occlude": [
         ("argsort(-attention_map", "argsort(attention_map", "the least weight; remove those"),
+        ("[:count]", "[count:]", "do the reverse"),
         ("[:count]", "[: count + 1]", "one cell too many"),
+        ("[:count]", "[: count - 1]", "one cell too few"),
         ("(-attention_map, axis=None)[:count]", "(attention_map, axis=None)[-count:]", "x[-0:]"),
         ("row, column = divmod", "column, row = divmod", "Rows and columns are exchanged"),
         ("divmod(cell, width)", "divmod(cell, height)", "number of columns, not of rows"),
         ("view.mean(axis=(0, 1))", "0", "filled the cells with 0"),
         ("view.mean(axis=(0, 1))", "view.mean()", "three numbers, one for each channel"),
+        ("view.copy()", "view", "in place"),
     ],
     "pointing_game": [
         ("np.roll(masks, -1, axis=0)", "masks", "the first again"),
         ("np.roll(masks, -1, axis=0)", "np.roll(masks, 1, axis=0)", "the previous image"),
         ("masks.mean())", "1 / masks[0].size)", "Chance is not one cell"),
+        (".mean(axis=0)", ".sum(axis=0)", "sum in place of the mean"),
+        (".argmax(axis=2)", ".argmin(axis=2)", "lowest cell"),
         ("cells = masks", "cells = masks.swapaxes(1, 2)", "rows and columns of the masks"),
     ],
     "effects_of_tokens": [
         ("tokens, i, axis=0", "tokens, i, axis=1", "take away tokens, not channels"),
         ("rest(tokens[None])", "rest(tokens)", "add an axis for the batch"),
         ("before[0, label] - after", "after", "probability without each token"),
+        ("before[0, label] - after[:, label]", "after[:, label] - before[0, label]", "The sign is"),
         ("np.delete(tokens, i, axis=0)", "tokens * (np.arange(len(tokens)) != i)[:, None]", "to 0"),
         ("    return", "    label = before.argmax()\n    return", "the network names"),
     ],
@@ -228,6 +257,9 @@ WRONG_ANSWERS = {
     "permutation_test": [
         ("cells[:, order]", "cells", "with themselves"),
         ("np.abs(after - before).max()", "(after - before).max()", "without its size"),
+        (".max()", ".mean()", "mean of the changes"),
+        (".max()", ".min()", "smallest change"),
+        (".max()", "", "return the largest"),
         ("np.abs(after - before)", "np.abs(shuffled - cells)", "compare the tokens"),
     ],
     "TokenFuser": [
@@ -279,10 +311,14 @@ WRONG_ANSWERS = {
             "Stale sizes",
         ),
         ("np.linalg.norm(x, axis=1, keepdims=True)", "1", "dot product"),
+        ("argsort(-cosines", "argsort(cosines", "least alike"),
+        ("np.delete(even, merged, axis=0)", "even", "still there"),
         ("[left, sums / weights[:, None]]", "[sums / weights[:, None], left]", "order is"),
+        ("odd_sizes.copy()", "odd_sizes", "in place"),
     ],
     "mean_and_spread": [
         ("ddof=1", "ddof=0", "one less"),
+        ("spread / np.sqrt(accuracies.shape[1])", "spread", "spread again"),
         ("np.sqrt(accuracies.shape[1])", "accuracies.shape[1]", "falls with its root"),
         (".std(axis=1", ".var(axis=1", "That is the variance"),
         ("[mean, spread,", "[mean, spread**2,", "Second column: that is the variance"),
@@ -290,9 +326,11 @@ WRONG_ANSWERS = {
         ("], axis=1)", "])", "Transposed"),
     ],
     "welch_interval": [
+        ("second.mean() - first.mean()", "first.mean() - second.mean()", "turned round"),
         ("var(", "std(", "That is the deviation"),
         ("ddof=1) / len", "ddof=1) + 0 * len", "variance of single trainings"),
         ("ddof=1", "ddof=0", "one less than the number"),
+        ("np.sqrt(a + b)", "(a + b)", "root is missing"),
         ("np.sqrt(a + b)", "(np.sqrt(a) + np.sqrt(b))", "then take the root"),
         ("student_t(degrees) * ", "", "one standard error"),
     ],
@@ -305,12 +343,15 @@ WRONG_ANSWERS = {
     "share_as_large": [
         ("abs(difference) >= abs(seen)", "difference >= seen", "one direction"),
         (">= abs(seen) - 1e-9", "> abs(seen) + 1e-9", "one of the ways"),
+        (">= abs(seen) - 1e-9", "< abs(seen) - 1e-9", "*smaller*"),
         ("np.mean(as_large)", "np.sum(as_large)", "number of ways"),
     ],
     "images_needed": [
         ("4 * (disagree", "(disagree", "one standard error"),
+        ("4 * (disagree", "2 * (disagree", "square the two"),
         (" - difference**2)", ")", "mean of the differences is missing"),
         ("(disagree - difference**2)", "(disagree - difference)", "*square* of the mean"),
+        (" / difference**2", " / difference", "not squared"),
         ("4 * (disagree - difference**2)", "8 * disagree * (1 - disagree)", "different images"),
     ],
     "which_stand": [

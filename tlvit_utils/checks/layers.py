@@ -106,7 +106,7 @@ def check_option(mine, theirs, shape, option, **names):
     That is a pair; `names` says what each of the two must be.
     """
     x = keras.ops.convert_to_tensor(random(np.random.default_rng(0), *shape))
-    right = theirs(x, **{option: True})
+    right = map(to_numpy, theirs(x, **{option: True}))
     got = as_pair(
         mine(x, **{option: True}), f"With {option}=True, return the pair `({', '.join(names)})`."
     )
