@@ -30,7 +30,7 @@ TESTS = {  # of each module, in tests/layers
     "patches": ["patches", "vit"],
     "blocks": ["blocks", "vit"],
     "token_learner": ["token_learner", "token_layers"],
-    "token_fuser": ["token_learner", "token_layers", "compositions"],
+    "token_fuser": ["token_learner", "token_layers"],
     "reductions": ["reductions", "token_layers"],
     "vit": ["vit"],
 }
