@@ -53,11 +53,12 @@ def training_images_fields(dataset: Dataset) -> dict[str, str]:
 
 
 def save_rows(name: str, rows: list[dict], **fields) -> None:
-    """Write the rows of `benchmarks/NAME.py` to `assets/results/NAME.json`.
+    """Write the rows of the benchmark that runs to `assets/results/NAME.json`.
 
     The command, the machine and the versions are added, unless `fields` has them.
     """
     path = result_path(name)
-    known = {"command": shown_command(f"benchmarks/{name}.py", sys.argv[1:]), **session_fields()}
+    program = f"benchmarks/{Path(sys.argv[0]).name}"
+    known = {"command": shown_command(program, sys.argv[1:]), **session_fields()}
     save_result(path, **{**known, **fields}, rows=rows)
     print(f"Wrote {path.name}.")

@@ -7,7 +7,6 @@ other work on the machine changes them little. The network is measured with 8 to
 reduction, on the backend of this session.
 """
 
-import sys
 import time
 from functools import partial
 from statistics import median
@@ -19,7 +18,6 @@ from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.data.scenes10 import make_scenes10
 from tlvit_utils.training import Recipe, compile_model
-from tlvit_utils.training.runs import shown_command
 
 REPEATS = 3
 
@@ -64,8 +62,7 @@ def main():
             }
         )
     if options.write:
-        command = shown_command("benchmarks/scenes10.py", sys.argv[1:])
-        save_rows("scenes10_speed", rows, command=command, repeats=REPEATS)
+        save_rows("scenes10_speed", rows, repeats=REPEATS)
 
 
 if __name__ == "__main__":

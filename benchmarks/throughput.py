@@ -35,10 +35,8 @@ from tlvit_utils.training import Recipe, compile_model
 
 BACKENDS = ("tensorflow", "jax", "torch")
 MATRIX_SIZE = 2048
-REPEATS, IMAGES = (
-    5,
-    1024,
-)  # passes, and images in each: whole batches, of which the first is left out
+REPEATS = 5  # passes
+IMAGES = 1024  # in each: whole batches, of which the first is left out
 LONG_TRAINING = 6000  # steps
 
 
