@@ -62,8 +62,6 @@ PARTS = {
 BOXES = {"patches": 0.8, "blocks": 1.1, "few blocks": 1.1, "mean": 0.5}  # their heights
 NAMES, MIDDLE, SHAPES = 2.0, 1.45, 0.77  # heights of names, of arrows, of shapes
 BACK, LOOP = 0.47, 0.19  # of TokenFuser's way back, and of the loss's way to the weights
-# where the loss's way ends: at the patches, at the blocks, and between maps and tokens
-WEIGHTS = (1.76, 0.45), (4.04, 0.6), (5.66, 0.1), (7.4, 0.6)
 TEXT = {"fontsize": FONT_SIZE - 1.5, "ha": "center", "linespacing": 1.1}
 BLUE, HIGHLIGHT, FRAME = "#BFD7EA", "#FFF1C2", "#1A1A1A"
 
@@ -100,9 +98,10 @@ def network_diagram(place: str) -> Figure:
     for (_, start, *_), (end, *_) in pairwise(PARTS.values()):
         _arrow(ax, (start + 0.07, MIDDLE), (end - 0.05, MIDDLE))
     ax.text(5.6, MIDDLE + 0.1, "× grid", **TEXT)
-    loss = _centre("classes"), SHAPES - 0.13
-    for x, below in WEIGHTS:
-        _arrow(ax, loss, (loss[0], LOOP), (x, LOOP), (x, MIDDLE - below))
+    loss, weights = _centre("classes"), _centre("patches")
+    _arrow(ax, (loss, SHAPES - 0.13), (loss, LOOP), (weights, LOOP), (weights, MIDDLE - 0.45))
+    for x, below in ((_centre("blocks"), 0.6), (5.66, 0.1), (7.4, 0.6)):  # other weights
+        _arrow(ax, (x, LOOP), (x, MIDDLE - below))
     ground = HIGHLIGHT if ("loop", "loop") in frames else "white"
     for words, x in (("loss", 8.9), ("optimiser: new weights", 2.9)):
         ax.text(x, LOOP, words, va="center", backgroundcolor=ground, **TEXT)

@@ -188,8 +188,8 @@ def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Fi
         if colour := colour_of(titles[i]):
             ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
         if limits is None:
-            scale = f"{each.min():.2g} to {each.max():.2g}"
-            ax.text(0.5, 1.04, scale, ha="center", va="top", fontsize=FONT_SIZE - 2)
+            ends = f"{each.min():.2g} to {each.max():.2g}"
+            ax.text(0.5, 1.04, ends, ha="center", va="top", fontsize=FONT_SIZE - 2)
     if mark is not None:
         height, width = 1 / np.array(maps.shape[1:])
         corner = mark[1] * width, mark[0] * height
