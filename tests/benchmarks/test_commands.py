@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from on_jax import needs_jax
 
 import tlvit_utils
 
@@ -21,6 +22,10 @@ COMMANDS = sorted(
 )
 
 
+# on_gpu.py imports JAX, which .ci/run installs for the slow tests
+ON_JAX = [c for c in COMMANDS if "benchmarks/on_gpu.py" in c]
+
+
 class ParsedError(Exception):
     """The script has taken its arguments and would now begin."""
 
@@ -29,7 +34,11 @@ def test_there_are_commands():
     assert len(COMMANDS) > 10
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    [c for c in COMMANDS if c not in ON_JAX]
+    + [pytest.param(c, marks=[pytest.mark.slow, needs_jax]) for c in ON_JAX],
+)
 def test_a_recorded_command_can_be_given_again(command, monkeypatch):
     words = shlex.split(command)
     if words[1:3] == ["-m", "tlvit_utils"]:
