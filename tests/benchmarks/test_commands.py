@@ -22,8 +22,8 @@ COMMANDS = sorted(
 )
 
 
-# on_gpu.py imports JAX, which .ci/run installs for the slow tests
-ON_JAX = [c for c in COMMANDS if "benchmarks/on_gpu.py" in c]
+# these scripts import JAX, which .ci/run installs for the slow tests
+ON_JAX = [c for c in COMMANDS if "on_gpu.py" in c or "crops_and_views.py" in c]
 
 
 class ParsedError(Exception):
