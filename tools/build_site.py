@@ -153,15 +153,19 @@ def live_page(notebook: nbformat.NotebookNode) -> str:
 
 
 def series_table(repository: str | None) -> str:
-    """Return the README's table of the series with links to the pages, and to where they run."""
+    """Return the README's table of the series with links to the pages.
+
+    With a repository, a column says where each notebook runs.
+    """
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = [line for line in readme.splitlines() if re.match(r"\| \[\d\d_", line)]
-    table = ["| notebook | you build | and see | run it |", "|---|---|---|---|"]
+    where = " run it |" if repository else ""
+    table = [f"| notebook | you build | and see |{where}", f"|---|---|---|{'---|' if where else ''}"]
     for row in rows:
         notebook, build, see = (part.strip() for part in row.strip("|").split("|")[:3])
         name = re.search(r"\[(.+?)\]", notebook)[1]
-        run = joined(places_to_run(name, repository)) if repository else ""
-        table.append(f"| [](notebooks/{name}.ipynb) | {build} | {see} | {run} |")
+        run = f" {joined(places_to_run(name, repository))} |" if repository else ""
+        table.append(f"| [](notebooks/{name}.ipynb) | {build} | {see} |{run}")
     return "\n".join(table)
 
 

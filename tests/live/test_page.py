@@ -206,6 +206,23 @@ def test_a_token_opens_and_its_map_lies_over_the_picture(open_page):
     np.testing.assert_array_equal(picture(page), plain)
 
 
+def test_the_mean_map_lights_the_picture_where_no_token_is_open_and_nobody_paints(open_page):
+    page = open_page("picture=3&mode=picture&tool=k")  # a brush needs the picture as it is
+    plain = picture(page).astype(float)
+    page.get_by_text("Look").click()
+    maps = page.evaluate("Array.from(tokenlearner.run(sets[0].pictures[3].pixels).maps)")
+    mean, side = np.reshape(maps, (3, 16)).mean(0), len(plain) / 4
+    bright, dark = (
+        tuple(slice(int(side * (i + 0.4)), int(side * (i + 0.6))) for i in divmod(cell, 4))
+        for cell in (mean.argmax(), mean.argmin())
+    )  # the middles of two cells
+    lit = picture(page)
+    assert lit[bright].sum() > 0.98 * plain[bright].sum()
+    assert lit[dark].sum() < 0.45 * plain[dark].sum()
+    page.get_by_label("lit by the mean map").uncheck()
+    assert picture(page)[dark].sum() > 0.98 * plain[dark].sum()
+
+
 def test_a_cell_shows_its_weight_in_every_token(open_page, networks):
     page = open_page()
     box = page.locator(".pad").first.bounding_box()
@@ -304,7 +321,7 @@ def test_the_network_changes_and_the_bars_say_by_how_much(open_page):
     assert "without token 2" in page.locator("#changes").inner_text()
     page.get_by_role("button", name="Undo all").click()
     for choice in ("flat maps", "the mean map", "another picture’s"):
-        page.get_by_label(choice).check(force=True)
+        page.get_by_role("radio", name=choice).check(force=True)
         seen.append(shown(page))
     page.get_by_role("button", name="Draw random weights").click()
     seen.append(shown(page))
@@ -461,11 +478,11 @@ def test_an_address_with_nonsense_shows_something(open_page, text):
 def test_the_keyboard_alone_is_enough(open_page):
     page = open_page()
     reached = set()
-    for _ in range(28):
+    for _ in range(30):
         page.keyboard.press("Tab")
         reached |= set(
             page.evaluate(
-                "(({id, name, className}) => [id, name, className])(document.activeElement)"
+                "(({id, name, classList}) => [id, name, classList[0]])(document.activeElement)"
             )
         )
     assert reached >= {
@@ -476,7 +493,7 @@ def test_the_keyboard_alone_is_enough(open_page):
         "picture",
         "network",
         "mode",
-        "pad map",
+        "pad",
     }
     page.get_by_label("Look").focus()
     page.keyboard.press("ArrowRight")

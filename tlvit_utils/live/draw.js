@@ -37,15 +37,18 @@ function fill(canvas, pixels, side) {
   return canvas;
 }
 
-/** Show what the network sees in a box, and a map over it; a flat map is neither dark nor bright. */
-function drawMap(box, { view, network: { viewSize, side } }, map, limits) {
+/** Show what the network sees in a box, and a map over it: in colours, or as light that falls on the
+ * picture. A flat map is neither dark nor bright. */
+function drawMap(box, { view, network: { viewSize, side } }, map, limits, isLight = false) {
   const [below, above] = all("canvas", box);
   fill(below, view, viewSize);
   box.classList.toggle("mapped", Boolean(map));
+  box.classList.toggle("lit", isLight);
   if (!map) return;
   const [low, high] = limits ?? limitsOf(map), pixels = new Float32Array(3 * map.length);
+  const colour = isLight ? (share) => [255 * share, 255 * share, 255 * share] : heat;
   map.forEach((value, cell) => pixels.set(
-    heat(high - low < 1e-9 ? 0.5 : clamp((value - low) / (high - low), 0, 1)), 3 * cell));
+    colour(high - low < 1e-9 ? 0.5 : clamp((value - low) / (high - low), 0, 1)), 3 * cell));
   fill(above, pixels, side);
 }
 

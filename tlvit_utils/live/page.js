@@ -26,7 +26,7 @@ function renderTools() {
   for (const radio of all("[name=maps] input")) radio.disabled = !numMaps;
   $("#about").textContent = `This network runs in your browser. ${numMaps
     ? `It reads the picture as ${side} × ${side} cells and goes on with ${numMaps} tokens; each map `
-      + "shows where one token reads. Open a token, or point at a cell."
+      + "shows where one token reads, and their mean lights the large picture. Open a token, or point at a cell."
     : "Choose another one to see maps."}`;
   const changes = wordsOfChanges();
   $("#changes").hidden = ["look", "training"].includes(state.mode) && !changes.length;

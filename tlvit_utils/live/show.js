@@ -10,7 +10,7 @@ const copyOf = (template) => $(template).content.cloneNode(true).firstElementChi
 function makeColumn() {
   const column = { root: copyOf("#column"), room: {}, tiles: [], main: !columns.length };
   const colours = VIRIDIS.map((hex) => `#${hex}`);
-  $(".scale i", column.root).style.background = `linear-gradient(to right, ${colours})`;
+  $(".scale i", column.root).style.setProperty("--heat", `linear-gradient(to right, ${colours})`);
   listenToPad(column, $(".pad", column.root));
   $("#columns").append(column.root);
   columns.push(column);
@@ -107,16 +107,18 @@ function shownMap({ main, seen }, limits) {
   const token = hover.token >= 0 ? hover.token : state.token;
   if (state.mode === "paint" && main && hover.token < 0)
     return { map: paintedMap(seen.cells), ends: [0, 1], owner: "Your map" };
-  if (!seen.maps || token < 0 || token >= seen.network.numMaps) return { ends: limits };
-  const map = mapOf(seen, token);
-  return { map, ends: limits ?? limitsOf(map), owner: `Token ${token + 1}`, token };
+  const isOpen = token >= 0 && token < seen.network.numMaps;
+  if (!seen.maps || !(isOpen || showsMean())) return { ends: limits };
+  const map = isOpen ? mapOf(seen, token) : meanRow(seen.maps, seen.cells);
+  const whose = isOpen ? { owner: `Token ${token + 1}`, token } : { owner: "The mean map", isLight: true };
+  return { map, ends: limits ?? limitsOf(map), ...whose };
 }
 
 function renderStage(column, limits) {
   const { root, seen } = column, { side } = seen.network, cell = shownCell(column);
-  const { map, ends, owner, token } = shownMap(column, limits);
+  const { map, ends, owner, token, isLight } = shownMap(column, limits);
   const pad = $(".pad", root), values = $(".values", root);
-  drawMap(pad, seen, map, ends);
+  drawMap(pad, seen, map, ends, isLight);
   markCell(pad, cell, side);
   const total = map && state.values ? sum(map) || 1 : 0; // in percent of it, one text per cell
   values.style.setProperty("--side", side);

@@ -49,7 +49,7 @@ const UNTOUCHED = { dabs: "", dx: 0, dy: 0, out: false }; // a picture
 const UNCHANGED = { ...UNTOUCHED, off: "", maps: "own", seed: 0, painted: "" }; // and the network
 const DEFAULTS = {
   network: "0.0", beside: "", picture: sets[0].start, filter: -1, mode: "look", token: -1, cell: -1,
-  scale: "own", opacity: 60, values: false, tool: "", ...UNCHANGED, other: 1, pen: "9",
+  scale: "own", opacity: 60, mean: true, values: false, tool: "", ...UNCHANGED, other: 1, pen: "9",
   epoch: -1,
 };
 const CHOICES = { // what can be chosen, and its words
@@ -70,6 +70,8 @@ const pictureOf = (set) => state.picture === OWN ? set.own
 const tool = () => state.tool || (pictureOf(mainEntry().set).mask ? MOVE : "w");
 const lastEpoch = ({ val_accuracy }) => val_accuracy.length - 1;
 const epochOf = (epochs) => state.epoch < 0 ? lastEpoch(epochs) : Math.min(state.epoch, lastEpoch(epochs));
+/** Whether the mean of all maps lies over the picture, where no token is open; no brush paints under it. */
+const showsMean = () => state.mean && !(state.mode === "picture" && tool() !== MOVE);
 const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
 const isPainted = () => /[1-9]/.test(state.painted);
 const paintedMap = (cells) => Float32Array.from(state.painted.padEnd(cells, "0"), (digit) => digit / 9);
