@@ -53,29 +53,28 @@ def _kind(config):
 
 
 def _name_points(ax, points):
-    """Write each point's name beside it, towards the middle, no two names over each other."""
+    """Write names above lonely points, and in a column beside the crowd of cheap ones."""
     left, right = ax.get_xlim()
-    line = np.ptp(ax.get_ylim()) / 18  # the height of a name
-    for on_left in (True, False):
-        side = sorted(
-            (p for p in points if (p[0] < (left + right) / 2) == on_left), key=itemgetter(1)
-        )
-        if not side:
-            continue
-        # names stand in a column beside the outermost point of their side
-        edge = max(p[0] for p in side) if on_left else min(p[0] for p in side)
-        x = edge + (right - left) * (0.04 if on_left else -0.04)
-        accuracies, steps = np.array([p[1] for p in side]), line * np.arange(len(side))
-        heights = np.maximum.accumulate(accuracies - steps) + steps  # a line apart
-        heights += np.mean(accuracies - heights)
-        for (cost, accuracy, name, colour), height in zip(side, heights, strict=True):
-            ax.annotate(
-                name,
-                (cost, accuracy),
-                (x, height),
-                color=colour,
-                fontsize=FONT_SIZE - 1,
-                ha="left" if on_left else "right",
-                va="center",
-                arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.4, "shrinkB": 5},
-            )
+    low, high = ax.get_ylim()
+    text = {"fontsize": FONT_SIZE - 1}
+    crowd = []
+    for point in points:
+        cost, accuracy, name, colour = point
+        if cost < left + (right - left) / 4:
+            crowd.append(point)
+        else:
+            where = {"textcoords": "offset points", "ha": "center", "color": colour}
+            ax.annotate(name, (cost, accuracy), (0, 10), **where, **text)
+    if not crowd:
+        return
+    crowd.sort(key=itemgetter(1))
+    x = max(cost for cost, *_ in crowd) + (right - left) / 25
+    steps = (high - low) / 18 * np.arange(len(crowd))  # the heights of names
+    accuracies = np.array([accuracy for _, accuracy, *_ in crowd])
+    heights = np.maximum.accumulate(accuracies - steps) + steps  # no two names over each other
+    heights += np.mean(accuracies - heights)
+    for (cost, accuracy, name, colour), height in zip(crowd, heights, strict=True):
+        line = {"arrowstyle": "-", "color": colour, "alpha": 0.4, "shrinkB": 5}
+        where = {"color": colour, "va": "center", "arrowprops": line}
+        ax.annotate(name, (cost, accuracy), (x, height), **where, **text)
+    ax.set_ylim(min(low, heights[0] - steps[1:2].sum()), high)
