@@ -69,7 +69,8 @@ def _name_points(ax, points):
         return
     crowd.sort(key=itemgetter(1))
     x = max(cost for cost, *_ in crowd) + (right - left) / 25
-    steps = (high - low) / 18 * np.arange(len(crowd))  # the heights of names
+    spacing = (high - low) / 18  # the height of a name
+    steps = spacing * np.arange(len(crowd))
     accuracies = np.array([accuracy for _, accuracy, *_ in crowd])
     heights = np.maximum.accumulate(accuracies - steps) + steps  # no two names over each other
     heights += np.mean(accuracies - heights)
@@ -77,4 +78,4 @@ def _name_points(ax, points):
         line = {"arrowstyle": "-", "color": colour, "alpha": 0.4, "shrinkB": 5}
         where = {"color": colour, "va": "center", "arrowprops": line}
         ax.annotate(name, (cost, accuracy), (x, height), **where, **text)
-    ax.set_ylim(min(low, heights[0] - steps[1:2].sum()), high)
+    ax.set_ylim(min(low, heights[0] - spacing), high)
