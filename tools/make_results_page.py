@@ -229,10 +229,10 @@ def maps_worth() -> str:
     text = (
         "## What the maps are worth\n\n"
         "The accuracy with the network's own maps, and the points that it loses with another "
-        "image's maps, with each token's mean map, and with flat maps, on all test images "
-        f"({link(name)}).\n\n"
+        "image's maps, with fixed maps (each token's mean over all images) and with flat maps, on "
+        f"all test images ({link(name)}).\n\n"
     ) + table(
-        ["network (source)", "seeds", "own maps, %", "another image's", "mean map", "flat"],
+        ["network (source)", "seeds", "own maps, %", "another image's", "fixed", "flat"],
         [cells for _, cells in rows],
     )
     text += (
