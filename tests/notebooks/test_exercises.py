@@ -154,6 +154,7 @@ WRONG_ANSWERS = {
     "train_step": [
         (", training=True", "", "call it with"),
         ("        loss = ", "    loss = ", "no gradient"),
+        ("model(images", "model(labels", "It raised"),
         ("    optimizer.apply(gradients, model.trainable_weights)\n", "", "apply the gradients"),
         ("apply(gradients,", "apply([-gradient for gradient in gradients],", "uphill"),
         ("return loss", "return tf.reduce_sum(probabilities, axis=1)", "Return the loss"),

@@ -48,7 +48,8 @@ def check_train_step(answer):
     try:
         weights, loss = after(answer)
     except CheckError as error:
-        if "No gradients provided" in str(error) or "None" in str(error):
+        # of Keras's optimiser, or of arithmetic with a gradient that is None
+        if "No gradients provided" in str(error) or "NoneType" in str(error):
             raise CheckError(
                 "There is no gradient: the tape saw nothing that leads from the weights to the "
                 "loss. Compute probabilities and loss inside the `with`, and ask for the gradient "
