@@ -139,6 +139,11 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(page, tmp_path, monkey
     assert list(tmp_path.iterdir()) == [path]
 
 
+def maps_of(tokens=3, side=4, image=0):
+    maps = np.zeros((1, 1, tokens, side, side))
+    return EpochMaps("shapes10", "test", [image], maps, [0.1])
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -149,6 +154,10 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(page, tmp_path, monkey
         ({"masks": np.zeros((5, 8, 8))}, r"\(5, 8, 8\)"),
         ({"class_names": ["one", "two"]}, "2 class names"),
         ({"epoch_maps": {"b": None}}, "'b'"),
+        ({"epoch_maps": maps_of(tokens=5, side=7)}, r"\(5, 7, 7\).*'a' makes \(3, 4, 4\)"),
+        ({"epoch_maps": maps_of(image=5)}, "only 5 images"),
+        ({"start": 5}, "start is 5"),
+        ({"start": -1}, "start is -1"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, words, given, tiny_model):

@@ -11,8 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from tlvit_utils._validation import check_count
 from tlvit_utils.analysis.cost import model_cost
-from tlvit_utils.analysis.maps import describe_answer, in_batches, predict_with_maps, seen_images
+from tlvit_utils.analysis.maps import (
+    describe_answer,
+    find_token_learner,
+    in_batches,
+    predict_with_maps,
+    seen_images,
+)
 from tlvit_utils.data.batches import check_images, check_labels
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
 from tlvit_utils.figures.overlay import (
@@ -69,8 +76,8 @@ def page(
 
     Raises:
         TypeError: images that are not numbers.
-        ValueError: no pictures, pictures, labels, masks, names or maps that do not fit, or a model
-            that the page cannot run; the message says which.
+        ValueError: no pictures, pictures, labels, masks, names, maps or a start that do not fit, or
+            a model that the page cannot run; the message says which.
     """
     models = dict(models) if isinstance(models, Mapping) else {"the network": models}
     if not models or not len(images):
@@ -86,7 +93,9 @@ def page(
     labels = check_labels(labels, images, len(class_names))
     answers = {name: _answers(model, images) for name, model in models.items()}
     probabilities, maps = answers[first]
-    if start is None:
+    if start is not None:
+        start = _check_start(start, len(images))
+    else:
         of_truth = probabilities[range(len(images)), labels]
         start = int((of_truth + (probabilities.argmax(axis=1) == labels)).argmax())
     one = {
@@ -133,11 +142,26 @@ def _check(models, images, masks, epoch_maps, classes):
     for name, each in epoch_maps.items():
         if name not in models:
             raise ValueError(f"epoch_maps is of {name!r}, but no model has this name.")
-        if each is not None and max(each.image_indices) >= count:
+        if each is None:
+            continue
+        maps = find_token_learner(models[name]).maps.shape[1:]
+        if each.maps.shape[2:] != maps:
+            raise ValueError(
+                f"epoch_maps has maps of shape {each.maps.shape[2:]} (tokens, rows, columns), but "
+                f"the model {name!r} makes {maps}; give the maps of this model's training."
+            )
+        if max(each.image_indices) >= count:
             raise ValueError(
                 f"epoch_maps has an image {max(each.image_indices)}, but there are only {count} "
                 f"images; give the first {max(each.image_indices) + 1} of the {each.split} images."
             )
+
+
+def _check_start(start, count):
+    start = check_count("start", start, low=0)
+    if start >= count:
+        raise ValueError(f"start is {start}, but the {count} images have the indices from 0.")
+    return start
 
 
 def _answers(model, images):
