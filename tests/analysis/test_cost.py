@@ -116,6 +116,25 @@ def test_attention(queries, read, dim, read_dim, heads, key_dim, value_dim):
     assert model_cost(keras.Model([query, value], attended)).macs == macs
 
 
+@pytest.mark.parametrize(
+    ("multiply", "shape", "macs"),
+    [
+        (lambda x: ops.matmul(x, np.ones((64, 10))), (64,), 640),
+        (lambda x: ops.matmul(x, np.ones(4)), (3, 4), 12),
+        (lambda x: ops.matmul(np.ones(3), x), (3, 4), 12),
+        (lambda x: ops.matmul(np.ones((5, 3)), x), (3, 4), 60),
+        (lambda x: ops.matmul(x, x), (2, 4, 4), 128),
+        (lambda x: TokenFuser(7)(TokenLearner(2)(x), x), (4, 4, 6), None),
+    ],
+)
+def test_a_fixed_batch_changes_nothing_per_image(multiply, shape, macs):
+    costs = []
+    for batch in (None, 1, 8):
+        inputs = keras.Input(batch_shape=(batch, *shape))
+        costs.append(model_cost(keras.Model(inputs, multiply(inputs))).macs)
+    assert costs == 3 * [macs or costs[0]]
+
+
 # Against TensorFlow
 
 

@@ -5,7 +5,7 @@ exact and the same on every backend. `work_of` has rules for Keras's layers. Any
 what the layers and operations in its `call` cost; one that cannot be read so needs a rule:
 
     @work_of.register(MyLayer)
-    def _(layer, shape):  # the shape of each input, (batch, ...)
+    def _(layer, shape):  # the shape of each input, (None, ...)
         return Work(products=...)
 
 Every matrix product and convolution counts, attention's included. Element-wise arithmetic (norms,
@@ -163,7 +163,7 @@ def _work_of_calls(graph):
     for node in calls(graph):
         operation, outputs = node.operation, node.output_tensors
         arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
-        shapes = [tuple(each.shape) for each in arguments if hasattr(each, "shape")]
+        shapes = [_shape(each) for each in arguments if hasattr(each, "shape")]
         if any(None in tensor.shape[1:] for tensor in outputs):
             raise ValueError(
                 f"{operation.name!r} has the output shape {outputs[0].shape}, which is not "
@@ -176,15 +176,20 @@ def _work_of_calls(graph):
         copies.update((id(tensor), times) for tensor in outputs)
 
 
+def _shape(value):
+    """Return a shape `(None, ...)` of what each image has one of; weights keep their own."""
+    is_per_image = keras.backend.is_keras_tensor(value)
+    return (None, *value.shape[1:]) if is_per_image else tuple(value.shape)
+
+
 @singledispatch
 def work_of(operation, *shapes) -> Work:
-    """Return what `operation` does for one image, given the shapes `(batch, ...)` of its inputs."""
+    """Return what `operation` does for one image, given the shapes `(None, ...)` of its inputs."""
     kind = type(operation).__name__
     if kind == "Matmul":
-        first, second = shapes
-        if len(first) == 2 and first[0] is not None:  # a matrix that every image shares
-            return Work(products=first[0] * prod(second[1:]))
-        return Work(products=prod(first[1:]) * second[-1])
+        first, second = (keras.KerasTensor(shape) for shape in shapes)
+        output = operation.compute_output_spec(first, second)
+        return Work(products=first.shape[-1] * prod(output.shape[1:]))
     if kind == "Einsum":
         return Work(einsums=_einsum_macs(operation.subscripts, shapes))
     if kind in UNKNOWN_PRODUCTS:
@@ -211,9 +216,13 @@ def _no_rule(operation):
 
 def _work_inside(layer, shapes):
     """Return the work of the layers and operations that a layer's `call` is made of."""
-    inputs = [keras.Input(batch_shape=shape) for shape in shapes]
+    inputs = [
+        keras.Input(batch_shape=shape) if shape[:1] == (None,) else keras.ops.zeros(shape)
+        for shape in shapes
+    ]
+    per_image = [each for each in inputs if keras.backend.is_keras_tensor(each)]
     try:
-        graph = keras.Function(inputs, layer.call(*inputs))
+        graph = keras.Function(per_image, layer.call(*inputs))
     except Exception as error:  # a `call` that wants numbers, or other arguments
         raise _no_rule(layer) from error
     return sum((work for _, _, work in _work_of_calls(graph)), Work())
