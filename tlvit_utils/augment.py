@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tlvit_utils._validation import check_count
+
 
 def bilinear_matrix(size_in: int, size_out: int) -> np.ndarray:
     """Return the `(size_out, size_in)` matrix that resizes a line as Keras's `Resizing` does."""
@@ -27,9 +29,9 @@ def bilinear_matrix(size_in: int, size_out: int) -> np.ndarray:
 class RandomCropFlip(keras.layers.Layer):
     """Resize, zero-pad, crop and mirror square images; in training at random, else the centre.
 
-    Every image gets its own offset and its own coin for the mirror. The centre, unmirrored, is the
-    geometry that training saw on average. Images `(batch, size, size, channels)`, float, become
-    `(batch, crop_size, crop_size, channels)`.
+    Every image gets its own offset and its own coin for the mirror; at inference the centre crop,
+    not mirrored. Images `(batch, size, size, channels)`, float, become `(batch, crop_size,
+    crop_size, channels)`.
 
     Source: the published example resizes 32 → 52 and crops 48 with Keras's `RandomCrop`. Two
     departures from the example as it runs under Keras 3: that layer draws one offset for a whole
@@ -45,14 +47,14 @@ class RandomCropFlip(keras.layers.Layer):
 
     def __init__(self, resized_size, crop_size, padding=0, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 < crop_size <= resized_size + 2 * padding:
+        self.resized_size = check_count("resized_size", resized_size)
+        self.crop_size = check_count("crop_size", crop_size)
+        self.padding = check_count("padding", padding, low=0)
+        if self.num_offsets < 1:
             raise ValueError(
-                f"crop_size is {crop_size}, but it must lie between 1 and resized_size + "
-                f"2 * padding = {resized_size + 2 * padding}."
+                f"crop_size is {crop_size}, but it must be at most resized_size + 2 * padding = "
+                f"{resized_size + 2 * padding}."
             )
-        self.resized_size = resized_size
-        self.crop_size = crop_size
-        self.padding = padding
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
