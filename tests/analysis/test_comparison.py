@@ -102,6 +102,11 @@ def test_welch_by_hand():
     assert (low, high) == pytest.approx((5 - reach, 5 + reach))
 
 
+def test_welch_needs_two_trainings_of_each():
+    with pytest.raises(ValueError, match="1 and 2 trainings"):
+        welch_interval([1], [3, 11])
+
+
 @pytest.mark.parametrize("count", [1, 8, 10_000, 10_001])
 def test_answers_survive_packing(count):
     right = np.random.default_rng(0).random(count) < 0.5

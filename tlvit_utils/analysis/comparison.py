@@ -28,9 +28,9 @@ def paired_difference(right, other) -> Difference:
 
     The variance of the mean has two parts, added: that of the images' differences, averaged over
     seeds, divided by the number of images; and that of the seeds' differences, averaged over
-    images, divided by the number of seeds. The interval is Student's, with one degree of freedom
-    less than there are seeds. (Satterthwaite's degrees would grow with the images' part, and make
-    the interval of two seeds narrower.) With one seed there is no second part, and it holds for
+    images, divided by the number of seeds. The interval is Student's, with seeds − 1 degrees of
+    freedom. (Satterthwaite's degrees would grow with the images' part, and make the interval of
+    two seeds narrower.) With one seed there is no second part, and it holds for
     other images only.
 
     The interval is slightly too wide: what scatters from image to image within each seed is in both
@@ -78,6 +78,11 @@ def welch_interval(first, second) -> tuple[float, float]:
     Each has one number per training, at least two. The trainings of two networks scatter each in
     its own way, so each mean brings a variance and degrees of freedom of its own.
     """
+    if min(len(first), len(second)) < 2:
+        raise ValueError(
+            f"There are {len(first)} and {len(second)} trainings; Welch's interval needs at least "
+            "two of each."
+        )
     parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
     mean, variance = float(np.mean(second) - np.mean(first)), sum(part for part, _ in parts)
     if not variance:
