@@ -99,6 +99,7 @@ class Batches(keras.utils.PyDataset):
         self.images, self.labels, self.batch_size = images, labels, batch_size
         self.shuffle_seed, self.draw_epoch = shuffle_seed, draw_epoch
         self.drawn = None  # the epoch whose images are here
+        self.fit_has_looked = False
         self._start(first_epoch)
 
     def _start(self, epoch):
@@ -128,9 +129,13 @@ class Batches(keras.utils.PyDataset):
         return self.images[rows], self.labels[rows]
 
     def on_epoch_end(self):
-        """Go on to the next epoch, unless Keras has only looked at the first batch."""
-        if self.complete:
+        """Go on to the next epoch, unless Keras has only looked at the first batch.
+
+        `fit` calls this once before its first epoch. What it looked at then can be all there is.
+        """
+        if self.complete and self.fit_has_looked:
             self._start(self.epoch + 1)
+        self.fit_has_looked = True
 
     def __iter__(self):
         epoch, order = self.epoch, self.order
