@@ -10,7 +10,7 @@ from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.interventions import NetworkParts
 from tlvit_utils.live.layers import describe_network
 from tlvit_utils.pretrained import load_pretrained
-from tlvit_utils.reductions import AveragePooling, StridedConvolution
+from tlvit_utils.reductions import AveragePooling, PatchMerger, StridedConvolution
 
 TOLERANCE = 1e-5  # of numbers up to 1, and of larger ones relative to the layer's largest
 
@@ -189,6 +189,26 @@ def test_many_pictures_and_each_token_left_out(count, javascript, source):
     expected = [parts.predict(tokens)]
     expected += [parts.predict(np.delete(tokens, gone, axis=1)) for gone in range(8)]
     np.testing.assert_allclose(answers, np.stack(expected, axis=1), rtol=0, atol=1e-5)
+
+
+DRAWN = """
+function answer({ kind, shape }) {
+  const kernel = Object.assign(new Float32Array(shape[0] * shape[1]), { name: "kernel", shape });
+  return Array.from(drawWeights([{ kind, weights: [kernel] }], 1)[0].weights[0]);
+}
+"""
+
+
+@pytest.mark.parametrize("kind", ["Dense", "PatchMerger"])
+def test_random_weights_are_spread_as_in_keras(kind, javascript, source):
+    shape = (100, 80)
+    layer = {"Dense": keras.layers.Dense(80), "PatchMerger": PatchMerger(80)}[kind]
+    layer(np.zeros((1, 1, 1, 100)))
+    kernel = next(weight for weight in layer.weights if weight.name == "kernel")
+    expected = keras.ops.convert_to_numpy(kernel).ravel()
+    drawn = javascript(source("network.js") + DRAWN, {"kind": kind, "shape": shape})
+    found, wanted = (np.quantile(each, [0.02, 0.2, 0.5, 0.8, 0.98]) for each in (drawn, expected))
+    np.testing.assert_allclose(found, wanted, atol=0.1 * np.std(expected))
 
 
 CHANGES = """

@@ -473,6 +473,7 @@ def test_the_address_holds_the_state(open_page):
 def test_an_address_with_nonsense_shows_something(open_page, text):
     page = open_page(text)
     assert sum(shown(page)) == pytest.approx(100, abs=0.3)
+    assert page.evaluate("state.seed") == 0  # draws need a positive one
 
 
 def test_the_keyboard_alone_is_enough(open_page):

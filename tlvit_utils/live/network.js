@@ -317,13 +317,17 @@ function drawWeights(layers, seed) {
     state = (state * 48271) % 2147483647;
     return limit * (2 * state / 2147483647 - 1);
   };
-  function draw(weight) {
+  const normal = () => // Box and Muller's way
+    Math.sqrt(-2 * Math.log((1 + uniform(1)) / 2)) * Math.cos(Math.PI * uniform(1));
+  function draw(weight, kind) {
     const { name, shape } = weight, [from, to] = shape.slice(-2), field = weight.length / (from * to);
+    const glorot = () => uniform(Math.sqrt(6 / (field * (from + to))));
     const drawn = { gamma: () => 1, moving_variance: () => 1, embeddings: () => uniform(0.05),
-      kernel: () => uniform(Math.sqrt(6 / (field * (from + to)))) };
+      kernel: kind === "PatchMerger" ? normal : glorot };
     return Object.assign(weight.map(drawn[name] ?? (() => 0)), { name, shape });
   }
-  return layers.map((layer) => ({ ...layer, weights: layer.weights.map(draw) }));
+  return layers.map((layer) => ({ ...layer,
+    weights: layer.weights.map((weight) => draw(weight, layer.kind)) }));
 }
 
 /** The network of one of the models in the page's data; `layers` as `readWeights` returns them. */

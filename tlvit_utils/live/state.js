@@ -105,7 +105,7 @@ function tidy() {
     state.mode = "look";
   const last = set.pictures.length - 1, ends = { picture: [set.own ? OWN : 0, last], other: [0, last],
     cell: [-1, cells - 1], token: [-1, numMaps - 1], filter: [-1, set.class_names.length - 1],
-    opacity: [0, 100], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };
+    opacity: [0, 100], seed: [0, 1e6], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };
   for (const [name, [low, high]] of Object.entries(ends)) state[name] = clamp(state[name], low, high);
   if (state.mode === "training" || state.picture !== OWN) showOffered(entry);
   const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < numMaps);
