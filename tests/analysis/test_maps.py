@@ -9,6 +9,7 @@ from tlvit_utils import RandomCropFlip, TokenLearner, TokenLearnerV11, ViTConfig
 from tlvit_utils.analysis.maps import (
     attention_maps,
     describe_map,
+    in_batches,
     mask_shares,
     predict_with_maps,
     seen_images,
@@ -36,6 +37,13 @@ def test_one_pass_gives_both(tiny_model, images, monkeypatch):
     monkeypatch.setattr(TokenLearner, "call", counted)
     predict_with_maps(tiny_model, images)
     assert batches == [5]
+
+
+def test_looking_at_maps_leaves_the_models_compilation_as_it_was(tiny_model, images):
+    tiny_model.compile(jit_compile="auto")
+    before = tiny_model.jit_compile
+    in_batches(tiny_model, np.repeat(images, 60, axis=0).astype("float32"))
+    assert tiny_model.jit_compile == before
 
 
 def with_token_learner(token_learner, times=1):

@@ -116,6 +116,7 @@ def compiled(model: keras.Model):
 
     JAX apart, this leaves XLA out, which would compile anew for every size of batch.
     """
+    model = keras.Model(model.input, model.output)  # the caller's keeps its settings
     model.jit_compile = keras.backend.backend() == "jax"
     logger = logging.getLogger("tensorflow")
 
