@@ -160,7 +160,10 @@ def series_table(repository: str | None) -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = [line for line in readme.splitlines() if re.match(r"\| \[\d\d_", line)]
     where = " run it |" if repository else ""
-    table = [f"| notebook | you build | and see |{where}", f"|---|---|---|{'---|' if where else ''}"]
+    table = [
+        f"| notebook | you build | and see |{where}",
+        f"|---|---|---|{'---|' if where else ''}",
+    ]
     for row in rows:
         notebook, build, see = (part.strip() for part in row.strip("|").split("|")[:3])
         name = re.search(r"\[(.+?)\]", notebook)[1]

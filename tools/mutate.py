@@ -190,7 +190,6 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"{', '.join(unknown)}: choose from {', '.join(TESTS)}.")
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    import hypothesis  # noqa: F401
     import keras  # noqa: F401  once, for all faults
     import matplotlib.figure  # noqa: F401
 

@@ -1,17 +1,13 @@
 import re
 from collections import Counter
 from functools import cache
-from itertools import product
 from math import prod
 from xml.etree import ElementTree
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from keras import layers, ops
-from layer_checks import few_examples
 
 from tlvit_utils import (
     TokenFuser,
@@ -22,8 +18,6 @@ from tlvit_utils import (
     build_vit,
 )
 from tlvit_utils.analysis.cost import Work, model_cost, work_of
-
-small = st.integers(1, 4)
 
 
 def cost_of(*call, shape):
@@ -78,42 +72,6 @@ def test_published_grouped_models(num_groups, gflops):
     """The published rows for 8 tokens (0.0149 and 0.0146 too) repeat what 4 tokens cost."""
     cost = model_cost(published(4, variant="grouped", num_groups=num_groups))
     assert f"{cost.published_gflops:.4f}" == gflops
-
-
-# By hand: each of these counts one multiply-add at a time.
-
-
-def count(*sizes):
-    """Return how often the body of nested loops over ranges of these sizes is run."""
-    return sum(1 for _ in product(*map(range, sizes)))
-
-
-@few_examples
-@given(st.data())
-def test_convolution(data):
-    padding = data.draw(st.sampled_from(["same", "valid"]))
-    kernel = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    size = data.draw(st.tuples(st.integers(kernel[0], 6), st.integers(kernel[1], 6)))
-    stride, groups, channels, filters = data.draw(st.tuples(small, small, small, small))
-    macs = 0
-    last = size if padding == "same" else [n - k + 1 for n, k in zip(size, kernel, strict=True)]
-    for _ in product(range(0, last[0], stride), range(0, last[1], stride)):  # window's places
-        macs += count(groups, filters, channels, *kernel)
-    conv = layers.Conv2D(filters * groups, kernel, stride, padding, groups=groups)
-    assert cost_of(conv, shape=(*size, channels * groups)).macs == macs
-
-
-@few_examples
-@given(small, small, small, small, small, small, small)
-def test_attention(queries, read, dim, read_dim, heads, key_dim, value_dim):
-    query, value = keras.Input((queries, dim)), keras.Input((read, read_dim))
-    attended = layers.MultiHeadAttention(heads, key_dim, value_dim)(query, value)
-    macs = count(queries, heads, key_dim, dim)  # to queries
-    macs += count(read, heads, key_dim, read_dim) + count(read, heads, value_dim, read_dim)
-    macs += count(heads, queries, read, key_dim)  # each query with each key
-    macs += count(heads, queries, read, value_dim)  # the values, weighted
-    macs += count(queries, heads, value_dim, dim)  # back to the tokens' width
-    assert model_cost(keras.Model([query, value], attended)).macs == macs
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,12 @@
 import hashlib
-import os
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from misbehaving_server import MisbehavingServer
 
-import tlvit_utils
 from tlvit_utils.data.download import Patience, RemoteFile, download
 
-ROOT = Path(tlvit_utils.__file__).parent.parent
 CONTENT = np.random.default_rng(0).bytes(40_000)
 HALF = len(CONTENT) // 2
 FILE = RemoteFile((), len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
@@ -132,36 +125,3 @@ def test_a_mirror_that_cannot_continue_starts_over(fetch):
 def test_a_mirror_that_sends_another_part_is_refused(fetch):
     with pytest.raises(ConnectionError, match="another part of the file"):
         fetch("wrong_range", before=CONTENT[:HALF])
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from types import ModuleType
-for name in ("tlvit_utils", "tlvit_utils.data"):  # without Keras, which takes long to import
-    sys.modules[name] = ModuleType(name)
-    sys.modules[name].__path__ = [name.replace(".", "/")]
-from tlvit_utils.data.download import RemoteFile, download
-download(RemoteFile((sys.argv[1],), int(sys.argv[2]), sys.argv[3]), Path(sys.argv[4]))
-"""
-
-
-def test_what_a_killed_process_downloaded_is_kept(fetch, server, tmp_path):
-    path = tmp_path / "new" / "file"
-    arguments = [server.url("slow"), str(FILE.size), FILE.sha256, str(path)]
-    command = [sys.executable, "-c", CHILD, *arguments]
-    with subprocess.Popen(command, cwd=ROOT) as child:
-        while child.poll() is None and not (path.exists() and path.stat().st_size):
-            time.sleep(0.01)
-        child.kill()
-    assert child.returncode < 0
-    begun = path.stat().st_size
-    assert fetch("fine")[0] == CONTENT
-    assert server.requests[-1] == ("fine", f"bytes={begun}-")
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_is_not_the_mirrors_fault(server, tmp_path):
-    (tmp_path / "file").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left on device"):
-        download(replace(FILE, mirrors=(server.url("fine"),)), tmp_path / "file", IMPATIENT)

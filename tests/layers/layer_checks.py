@@ -1,10 +1,7 @@
 """What the tests of the token layers share."""
 
 import numpy as np
-from hypothesis import settings
 from keras.ops import convert_to_numpy
-
-few_examples = settings(max_examples=12, deadline=None, derandomize=True, database=None)
 
 
 def random_array(*shape, seed=1):
