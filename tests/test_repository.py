@@ -114,7 +114,6 @@ def test_no_file_holds_a_path_of_a_machine_or_an_index(texts):
 
 def test_readmes_ten_lines_run(readme):
     code = block_after("<!-- a test runs the next block", readme)
-    assert len([line for line in code.splitlines() if line]) == 10
     names = {}
     exec(code, names)
     assert names["probabilities"].shape == (1, 10)

@@ -93,6 +93,15 @@ def test_a_fixed_batch_changes_nothing_per_image(multiply, shape, macs):
     assert costs == 3 * [macs or costs[0]]
 
 
+def test_attention_that_reads_other_tokens():
+    query, value = keras.Input((2, 5)), keras.Input((7, 3))
+    attended = layers.MultiHeadAttention(4, key_dim=6, value_dim=8)(query, value)
+    macs = 2 * 5 * 4 * 6 + 7 * 3 * 4 * (6 + 8)  # to queries; to keys and values
+    macs += 4 * 2 * 7 * (6 + 8)  # each query with each key; the values, weighted
+    macs += 2 * 4 * 8 * 5  # back to the tokens' width
+    assert model_cost(keras.Model([query, value], attended)).macs == macs
+
+
 # Against TensorFlow
 
 

@@ -1,6 +1,5 @@
-import attention_scores
 import numpy as np
-from attention_scores import mosaics, quarters, scored_networks
+from attention_scores import mosaics, quarters
 
 from tlvit_utils.data import load_shapes10
 
@@ -26,25 +25,3 @@ def test_a_quarter_is_the_image_at_half_its_size():
     (image,) = images[labels == first].astype(float)
     expected = np.round(image.reshape(16, 2, 16, 2, 3).mean((1, 3)))
     np.testing.assert_array_equal(picture[:16, :16], expected)
-
-
-def test_without_names_every_network_is_scored_and_kept_at_once(monkeypatch):
-    images = load_shapes10(sizes=(10, 0, 10))
-    loaders = dict.fromkeys(attention_scores.LOADERS, lambda: images)
-    kept = []
-
-    def score(name, weights, *_):
-        return [{"network": name}], {}
-
-    def save_rows(name, rows, **others):
-        kept.append({row["network"] for row in rows})
-
-    replacements = {"LOADERS": loaders, "IMAGES": 5, "RANDOM_SEEDS": (), "load_pretrained": str}
-    replacements |= {"score": score, "save_rows": save_rows}
-    for name, replacement in replacements.items():
-        monkeypatch.setattr(attention_scores, name, replacement)
-    monkeypatch.setattr("sys.argv", ["attention_scores.py", "--write"])
-    attention_scores.main()
-    names = scored_networks()
-    assert len(names) >= 3 and "modern_8_tokens" in names
-    assert kept == [set(names[: i + 1]) for i in range(len(names))]

@@ -9,7 +9,7 @@ from tlvit_utils.analysis.cost import model_cost
 pytest.importorskip("tensorflow")
 pytest.importorskip("resource", reason="Windows does not tell a process's peak memory so")
 
-from tokens_at_224 import REDUCERS, TOKENS, average_pooling, build_vit_at_224
+from tokens_at_224 import REDUCERS, TOKENS, build_vit_at_224
 
 
 @pytest.mark.parametrize("num_tokens", TOKENS)
@@ -28,13 +28,3 @@ def test_the_whole_network_is_a_vit_ti_16_with_mean_pooling():
     cost = model_cost(build_vit_at_224())
     assert round(cost.params / 1e6, 1) == 5.7
     assert 1.2e9 < cost.macs < 1.3e9
-
-
-@pytest.mark.parametrize("num_tokens", TOKENS)
-def test_average_pooling_keeps_a_constant_grid_and_uses_every_cell(num_tokens):
-    pool = average_pooling(num_tokens)
-    constant = np.full((1, 196, 192), 3, "float32")
-    np.testing.assert_allclose(convert_to_numpy(pool(constant)), 3, rtol=1e-6)
-    cells = np.eye(196, 192 * 2, dtype="float32").reshape(196, 2, 192).swapaxes(0, 1)
-    shares = convert_to_numpy(pool(cells))  # of each of the 196 cells in each token
-    assert (shares.sum(axis=1).reshape(-1)[:196] > 0).all()

@@ -1,12 +1,10 @@
 import os
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tlvit_utils._files import locked
 from tlvit_utils.data.cache import cache_dir, cached, load_arrays, save_arrays
 
 ARRAYS = {
@@ -82,31 +80,6 @@ def test_where_nothing_can_be_written_nothing_is_kept(folder, capsys):
         (line,) = capsys.readouterr().out.splitlines()
         assert f"{folder / 'name.npy'} could not be written (" in line
         assert "TLVIT_CACHE_DIR" in line
-
-
-def test_a_lock_is_held_by_one_at_a_time(tmp_path, capsys):
-    entered = threading.Event()
-
-    def enter():
-        with locked(tmp_path / "lock"):
-            entered.set()
-
-    thread = threading.Thread(target=enter)
-    with locked(tmp_path / "lock"):
-        thread.start()
-        assert not entered.wait(0.2)
-    thread.join(timeout=5)
-    assert entered.is_set()
-    assert capsys.readouterr().out == "Another process is at the same work; waiting for it …\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
-
-
-@pytest.mark.parametrize("place", ["file/lock", "."])
-def test_where_no_lock_can_be_written_the_work_goes_on(place, tmp_path, capsys):
-    (tmp_path / "file").touch()
-    with locked(tmp_path / place):
-        pass
-    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other places")

@@ -135,23 +135,6 @@ def test_token_maps_lie_over_the_picture():
         np.testing.assert_array_equal(shown(ax), render(PICTURE, each))
 
 
-def test_a_cell_is_framed_in_every_panel():
-    figure = figures.heat_panels(PICTURE, MAPS[:1, :4, :4], ["head 1"], mark=(1, 2))
-    for ax in panels(figure):
-        for frame in ax.patches:
-            assert frame.get_bbox().bounds == (0.5, 0.25, 0.25, 0.25)
-        assert len(ax.patches) == 2  # black within white: seen on any picture
-
-
-def test_bars_carry_their_numbers():
-    figure = figures.bars_figure({"block": 21.26, "norm": 0.5}, "million", title="cost")
-    (ax,) = figure.axes
-    assert [bar.get_width() for bar in ax.patches] == [21.26, 0.5]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["block", "norm"]
-    assert [text.get_text() for text in ax.texts] == ["21.3", "0.5"]
-    assert [ax.get_xlabel(), ax.get_title()] == ["million", "cost"]
-
-
 def test_curves_of_two_runs():
     with_val = {"accuracy": [0.3, 0.4], "val_accuracy": [0.35, 0.45]}
     goes_on = {"at": [0.5, 1.0, 1.5], "accuracy": [0.1, 0.2, 0.3], "val_accuracy": [0.2]}

@@ -27,17 +27,6 @@ def test_top_k_in_float16_knows_long_vectors_apart():
     np.testing.assert_array_equal(convert_to_numpy(tokens)[0], x[[1, 2]])
 
 
-def test_a_strided_convolution_can_be_an_average():
-    x = random_array(*SHAPE)
-    strided = StridedConvolution(6)
-    strided.build(SHAPE)
-    kernel, bias = strided.get_weights()
-    assert kernel.shape == (2, 2, 8, 8)
-    strided.set_weights([np.tile(np.eye(8), (2, 2, 1, 1)) / 4, 0 * bias])
-    expected = convert_to_numpy(AveragePooling(6)(x))
-    np.testing.assert_allclose(convert_to_numpy(strided(x)), expected, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("height", "width", "num_tokens", "windows"),
     [(8, 8, 8, (2, 4)), (4, 16, 8, (1, 8)), (8, 4, 8, (4, 2)), (7, 5, 5, (1, 5))],

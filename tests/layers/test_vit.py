@@ -7,8 +7,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import ViTConfig, build_vit
-from tlvit_utils.analysis.maps import attention_maps
-from tlvit_utils.vit import POOLINGS, VARIANTS
+from tlvit_utils.vit import VARIANTS
 
 GEOMETRIES = [ViTConfig.published(), ViTConfig.modern(), ViTConfig.scenes()]
 
@@ -71,31 +70,6 @@ def test_a_prediction_does_not_depend_on_the_batch(tiny_model, images):
     np.testing.assert_allclose(alone, predict(tiny_model, images), atol=1e-6)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"num_tokens": None},
-        {"convolutions": ((8, 4), (16, 2)), "standardize": True},
-        *({"pooling": pooling} for pooling in POOLINGS),
-        *({"variant": variant, "num_tokens": 8} for variant in VARIANTS),
-    ],
-    ids=str,
-)
-def test_every_variant_saves_and_loads_with_its_maps(
-    fields, tiny_config, images, tmp_path, randomise
-):
-    config = tiny_config.replace(**fields)
-    model = randomise(build_vit(config))
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
-    if config.has_maps:
-        maps, expected = (attention_maps(each, images) for each in (loaded, model))
-        assert maps.shape == (5, config.num_tokens, 4, 4)
-        np.testing.assert_array_equal(maps, expected)
-
-
 def through_a_file(form, model, images, folder):
     """Return a network's answers after it went through a file of this form."""
     if form == "int8":
@@ -137,14 +111,11 @@ def test_a_config_survives_json(config):
         ({"convolutions": [(16, 2), (128, 1)]}, "2 pixels per grid cell"),
         ({"convolutions": [(16, 2), (64, 3)]}, "ends with 64 filters"),
         ({"patch_size": 7}, "patch_size is 7, which does not divide the 48-pixel view"),
-        ({"num_layers": 0}, "num_layers is 0"),
         ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
         ({"variant": "average", "num_tokens": 5}, r"num_tokens is 5, .* grid of 8 × 8 cells"),
         ({"variant": "v2"}, r"variant is 'v2'.*'v1', 'v1.1', 'grouped'"),
         ({"token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
         ({"mlp_units": (256, 64)}, r"mlp_units is \(256, 64\).*projection_dim = 128"),
-        ({"mlp_units": ()}, r"mlp_units is \(\)"),
-        ({"dropout_rate": 1}, "dropout_rate is 1"),
         ({"resized_size": 40}, "crop_size is 48.*only 40 pixels"),
         ({"pooling": "max", "num_tokens": None}, "pooling is 'max'"),
         ({"padding": -1}, "padding is -1"),
@@ -153,9 +124,7 @@ def test_a_config_survives_json(config):
         ({"key_dim": None}, "key_dim is None"),
         ({"standardize": 1}, "standardize is 1.*True or False"),
         ({"dropout_rate": np.nan}, "dropout_rate is nan"),
-        ({"mlp_units": 128}, "mlp_units is 128.*tuple"),
         ({"mlp_units": (256.5, 128)}, r"mlp_units\[0\] is 256.5"),
-        ({"convolutions": 3}, "convolutions is 3.*pairs"),
         ({"convolutions": ((128, 6, 1),)}, "convolutions is .*pairs"),
         ({"num_tokens": 65}, "num_tokens is 65.*only 64 cells"),
         ({"variant": "v1", "num_groups": 0}, "num_groups is 0"),

@@ -330,16 +330,6 @@ def test_the_network_changes_and_the_bars_say_by_how_much(open_page):
     assert shown(page) == before
 
 
-def test_one_token_stays_on(open_page):
-    page = open_page("mode=network&off=0,1")
-    boxes = page.locator(".token input").all()
-    assert [(box.is_checked(), box.is_enabled()) for box in boxes] == [
-        (False, True),
-        (False, True),
-        (True, False),
-    ]
-
-
 def test_the_reader_paints_a_map_and_hears_who_wins(open_page):
     page = open_page("mode=paint")
     extra = page.locator(".extra").first

@@ -129,16 +129,6 @@ def test_a_network_with_60_pictures_takes_at_most_two_and_a_half_megabytes(confi
     assert len(page.html.encode()) <= 2.5e6
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(page, tmp_path, monkeypatch):
-    path = tmp_path / "page.html"
-    path.write_text("old")
-    monkeypatch.setattr("os.replace", lambda *paths: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        page.save(path)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def maps_of(tokens=3, side=4, image=0):
     maps = np.zeros((1, 1, tokens, side, side))
     return EpochMaps("shapes10", "test", [image], maps, [0.1])

@@ -1,7 +1,5 @@
 """The walk from the published network to modern(), on a few images."""
 
-import json
-import sys
 from dataclasses import asdict
 from itertools import pairwise
 
@@ -14,7 +12,7 @@ from keras import layers
 from tlvit_utils.data.datasets import load_shapes10
 from tlvit_utils.training import walk
 from tlvit_utils.training.recipe import Recipe
-from tlvit_utils.training.walk import TRAIN_IMAGES, WALK, Step, run_step
+from tlvit_utils.training.walk import WALK, Step, run_step
 from tlvit_utils.vit import ViTConfig, build_vit
 
 TINY = ViTConfig.modern(2).replace(
@@ -88,55 +86,3 @@ def test_run_step_trains_on_the_first_images_with_the_given_seed(dataset):
     assert row["history"]["loss"] != other["history"]["loss"]
     with pytest.raises(ValueError, match="fewer than one batch"):
         run_step(step, dataset, **options | {"train_images": 15})
-
-
-def test_an_unfinished_step_has_no_row(dataset):
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                raise KeyboardInterrupt
-
-    step = Step("tiny", TINY, Recipe(5, batch_size=16), linear)
-    with pytest.raises(KeyboardInterrupt):
-        run_step(step, dataset, epochs=2, train_images=48, callbacks=[Interrupt()])
-
-
-@pytest.fixture
-def trained(dataset, monkeypatch):
-    """Two steps whose training is made up; the list of those that were trained."""
-    steps = tuple(Step(f"tiny {i}", TINY, Recipe(5, batch_size=16)) for i in range(2))
-    monkeypatch.setattr(screening, "WALK", steps[:1])
-    monkeypatch.setattr(screening, "ALTERNATIVES", steps[1:])
-    monkeypatch.setattr(screening, "load_cifar10", lambda: dataset)
-    trained = []
-
-    def run(step, dataset, *, train_images, **options):
-        trained.append((step.change, train_images, options["seed"]))
-        return {"change": step.change, "val_accuracy": 0.5, "right": np.array([True, False])}
-
-    monkeypatch.setattr(screening, "run_step", run)
-    return trained
-
-
-def screen(monkeypatch, out):
-    monkeypatch.setattr(sys, "argv", ["walk.py", "--out", str(out)])
-    screening.main()
-    return json.loads(out.read_text())
-
-
-def test_the_screening_goes_on_where_it_was_broken_off(trained, monkeypatch, tmp_path):
-    out = tmp_path / "rows.json"
-    found = screen(monkeypatch, out)
-    rows = found["rows"]
-    assert [(row["part"], row["change"], row["seed"]) for row in rows] == [
-        ("walk", "tiny 0", 0),
-        ("seeds", "tiny 0", 1),
-        ("seeds", "tiny 0", 2),
-        ("alternatives", "tiny 1", 0),
-    ]
-    assert found["settings"]["train_images"] == TRAIN_IMAGES
-    assert found["command"] == "python benchmarks/walk.py --out FILE.json"
-    out.write_text(json.dumps({**found, "rows": rows[:2]}))
-    assert screen(monkeypatch, out)["rows"] == rows
-    missing = [("tiny 0", TRAIN_IMAGES, 2), ("tiny 1", TRAIN_IMAGES, 0)]
-    assert trained == [("tiny 0", TRAIN_IMAGES, 0), ("tiny 0", TRAIN_IMAGES, 1), *missing, *missing]

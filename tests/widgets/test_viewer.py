@@ -1,20 +1,16 @@
 """The viewer: pictures, maps and predictions of one forward pass, and its controls."""
 
 import io
-from html import unescape
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from tlvit_utils import TokenLearner
 from tlvit_utils.analysis.maps import describe_map, predict_with_maps
 from tlvit_utils.figures.overlay import enlarge, render, tile_square
 from tlvit_utils.widgets import AttentionViewer
 
-HOSTILE = "<img src=x onerror=alert(1)>"
-NAMES = [HOSTILE, *"bcdefghij"]
+NAMES = "abcdefghij"
 SIDE = 128
 
 
@@ -67,22 +63,6 @@ def test_it_says_what_is_right_and_what_is_wrong(viewer, tiny_model, images):
     assert "(wrong, it is " in viewer.words
     unknown = AttentionViewer(tiny_model, images, class_names=NAMES)
     assert "right)" not in unknown.words and "wrong" not in unknown.words
-
-
-def test_foreign_names_stay_text(viewer):
-    for i in range(4):
-        set_to(viewer, image_index=i)
-        assert "<img" not in viewer.text.value
-    assert viewer.words in unescape(viewer.text.value)
-
-
-def test_any_keras_model_with_a_token_learner_will_do(images):
-    inputs = keras.Input((32, 32, 3))
-    grid = keras.layers.Conv2D(8, 8, 8)(keras.layers.Rescaling(1 / 255)(inputs))
-    tokens, _ = TokenLearner(2)(grid, return_attention_maps=True)
-    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(tokens)))
-    viewer = AttentionViewer(model, images, class_names="abc")
-    assert viewer.maps.shape == (4, 2, 4, 4)
 
 
 @pytest.mark.parametrize(

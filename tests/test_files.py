@@ -1,0 +1,47 @@
+import json
+import threading
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from tlvit_utils._files import locked, save_result
+from tlvit_utils.training.recipe import Recipe
+
+
+def test_a_result_is_plain_json_and_complete(tmp_path):
+    path = tmp_path / "new" / "result.json"
+    values = [np.int64(3), np.float32(0.5), np.bool_(True), np.eye(2, dtype="uint8")]
+    save_result(path, recipe=Recipe(epochs=3), values=values)
+    result = json.loads(path.read_text(encoding="utf-8"))
+    expected = {"recipe": asdict(Recipe(epochs=3)), "values": [3, 0.5, True, [[1, 0], [0, 1]]]}
+    assert result == expected
+    with pytest.raises(TypeError, match="type object"):
+        save_result(path, values=object())
+    assert [each.name for each in path.parent.iterdir()] == ["result.json"]
+    assert json.loads(path.read_text(encoding="utf-8")) == result
+
+
+def test_a_lock_is_held_by_one_at_a_time(tmp_path, capsys):
+    entered = threading.Event()
+
+    def enter():
+        with locked(tmp_path / "lock"):
+            entered.set()
+
+    thread = threading.Thread(target=enter)
+    with locked(tmp_path / "lock"):
+        thread.start()
+        assert not entered.wait(0.2)
+    thread.join(timeout=5)
+    assert entered.is_set()
+    assert capsys.readouterr().out == "Another process is at the same work; waiting for it …\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("place", ["file/lock", "."])
+def test_where_no_lock_can_be_written_the_work_goes_on(place, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with locked(tmp_path / place):
+        pass
+    assert capsys.readouterr().out == ""
