@@ -17,7 +17,8 @@ def measure(shapes, tiny_model, tiny_config, tmp_path, monkeypatch):
     tiny = study.Study(lambda: shapes, tiny_config, None)
     monkeypatch.setitem(study.STUDIES, "scenes10", tiny)
     methods = [("v1 mean", 0), ("v1 mean", 1), ("average pooling", 0), ("v1.1", 0)]
-    rows = [{"method": method, "seed": seed, "config": asdict(tiny_config)} for method, seed in methods]
+    about = {"config": asdict(tiny_config)}
+    rows = [{"method": method, "seed": seed, **about} for method, seed in methods]
     save_result(tmp_path / "rows.json", rows=rows)
     for method, seed in methods[:3]:  # the last is not trained yet
         path = study.experiment_path("scenes10", method, tmp_path)

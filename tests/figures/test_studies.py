@@ -37,15 +37,3 @@ def test_every_mean_and_every_seed_is_drawn_at_its_cost(figure):
         assert [[cost, mean]] in points
         assert [[cost, mean - 1], [cost, mean], [cost, mean + 1]] in points
     assert [[23, 53.3], [77, 58.7]] in points  # the line of the networks without reduction
-
-
-def test_every_method_is_named_and_every_kind_has_its_mark(figure):
-    ax = figure.axes[0]
-    assert {text.get_text() for text in ax.texts} == COSTS.keys()
-    (legend,) = figure.legends  # below, where it covers no point
-    kinds = [text.get_text() for text in legend.get_texts()]
-    assert kinds == ["TokenLearner", "another reduction", "no reduction"]
-    figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in ax.texts]
-    overlaps = [a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]]
-    assert not any(overlaps)
