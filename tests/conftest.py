@@ -77,6 +77,12 @@ def readme_model():
 
 
 @pytest.fixture(scope="session")
+def images():
+    """Five pictures of noise."""
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype="uint8")
+
+
+@pytest.fixture(scope="session")
 def shapes():
     """shapes10 with 256 / 64 / 64 images."""
     return load_shapes10(sizes=(256, 64, 64))

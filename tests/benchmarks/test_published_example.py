@@ -28,8 +28,3 @@ def test_the_example_draws_one_crop_per_batch_where_ours_draws_one_per_image():
     ours = build_vit(ViTConfig.published()).get_layer("augmentation")
     rows = convert_to_numpy(ours(images.astype("float32"), training=True)).sum(axis=(2, 3))
     assert len(np.unique(rows.round(2), axis=0)) > 1
-
-
-def test_the_example_is_evaluated_on_the_uncropped_image():
-    images = np.zeros((1, 32, 32, 3), "float32")
-    assert augmentation()(images, training=False).shape == (1, 52, 52, 3)

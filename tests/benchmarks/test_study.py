@@ -1,7 +1,9 @@
 """`benchmarks/study.py` keeps what is done, and its rows compare methods on the same images."""
 
 import json
+from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 import study
@@ -36,6 +38,7 @@ def run_study(shapes, tiny_config, tmp_path, monkeypatch):
     return run_study
 
 
+@pytest.mark.slow
 def test_each_training_is_a_row_and_is_made_once(run_study, shapes, monkeypatch, capsys):
     options = ["--methods", "v1 weighted mean", "average pooling", "--seeds", "0"]
     result = run_study(*options, "--runs", str(run_study.folder))
@@ -61,6 +64,29 @@ def test_each_training_is_a_row_and_is_made_once(run_study, shapes, monkeypatch,
     assert "v1 weighted mean - average pooling" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         run_study("--methods", "top K")  # no folder for its weights
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_leaves_no_row_and_is_resumed(run_study, monkeypatch):
+    options = ["--methods", "average pooling", "--seeds", "0", "--runs", str(run_study.folder)]
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    scenes = study.STUDIES["scenes10"]
+    recipe = replace(scenes.recipe, epochs=2)
+    monkeypatch.setitem(study.STUDIES, "scenes10", replace(scenes, recipe=recipe))
+    with monkeypatch.context() as context:
+        context.setattr(study, "ProgressLine", lambda *_: Interrupt())
+        with pytest.raises(SystemExit, match="continues"):
+            run_study(*options)
+    names = {path.name for path in run_study.folder.iterdir()}
+    assert "scenes10_average_pooling_seed_0.resume.npz" in names
+    assert not names & {"study.json", "scenes10_average_pooling.json"}
+    (row,) = run_study(*options)["rows"]
+    assert len(row["history"]["loss"]) == 2
 
 
 SHARED = {"study": "a", "dataset": "b", "train_images_sha256": "c", "recipe": Recipe()}

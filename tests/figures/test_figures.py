@@ -3,7 +3,6 @@ import io
 import numpy as np
 import pytest
 from IPython.display import Markdown
-from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
 from PIL import Image
 
@@ -151,14 +150,3 @@ def test_the_walk_shows_accuracy_with_its_error_and_cost_in_order():
     (errors,) = (each for each in gain.containers if isinstance(each, ErrorbarContainer))
     (segment,) = errors.lines[2][0].get_segments()
     assert np.allclose(segment[:, 0], [8, 12])  # points, to both sides
-
-
-def test_a_token_has_its_colour_in_every_figure():
-    expected = [to_rgb(figures.token_colour(i)) for i in (2, 0)]
-    names = ["token 3", "trained, token 1"]
-    (bars,) = figures.bars_figure(dict.fromkeys(names, 1), "x").axes
-    assert [bar.get_facecolor()[:3] for bar in bars.patches] == expected
-    (lines,) = figures.lines_figure([0, 1], {each: (0, 1) for each in names}, "x", "y").axes
-    assert [to_rgb(line.get_color()) for line in lines.lines[:2]] == expected
-    maps = panels(figures.heat_panels(PICTURE, MAPS[:2], names))[1:]
-    assert [ax.title.get_bbox_patch().get_facecolor()[:3] for ax in maps] == expected

@@ -164,15 +164,6 @@ def test_the_token_is_built_cell_by_cell(open_page):
     assert step.input_value() == "6"
 
 
-def test_play_runs_to_the_end_and_stops(open_page):
-    page = open_page(moving.token_learner(GRID[:2, :2], MAPS[:, :2, :2]))
-    page.get_by_role("button", name="Play").click()
-    page.get_by_role("button", name="Pause").wait_for()
-    assert int(page.get_by_label("Step", exact=True).input_value()) < 7
-    page.get_by_role("button", name="Play").wait_for()
-    assert page.get_by_label("Step", exact=True).input_value() == "7"
-
-
 @pytest.fixture
 def simple_parts(monkeypatch):
     """Parts of a block that one can follow by hand: attention swaps two tokens, the MLP halves."""
@@ -221,21 +212,6 @@ def test_a_token_is_a_patch_of_the_picture(open_page):
     assert page.locator(".tile").count() == 4
     page.get_by_label("Token").fill("1")
     page.get_by_text("row 0, column 1").wait_for()
-
-
-def test_patches_fly_to_a_sequence_in_reading_order_and_back(open_page):
-    page = open_page(moving.patches(IMAGE, (4,)), viewport={"width": 900, "height": 700})
-    places = [page.locator(".tile").nth(i).bounding_box() for i in range(16)]
-    assert [(box["y"], box["x"]) for box in places] == sorted(
-        (box["y"], box["x"]) for box in places
-    )
-    page.get_by_role("button", name="Put together").click()
-    whole = page.locator("#picture").bounding_box()
-    last = page.locator(".tile i").last.bounding_box()
-    assert last["x"] + last["width"] == pytest.approx(whole["x"] + whole["width"], abs=0.5)
-    assert last["y"] + last["height"] == pytest.approx(whole["y"] + whole["height"], abs=0.5)
-    page.get_by_role("button", name="Take apart").click()
-    assert page.locator(".tile").last.bounding_box() == places[-1]
 
 
 def test_tokens_move_and_their_mean_stays(open_page):

@@ -12,11 +12,6 @@ from tlvit_utils.vit import VARIANTS
 GEOMETRIES = [ViTConfig.published(), ViTConfig.modern(), ViTConfig.scenes()]
 
 
-@pytest.fixture(scope="module")
-def images():
-    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype="uint8")
-
-
 def predict(model, images, **options):
     return convert_to_numpy(model(images, **options))
 

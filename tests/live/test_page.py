@@ -564,7 +564,10 @@ def test_motion_shows_the_pooling_unless_it_is_not_wanted(open_page, new_page, a
     expect(page.locator(".flying")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("scheme", "modes"), [("light", MODES), ("dark", ("network", "paint"))])
+@pytest.mark.parametrize(
+    ("scheme", "modes"),
+    [("light", MODES), pytest.param("dark", ("network", "paint"), marks=pytest.mark.slow)],
+)
 def test_axe_finds_nothing(open_page, axe, scheme, modes):
     page = open_page("beside=0.1&token=1&cell=3&maps=flat&off=0", color_scheme=scheme)
     page.get_by_role("button", name="Guided tour").click()

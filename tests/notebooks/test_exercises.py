@@ -244,6 +244,7 @@ def test_solution_is_right(exercise, capsys):
     assert capsys.readouterr().out == f"{exercise.name}: right\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [(name, *edit) for name, edits in WRONG_ANSWERS.items() for edit in edits],

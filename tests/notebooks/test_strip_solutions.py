@@ -1,17 +1,13 @@
 """The learners' copies: no solution is left, and all that they run is."""
 
-import re
-
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_text import code_cells, markdown, tags
+from notebook_text import SOLUTION, code_cells, markdown, tags
 
 import strip_solutions
 from bootstrap_cell import TAG
 from run_notebooks import read_notebook, write_notebook
 from strip_solutions import make_handout, strip_text
-
-SOLUTION = re.compile(r"<summary><b>Solution</b></summary>.*?```python\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="module")

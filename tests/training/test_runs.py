@@ -211,6 +211,7 @@ def test_the_command_writes_weights_results_and_maps(trained, tiny_config, shape
     assert files(trained) == written
 
 
+@pytest.mark.slow
 def test_the_command_resumes_and_repeats_nothing(small, tmp_path, monkeypatch, capsys):
     """It is interrupted in the second epoch, and then killed before it has saved."""
 

@@ -86,3 +86,14 @@ def test_run_step_trains_on_the_first_images_with_the_given_seed(dataset):
     assert row["history"]["loss"] != other["history"]["loss"]
     with pytest.raises(ValueError, match="fewer than one batch"):
         run_step(step, dataset, **options | {"train_images": 15})
+
+
+def test_an_unfinished_step_has_no_row(dataset):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    step = Step("tiny", TINY, Recipe(5, batch_size=16), linear)
+    with pytest.raises(KeyboardInterrupt):
+        run_step(step, dataset, epochs=2, train_images=48, callbacks=[Interrupt()])

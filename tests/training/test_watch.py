@@ -59,14 +59,11 @@ def test_a_data_set_without_masks_is_refused(shapes):
         WatchMaps(replace(shapes, validation=Split(*shapes.validation)))
 
 
-@pytest.mark.parametrize("epochs", [0, 1, 3])
+@pytest.mark.parametrize("epochs", [0, 3])
 def test_the_picture_shows_what_it_is_given(epochs, shapes):
     scenes = load_scenes10(sizes=(0, 0, 4), base=shapes).test
-    curves = {
-        name: list(np.linspace(2, 1, epochs))
-        for name in ("loss", "val_loss", "accuracy", "val_accuracy")
-        if epochs
-    }
+    names = ("loss", "val_loss", "accuracy", "val_accuracy")
+    curves = {name: list(np.linspace(2, 1, epochs)) for name in names if epochs}
     figure = watch.watch_figure(
         3,
         curves,
@@ -79,8 +76,6 @@ def test_the_picture_shows_what_it_is_given(epochs, shapes):
         ["a", "b", "c", "d"],
         "after an epoch",
     )
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == ["a", "b", "c", "d", "loss", "accuracy, %", "mean map on the object, %"]
     loss, accuracy, on_object = figure.axes[4:]
     assert [len(line.get_ydata()) for line in loss.lines] == [epochs, epochs]
     np.testing.assert_allclose(on_object.lines[0].get_ydata(), 30 * np.arange(epochs + 1))
