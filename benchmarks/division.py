@@ -3,7 +3,7 @@
 The weighted mean differs from the sum in two ways. Forwards, a token has the length of a cell,
 however much its map is open. Backwards, cells compete: what one gains in weight the others lose.
 Each layer here has one of the two and not the other, so that with the sum and the weighted mean
-there are four. `benchmarks/study.py` trains them if asked, as variants "divided" and "competing".
+there are four. `benchmarks/study.py` trains them if asked.
 """
 
 import keras
@@ -45,5 +45,7 @@ class CompetingSum(TokenLearner):
         return (tokens, maps) if return_attention_maps else tokens
 
 
-VARIANTS["divided"] = lambda config: DividedSum(config.num_tokens, name="token_learner")
-VARIANTS["competing"] = lambda config: CompetingSum(config.num_tokens, name="token_learner")
+def add_variants() -> None:
+    """Let `ViTConfig` take the two layers as variants "divided" and "competing"."""
+    for name, layer in (("divided", DividedSum), ("competing", CompetingSum)):
+        VARIANTS[name] = lambda config, layer=layer: layer(config.num_tokens, name="token_learner")

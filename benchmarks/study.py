@@ -43,9 +43,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import division  # noqa: F401 (adds the variants of the optional methods)
 import keras
 import numpy as np
+from division import add_variants
 from results import table_parser, table_path, training_images_fields
 
 from tlvit_utils import ViTConfig, build_vit
@@ -65,6 +65,7 @@ from tlvit_utils.training.runs import (
     shown_command,
 )
 
+add_variants()  # of the optional methods
 VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
 SEEDS = (0, 1, 2)
 METHODS = {  # what each changes in the network with 8 tokens; the first to be trained comes first
@@ -147,16 +148,14 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, comman
     if len(history["loss"]) < recipe.epochs:
         sys.exit("The same command continues it.")
     exact = build_in_float32(config)
-    save_run(path, model, exact, config, recipe, dataset, history, command=command)
-    images, labels = dataset.test
-    right = exact.predict(images, batch_size=250, verbose=0).argmax(axis=1) == labels
+    test = save_run(path, model, exact, config, recipe, dataset, history, command=command)
     cost = model_cost(exact)
     remove_state(path, seed)
     return {
         "method": method,
         "seed": seed,
-        "accuracy": float(right.mean()),
-        "right": pack_bits(right),
+        "accuracy": test["top1"],
+        "right": pack_bits(test["right"]),
         "parameters": cost.params,
         "multiply_adds": cost.macs,
         "config": asdict(config),

@@ -236,6 +236,7 @@ def test_evaluate_counts_every_image_once(tiny_model, shapes):
     with pytest.raises(ValueError, match="one label per image"):
         top_k_accuracy(probabilities, labels[:1], 5)
     taken = probabilities.argmax(axis=1)
+    np.testing.assert_array_equal(result["right"], taken == labels)
     for true in range(10):
         expected = np.bincount(taken[labels == true], minlength=10)
         np.testing.assert_array_equal(result["confusion"][true], expected)

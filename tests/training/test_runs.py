@@ -16,6 +16,7 @@ from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps, load_epoch_maps, read_epoch_maps
 from tlvit_utils.pretrained import WEIGHTS_DIR, model_card, restore_weights
 from tlvit_utils.training import runs
+from tlvit_utils.training.callbacks import DivergedError
 from tlvit_utils.training.loop import evaluate
 from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.training.runs import (
@@ -243,6 +244,25 @@ def test_the_command_resumes_and_repeats_nothing(small, tmp_path, monkeypatch, c
     assert set(files(tmp_path)) == {f"{NAME}.json", f"{RUN}.npz", f"{RUN}.maps.npz"}
     card = run_card(tmp_path / f"{NAME}.json", 3)
     assert card["images_per_second"] is None and len(card["history"]["loss"]) == 2
+
+
+def test_another_experiments_folder_is_refused_before_the_training(trained, monkeypatch):
+    (path,) = trained.glob("*.json")
+    before = path.read_bytes()
+    monkeypatch.setattr(runs, "images_sha256", lambda dataset: "other images")
+    monkeypatch.setattr(runs, "train", None)
+    with pytest.raises(SystemExit, match="holds another experiment: train_images_sha256"):
+        main([*COMMAND, str(trained), "--seed", "4"])
+    assert path.read_bytes() == before
+
+
+def test_a_training_that_diverges_ends_in_a_sentence(small, tmp_path, monkeypatch):
+    def diverge(*arguments, **options):
+        raise DivergedError("The loss is nan at step 1.")
+
+    monkeypatch.setattr(runs, "train", diverge)
+    with pytest.raises(SystemExit, match="loss is nan"):
+        main([*COMMAND, str(tmp_path)])
 
 
 # from a run to the weights that ship: tools/make_weights.py

@@ -38,7 +38,7 @@ def train(
     """Train `model`, leave it with the weights of its best epoch, and return the history.
 
     The history has one number per epoch for each of `loss`, `accuracy`, `val_loss`, `val_accuracy`
-    and `seconds`. First weights and augmentation follow `keras.utils.set_random_seed`, called
+    and `seconds`. Initial weights and augmentation follow `keras.utils.set_random_seed`, called
     before the model is built; the order of the images follows the recipe's seed. Ctrl-C, or the
     notebook's stop button, ends the training with the best weights so far; within the first epoch
     the `KeyboardInterrupt` is raised.
@@ -184,17 +184,19 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
     Returns:
         `top1` and `top5`, the shares of images whose class is the most probable and among the top
         five; `confusion`, `(classes, classes)` int64, how many images of each class (row) were
-        taken for each class (column).
+        taken for each class (column); `right`, `(N,)` booleans.
     """
     images = check_images(images, model.input_shape[1])
     labels = check_labels(labels, images, model.output_shape[-1])
     probabilities = model.predict(images, batch_size=batch_size, verbose=0)
     confusion = np.zeros((probabilities.shape[1],) * 2, "int64")
-    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
+    answers = probabilities.argmax(axis=1)
+    np.add.at(confusion, (labels, answers), 1)
     return {
         "top1": top_k_accuracy(probabilities, labels, 1),
         "top5": top_k_accuracy(probabilities, labels, 5),
         "confusion": confusion,
+        "right": answers == labels,
     }
 
 

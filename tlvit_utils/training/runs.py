@@ -26,6 +26,7 @@ from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data.datasets import Dataset, load_cifar10, load_scenes10, load_shapes10
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.session import choose_compute, session_fields
+from tlvit_utils.training.callbacks import DivergedError
 from tlvit_utils.training.loop import evaluate, train
 from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
@@ -132,23 +133,37 @@ def remove_state(path: Path, seed: int) -> None:
         run_path(path, seed, suffix).unlink(missing_ok=True)
 
 
+def describe_experiment(config: ViTConfig, recipe: Recipe, dataset: Dataset) -> dict:
+    """Return what all seeds of an experiment share."""
+    return {
+        "config": asdict(config),
+        "recipe": {name: value for name, value in asdict(recipe).items() if name != "seed"},
+        "dataset": dataset.name,
+        "train_images_sha256": images_sha256(dataset),
+    }
+
+
 def add_run(path: Path, shared: dict, run: dict) -> None:
     """Add the results of one seed to an experiment's file; processes may add at the same time.
 
-    `shared` is what all seeds share, such as `config` and `recipe`.
+    `shared` is what all seeds share: `describe_experiment`, and whatever else.
     """
     with locked(path.with_suffix(".lock")):
         remove_leftovers(path)
         runs = [run]
         if path.exists():
             before = read_experiment(path)
-            _check_same_experiment(path, before, shared)
+            check_same_experiment(path, shared)
             shared = {**before, **shared}
             runs += [other for other in before["runs"] if other["seed"] != run["seed"]]
         save_result(path, **{**shared, "runs": sorted(runs, key=itemgetter("seed"))})
 
 
-def _check_same_experiment(path, before, shared):
+def check_same_experiment(path: Path, shared: dict) -> None:
+    """Raise a ValueError if the experiment's file exists and is another's than `shared` says."""
+    if not path.exists():
+        return
+    before = read_experiment(path)
     configs = (asdict(ViTConfig(**each["config"])) for each in (before, shared))
     recipes = (asdict(Recipe(**each["recipe"])) for each in (before, shared))
     changes = [*differences(*configs, "config"), *differences(*recipes, "recipe")]
@@ -170,23 +185,23 @@ def save_run(
     history: dict[str, list[float]],
     **fields,
 ) -> dict:
-    """Write a finished run's weights, measure them as written, and add its results to `path`."""
+    """Write a finished run's weights, measure them as written, and add its results to `path`.
+
+    Returns what `evaluate` finds on the test images.
+    """
     weights = run_path(path, recipe.seed, ".npz")
     save_pretrained(model, weights)
     restore_weights(in_float32, weights)
     test = evaluate(in_float32, *dataset.test)
     cost = model_cost(in_float32)
     shared = {
-        "config": asdict(config),
-        "recipe": {name: value for name, value in asdict(recipe).items() if name != "seed"},
-        "dataset": dataset.name,
-        "train_images_sha256": images_sha256(dataset),
+        **describe_experiment(config, recipe, dataset),
         "parameters": cost.params,
         "multiply_adds": cost.macs,
     }
     run = {
         "seed": recipe.seed,
-        "test": test,
+        "test": {name: value for name, value in test.items() if name != "right"},
         "seconds": sum(history["seconds"]),
         "history": history,
         **fields,
@@ -225,12 +240,13 @@ def main(arguments: list[str] | None = None) -> None:
         return
     try:
         _train_run(path, config, recipe, options, shown_command("-m tlvit_utils", arguments))
-    except OSError as error:
+    except (OSError, ValueError, DivergedError) as error:
         sys.exit(str(error))
 
 
 def _train_run(path, config, recipe, options, command):
     dataset = DATASETS[options.dataset]()
+    check_same_experiment(path, describe_experiment(config, recipe, dataset))
     compute = choose_compute()
     print(compute)
     keras.config.set_dtype_policy(compute.dtype_policy)

@@ -14,7 +14,7 @@ from keras import layers
 
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.data.datasets import Dataset
-from tlvit_utils.training.loop import train
+from tlvit_utils.training.loop import evaluate, train
 from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.vit import ViTConfig, build_vit
 
@@ -130,7 +130,6 @@ def run_step(
         history = train(model, subset, recipe, Path(folder) / "best.weights.h5", callbacks)
     if len(history["loss"]) < epochs:  # stopped by hand, which `train` survives
         raise KeyboardInterrupt
-    images, labels = dataset.test
     return {
         "change": step.change,
         "parameters": model.count_params(),
@@ -138,5 +137,5 @@ def run_step(
         "val_accuracy": history["val_accuracy"][-1],
         "seconds": sum(history["seconds"]),
         "history": history,
-        "right": model.predict(images, batch_size=256, verbose=0).argmax(axis=1) == labels,
+        "right": evaluate(model, *dataset.test)["right"],
     }
