@@ -68,6 +68,24 @@ def test_attention_explorer_shows_what_the_patch_reads(monkeypatch):
         )
 
 
+@pytest.mark.parametrize(
+    ("config", "counts", "first"),
+    [
+        (ViTConfig.published(None), [1, 2, 4, 8, 16, 32, 64], "Without TokenLearner"),
+        (ViTConfig.published(3), [1, 2, 3, 4, 8, 16, 32, 64], "TokenLearner with 3"),
+        (ViTConfig.published().replace(patch_size=12), [1, 2, 4, 8, 16], "TokenLearner with 4"),
+    ],
+)
+def test_placement_offers_what_the_network_can_have(config, counts, first):
+    placement = PlacementExplorer(config)
+    assert placement.words.startswith(first)
+    assert [count for _, count in placement.controls["num_tokens"].options] == counts
+    placement.controls["after"].value = 0
+    for count in (counts[0], counts[-1]):
+        placement.controls["num_tokens"].value = count
+        assert f"with {count} token" in placement.words
+
+
 def test_the_published_numbers_come_out():
     placement = PlacementExplorer(ViTConfig.published())
     after, num_tokens = placement.controls["after"], placement.controls["num_tokens"]

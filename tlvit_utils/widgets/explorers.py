@@ -63,17 +63,27 @@ class PlacementExplorer(Panel):
 
     Args:
         config: the network, with the place and the number of tokens to begin with.
-        counts: numbers of tokens.
+        counts: numbers of tokens, beside the network's own; those that the network cannot have are
+            left out.
     """
 
     def __init__(self, config=None, counts=(1, 2, 4, 8, 16, 32, 64)):
-        self.config = config or ViTConfig.published()
+        self.config = config = config or ViTConfig.published()
         self.cost = cache(lambda **changes: model_cost(build_vit(self.config.replace(**changes))))
-        places = [(f"after block {i}", i) for i in range(self.config.num_layers)]
+        places = [(f"after block {i}", i) for i in range(config.num_layers)]
+        own, after = config.num_tokens, config.token_learner_after
+        counts = sorted({n for n in counts if self._has(n)} | ({own} - {None}))
         super().__init__(
-            after=choice([("nowhere", NO_BLOCK), *places], self.config.token_learner_after),
-            num_tokens=choice([(count_tokens(n), n) for n in counts], self.config.num_tokens),
+            after=choice([("nowhere", NO_BLOCK), *places], after if own else NO_BLOCK),
+            num_tokens=choice([(count_tokens(n), n) for n in counts], own or counts[0]),
         )
+
+    def _has(self, num_tokens):
+        try:
+            self.config.replace(num_tokens=num_tokens, token_learner_after=0)
+        except ValueError:
+            return False
+        return True
 
     def draw(self, after, num_tokens):
         without = cost = self.cost(num_tokens=None)
