@@ -4,18 +4,21 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tlvit_utils.analysis.maps import attention_maps, mask_shares
+from tlvit_utils.analysis.maps import attention_maps, mask_shares, seen_images
 from tlvit_utils.analysis.scores import localisation
 from tlvit_utils.data.datasets import Split, load_scenes10
 from tlvit_utils.figures import watch
 from tlvit_utils.training import Recipe, WatchMaps, train
+from tlvit_utils.training import watch as training_watch
 from tlvit_utils.vit import build_vit
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What `watch_figure` was called with, and blank figures in its place."""
+    """What `watch_figure` was called with in a notebook, and blank figures in its place."""
     calls = []
+    monkeypatch.setattr(training_watch, "in_notebook", lambda: True)
+    monkeypatch.setattr(training_watch.CellOutput, "show", lambda self, data, metadata: None)
 
     def blank(*arguments):
         calls.append(arguments)
@@ -25,11 +28,11 @@ def drawn(monkeypatch):
     return calls
 
 
-def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, capsys, seeded):
+def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, seeded):
     model = build_vit(tiny_config)
     recipe = Recipe(epochs=2, batch_size=128)
     history = train(model, shapes, recipe, tmp_path / "best.weights.h5", [WatchMaps(shapes)])
-    _, curves, found, chance, guess, pictures, maps, masks, titles, _ = drawn[-1]
+    _, curves, found, _, guess, pictures, maps, masks, titles, _ = drawn[-1]
     assert len(drawn) == 3
     assert guess == 0.1
     assert curves["val_loss"] == history["val_loss"]
@@ -38,15 +41,37 @@ def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, 
     np.testing.assert_array_equal(masks, shapes.validation.masks[:4])
     assert titles[0].startswith(shapes.class_names[shapes.validation.labels[0]])
     assert maps.shape == (4, 4, 4)
-    assert capsys.readouterr().out.count(f"a random cell would be in {chance:.0%}") == 3
+
+
+def test_elsewhere_a_line_is_printed_and_nothing_drawn(
+    tiny_model, shapes, drawn, monkeypatch, capsys
+):
+    monkeypatch.setattr(training_watch, "in_notebook", lambda: False)
+    begin(tiny_model, shapes)
+    assert not drawn
+    assert capsys.readouterr().out.startswith("After epoch 3 the mean map is highest on the object")
+
+
+def test_masks_are_cropped_as_the_pictures_are(tiny_config, shapes, drawn):
+    model = build_vit(tiny_config.replace(resized_size=40, padding=0, crop_size=32))
+    begin(model, shapes)
+    masks = drawn[0][7]
+    as_pictures = np.repeat(255 * shapes.validation.masks[:4, ..., None], 3, axis=-1)
+    np.testing.assert_allclose(masks, seen_images(model, as_pictures)[..., 0], atol=1e-6)
+    assert not np.array_equal(masks, shapes.validation.masks[:4])
+
+
+def begin(model, dataset):
+    """Begin epoch 3 of a training that goes on."""
+    callback = WatchMaps(dataset)
+    callback.set_model(model)
+    callback.set_params({"epochs": 5})
+    callback.on_train_begin()
+    callback.on_epoch_begin(3)
 
 
 def test_the_share_is_that_of_the_mean_map(tiny_model, shapes, drawn):
-    callback = WatchMaps(shapes)
-    callback.set_model(tiny_model)
-    callback.set_params({"epochs": 5})
-    callback.on_train_begin()
-    callback.on_epoch_begin(3)  # of a training that goes on
+    begin(tiny_model, shapes)
     ((_, _, found, chance, *_),) = drawn
     maps = attention_maps(tiny_model, shapes.validation.images)
     scores = localisation(maps, mask_shares(tiny_model, shapes.validation.masks))

@@ -150,10 +150,10 @@ def seen_images(model: keras.Model, images) -> np.ndarray:
     return np.clip(_views(model, check_images(images, model.input_shape[1])) / 255, 0, 1)
 
 
-def mask_shares(model: keras.Model, masks) -> np.ndarray:
-    """Return `(N, height, width)`, float32: how much of each of the maps' cells lies inside a mask.
+def seen_masks(model: keras.Model, masks) -> np.ndarray:
+    """Return masks as `seen_images` returns images: `(N, crop_size, crop_size)`, float32, 0..1.
 
-    The masks `(N, image_size, image_size)`, 0 and 1, are cropped as the images are.
+    The masks are `(N, image_size, image_size)`, 0 and 1.
     """
     masks, size = np.asarray(masks), model.input_shape[1]
     if masks.shape[1:] != (size, size) or not np.isin(masks, (0, 1)).all():
@@ -161,16 +161,24 @@ def mask_shares(model: keras.Model, masks) -> np.ndarray:
             f"The masks have shape {masks.shape} and type {masks.dtype}; expected (N, {size}, "
             f"{size}) with no values but 0 and 1."
         )
+    return np.clip(_views(model, masks[..., None])[..., 0], 0, 1)
+
+
+def mask_shares(model: keras.Model, masks) -> np.ndarray:
+    """Return `(N, height, width)`, float32: how much of each of the maps' cells lies inside a mask.
+
+    The masks are as for `seen_masks`.
+    """
     rows, columns = find_token_learner(model).maps.shape[2:]
-    views = _views(model, masks[..., None])
-    count, height, width, _ = views.shape
+    views = seen_masks(model, masks)
+    count, height, width = views.shape
     if height % rows or width % columns:
         raise ValueError(
             f"The maps have {rows} × {columns} cells, which do not divide the view of {height} × "
             f"{width} pixels evenly."
         )
     cells = views.reshape(count, rows, height // rows, columns, width // columns)
-    return np.clip(cells.mean((2, 4)), 0, 1)
+    return cells.mean((2, 4))
 
 
 def describe_answer(probabilities, label, class_names) -> str:

@@ -2,7 +2,7 @@
 
 import keras
 
-from tlvit_utils.analysis.maps import mask_shares, predict_with_maps, seen_images
+from tlvit_utils.analysis.maps import mask_shares, predict_with_maps, seen_images, seen_masks
 from tlvit_utils.analysis.scores import localisation
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.training.progress import CellOutput, in_notebook
@@ -29,6 +29,7 @@ class WatchMaps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.history, self.found = {}, {}
+        self.mask_shares = mask_shares(self.model, self.split.masks)
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self.found:
@@ -40,32 +41,36 @@ class WatchMaps(keras.callbacks.Callback):
         self._show(epoch + 1)
 
     def _show(self, epoch):
-        from tlvit_utils.figures.plots import mime_bundle
-        from tlvit_utils.figures.watch import watch_figure
-
         probabilities, maps = predict_with_maps(self.model, self.split.images)
-        scores = localisation(maps, mask_shares(self.model, self.split.masks), num_shuffles=1)
+        scores = localisation(maps, self.mask_shares, num_shuffles=1)
         self.found[epoch] = scores["own"].mean_map_hit
         chance = scores["chance"].mean_map_hit
         caption = (
             f"After epoch {epoch} the mean map is highest on the object in "
             f"{self.found[epoch]:.0%} of the images; a random cell would be in {chance:.0%}."
         )
+        if in_notebook():
+            from tlvit_utils.figures.plots import mime_bundle
+
+            figure = self._draw(epoch, probabilities[:PICTURES], maps[:PICTURES], chance)
+            self.output.show(*mime_bundle(figure, caption))
+        else:
+            print(caption, flush=True)
+
+    def _draw(self, epoch, probabilities, maps, chance):
+        from tlvit_utils.figures.watch import watch_figure
+
         shown = self.split.take(PICTURES)
-        pairs = zip(shown.labels, probabilities[:PICTURES].argmax(axis=1), strict=True)
-        figure = watch_figure(
+        pairs = zip(shown.labels, probabilities.argmax(axis=1), strict=True)
+        return watch_figure(
             self.params["epochs"],
             self.history,
             self.found,
             chance,
             1 / len(self.class_names),
             seen_images(self.model, shown.images),
-            maps[:PICTURES].mean(axis=1),
-            shown.masks,
+            maps.mean(axis=1),
+            seen_masks(self.model, shown.masks),
             [f"{self.class_names[x]}, seen as {self.class_names[y]}" for x, y in pairs],
             f"after epoch {epoch}",
         )
-        if in_notebook():
-            self.output.show(*mime_bundle(figure, caption))
-        else:
-            print(caption, flush=True)
