@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import keras
 import pytest
 
@@ -17,6 +19,7 @@ from tlvit_utils.session import (
         ([Gpu("Tesla T4", 7.5)], "mixed_float16", "Tesla T4"),
         ([Gpu("NVIDIA H200", 9.0)] * 2, "mixed_bfloat16", "2 × NVIDIA H200"),
         ([Gpu("of another maker", None)], "mixed_bfloat16", "of another maker"),
+        ([Gpu(session.APPLE, None)], "float32", "Apple's GPU"),
         ([], "float32", "a CPU"),
     ],
 )
@@ -46,6 +49,17 @@ def test_a_cpu_with_units_for_bfloat16_uses_them_on_tensorflow(
     for backend, policy in zip(("tensorflow", "jax"), policies, strict=True):
         monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
         assert choose_compute().dtype_policy == policy
+
+
+def test_a_tpu_and_apples_gpu_are_found(monkeypatch):
+    jax, torch = pytest.importorskip("jax"), pytest.importorskip("torch")
+    tpu = SimpleNamespace(platform="tpu", device_kind="TPU v5 lite")
+    monkeypatch.setattr(jax, "devices", lambda: [tpu])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    for backend, name in (("jax", "TPU v5 lite"), ("torch", "Apple's GPU")):
+        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
+        assert session.find_gpus() == [Gpu(name, None)]
 
 
 @pytest.mark.parametrize(

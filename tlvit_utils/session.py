@@ -18,8 +18,11 @@ from tlvit_utils import __version__
 CPU_INFO = Path("/proc/cpuinfo")  # on Linux
 
 
+APPLE = "Apple's GPU"
+
+
 class Gpu(NamedTuple):
-    """A GPU's name, and its CUDA compute capability or None."""
+    """A GPU's (or TPU's) name, and its CUDA compute capability or None."""
 
     name: str
     capability: float | None
@@ -39,7 +42,7 @@ class Compute:
 
 
 def find_gpus() -> list[Gpu]:
-    """Return the GPUs that the backend of this session sees."""
+    """Return the GPUs, or TPUs, that the backend of this session sees."""
     match keras.backend.backend():
         case "tensorflow":
             import tensorflow as tf
@@ -50,13 +53,14 @@ def find_gpus() -> list[Gpu]:
         case "jax":
             import jax
 
-            gpus = [device for device in jax.devices() if device.platform == "gpu"]
+            gpus = [device for device in jax.devices() if device.platform != "cpu"]
             found = [(gpu.device_kind, getattr(gpu, "compute_capability", None)) for gpu in gpus]
         case "torch":
-            from torch import cuda
+            from torch import backends, cuda
 
             numbers = range(cuda.device_count())
             found = [(cuda.get_device_name(i), cuda.get_device_capability(i)) for i in numbers]
+            found += [(APPLE, None)] * backends.mps.is_available()
         case _:
             found = []
     return [Gpu(name or "GPU", cuda_capability(capability)) for name, capability in found]
@@ -83,14 +87,15 @@ def choose_compute() -> Compute:
     """Choose precision and compilation by what is there.
 
     A GPU trains in bfloat16 from compute capability 8.0 on, below that in float16 (Keras then
-    scales the loss). A CPU trains in float32, or on TensorFlow in bfloat16 if it has units for it.
-    There TensorFlow's own kernels are as fast as XLA's and start sooner
-    (`benchmarks/throughput.py`); elsewhere Keras decides what to compile.
+    scales the loss); a TPU in bfloat16, Apple's GPU in float32. A CPU trains in float32, or on
+    TensorFlow in bfloat16 if it has units for it. There TensorFlow's own kernels start sooner than
+    XLA's; elsewhere Keras decides what to compile.
     """
     gpus = find_gpus()
     if gpus:
         capability = gpus[0].capability
         policy = "mixed_float16" if capability and capability < 8 else "mixed_bfloat16"
+        policy = "float32" if gpus[0].name == APPLE else policy
         device = gpus[0].name if len(gpus) == 1 else f"{len(gpus)} × {gpus[0].name}"
         return Compute(device, policy, "auto")
     device = f"a CPU, {os.cpu_count()} cores,"
