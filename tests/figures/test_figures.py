@@ -122,6 +122,20 @@ def test_token_maps_lie_over_the_picture():
         np.testing.assert_array_equal(shown(ax), render(PICTURE, each))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (4.4e-7, 0.96, "0.00 to 0.96"),
+        (1e-12, 0.0039, "0.00 to 0.0039"),
+        (0.0038, 0.0039, "0.0038 to 0.0039"),
+        (0.02, 0.3, "0.02 to 0.3"),
+    ],
+)
+def test_each_panel_says_how_far_its_map_reaches(low, high, words):
+    figure = figures.token_maps_figure(PICTURE, np.linspace(low, high, 16).reshape(1, 4, 4))
+    assert [text.get_text() for text in panels(figure)[1].texts] == [words]
+
+
 def test_curves_of_two_runs():
     with_val = {"accuracy": [0.3, 0.4], "val_accuracy": [0.35, 0.45]}
     goes_on = {"at": [0.5, 1.0, 1.5], "accuracy": [0.1, 0.2, 0.3], "val_accuracy": [0.2]}

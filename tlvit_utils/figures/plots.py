@@ -188,8 +188,7 @@ def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Fi
         if colour := colour_of(titles[i]):
             ax.title.set(color=ink_on(colour), bbox={"facecolor": colour, "lw": 0, "pad": 2})
         if limits is None:
-            ends = f"{each.min():.2g} to {each.max():.2g}"
-            ax.text(0.5, 1.04, ends, ha="center", va="top", fontsize=FONT_SIZE - 2)
+            ax.text(0.5, 1.04, _range(each), ha="center", va="top", fontsize=FONT_SIZE - 2)
     if mark is not None:
         height, width = 1 / np.array(maps.shape[1:])
         corner = mark[1] * width, mark[0] * height
@@ -202,6 +201,13 @@ def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Fi
         scale.set_ticks([0, 1], labels=["each panel's lowest", "highest"])
     scale.ax.tick_params(labelsize=FONT_SIZE - 1)
     return figure
+
+
+def _range(weights) -> str:
+    """Return "lowest to highest", where a lowest that is nothing beside the highest reads 0.00."""
+    low, high = weights.min(), weights.max()
+    lowest = "0.00" if low < min(0.005, high / 10) else f"{low:.2g}"
+    return f"{lowest} to {high:.2g}"
 
 
 def token_maps_figure(picture, maps, title=None, limits=None) -> Figure:
