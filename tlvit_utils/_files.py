@@ -13,6 +13,8 @@ from uuid import uuid4
 import numpy as np
 from filelock import FileLock, Timeout
 
+BLOCK = bytes(1_000_000)
+
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
@@ -43,7 +45,8 @@ def check_room(path: str | os.PathLike, size: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path.parent) as file:
-            file.write(bytes(size))
+            for start in range(0, size, len(BLOCK)):
+                file.write(BLOCK[: size - start])
     except OSError as error:
         raise OSError(
             f"{path} cannot be written ({error.strerror or error}); choose a folder that you can "
