@@ -279,7 +279,7 @@ def build_vit(config: ViTConfig) -> keras.Model:
 
 
 def _rescaling(standardize):
-    """Return the layer that turns 0..255 into numbers that a network learns from easily."""
+    """Return the layer that scales 0..255 to 0..1, or standardises each channel."""
     scale, offset = 1 / 255, 0.0
     if standardize:
         colours = list(zip(CIFAR10_MEAN, CIFAR10_STD, strict=True))

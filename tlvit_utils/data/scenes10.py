@@ -1,4 +1,4 @@
-"""scenes10: an image hidden in a larger scene, among fragments of others, so something to choose.
+"""Each scene hides one image among fragments of others, so a network must choose where to look.
 
 A scene is a canvas of one colour with square fragments of other images, one over the other, and on
 top, whole and at any place, one image: its class is the scene's, and nothing else tells it.

@@ -38,7 +38,7 @@ class CellOutput:
 class ProgressLine(keras.callbacks.Callback):
     """One line with a bar: epoch, images per second, time left, loss and accuracy, live.
 
-    It is replaced in place every few seconds; a log file gets only each epoch's last line.
+    It is replaced in place twice a second; a log file gets only each epoch's last line.
     """
 
     def __init__(self, name, num_images, batch_size, every=0.5):
