@@ -49,7 +49,7 @@ ALTERNATIVE = (
 # of each part: left and right end, name, shape; the whole drawing is in inches
 WIDTH, HEIGHT = 10, 2.6
 PARTS = {
-    "image": (0.24, 1.04, "image,\naugmented", "(B, 32, 32, 3)"),
+    "image": (0.24, 1.04, "image,\naugmented", "(B, 48, 48, 3)"),
     "patches": (1.32, 2.2, "patches\nor convo-\nlutions", ""),
     "grid": (2.48, 3.28, "64 tokens\n+ positions", "(B, N, C)"),
     "blocks": (3.56, 4.52, "Transformer\nblocks on\n64 tokens", ""),
@@ -100,8 +100,9 @@ def network_diagram(place: str) -> Figure:
     ax.text(5.6, MIDDLE + 0.1, "× grid", **TEXT)
     loss, weights = _centre("classes"), _centre("patches")
     _arrow(ax, (loss, SHAPES - 0.13), (loss, LOOP), (weights, LOOP), (weights, MIDDLE - 0.45))
-    for x, below in ((_centre("blocks"), 0.6), (5.66, 0.1), (7.4, 0.6)):  # other weights
-        _arrow(ax, (x, LOOP), (x, MIDDLE - below))
+    other_weights = (_centre("blocks"), 0.85), (_centre("maps"), 0.6), (7.4, 0.85)
+    for x, top in other_weights:
+        _arrow(ax, (x, LOOP), (x, top))
     ground = HIGHLIGHT if ("loop", "loop") in frames else "white"
     for words, x in (("loss", 8.9), ("optimiser: new weights", 2.9)):
         ax.text(x, LOOP, words, va="center", backgroundcolor=ground, **TEXT)
@@ -180,15 +181,17 @@ def _mark(ax, first, last, words):
     left, bottom, right, top = 0.1, 0.03, WIDTH - 0.1, 0.36  # the loop
     tab = 0.85, LOOP
     if first == "fuser":
-        start, end = _centre("few blocks"), PARTS["grid"][0] + 0.12
-        corners = (start, MIDDLE - 0.6), (start, BACK), (end, BACK), (end, SHAPES - 0.1)
+        start, end = _centre("few blocks"), PARTS["blocks"][1] + 0.11  # the grid before the maps
+        corners = (start, MIDDLE - 0.6), (start, BACK), (end, BACK), (end, MIDDLE - 0.03)
         _arrow(ax, *corners, line=2.2, dash="--")
-        tab, words = (4.2, BACK), f"{words}: TokenFuser, back to 64"
+        tab, words = (6.18, BACK), f"{words}: TokenFuser"
     else:
         if first != "loop":
             bottom, top = 0.63, 2.13 if first == last == "maps" else 2.37
             left, right = PARTS[first][0] - 0.14, PARTS[last][1] + 0.15
-            tab = (left + right) / 2, top + 0.1 if top > 2.2 else bottom - 0.1
+            tab = (left + right) / 2, top + 0.1
+            if top < 2.2:  # below, beside the optimiser's arrow
+                tab = right + 0.25, bottom - 0.1
         _box(ax, left, bottom, right, top, HIGHLIGHT, line=3, edge=FRAME, zorder=0.4)
     dark = {"boxstyle": "round,pad=0.25", "facecolor": FRAME, "edgecolor": "none"}
     ax.text(*tab, words, color="white", weight="bold", va="center", bbox=dark, **TEXT)
