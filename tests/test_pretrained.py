@@ -36,7 +36,13 @@ def datasets():
     return {dataset.name: dataset for dataset in found}
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in PRETRAINED_FOR.values() else pytest.param(name, marks=pytest.mark.slow)
+        for name in PRETRAINED
+    ],
+)
 def test_the_cards_accuracy_is_that_of_the_weights(name, datasets):
     """On 300 test images, so within a few of their standard errors of 0.03."""
     card = model_card(name)

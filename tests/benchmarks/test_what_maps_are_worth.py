@@ -34,6 +34,7 @@ def measure(shapes, tiny_model, tiny_config, tmp_path, monkeypatch):
     return measure
 
 
+@pytest.mark.slow
 def test_each_method_with_maps_gets_a_row(measure, shapes, tiny_model, capsys):
     (row,) = measure()
     assert (row["method"], row["seeds"], row["images"]) == ("v1 mean", [0, 1], 64)
