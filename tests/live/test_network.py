@@ -208,7 +208,7 @@ def test_random_weights_are_spread_as_in_keras(kind, javascript, source):
     expected = keras.ops.convert_to_numpy(kernel).ravel()
     drawn = javascript(source("network.js") + DRAWN, {"kind": kind, "shape": shape})
     found, wanted = (np.quantile(each, [0.02, 0.2, 0.5, 0.8, 0.98]) for each in (drawn, expected))
-    np.testing.assert_allclose(found, wanted, atol=0.1 * np.std(expected))
+    np.testing.assert_allclose(found, wanted, atol=0.2 * np.std(expected))
 
 
 CHANGES = """

@@ -346,6 +346,7 @@ def test_the_reader_paints_a_map_and_hears_who_wins(open_page):
     settle(page)
     assert "Nothing is painted yet." in extra.inner_text()
     page.locator(".token button").nth(1).click()
+    settle(page)
     assert "You paint for token 2" in page.locator("#painter").inner_text()
 
 

@@ -131,9 +131,10 @@ class Batches(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Go on to the next epoch, unless Keras has only looked at the first batch.
 
-        `fit` calls this once before its first epoch. What it looked at then can be all there is.
+        `fit` does so once, before its first epoch, and calls this. One batch can be all there is.
         """
-        if self.complete and self.fit_has_looked:
+        only_looked = len(self) == 1 and not self.fit_has_looked
+        if self.complete and not only_looked:
             self._start(self.epoch + 1)
         self.fit_has_looked = True
 
