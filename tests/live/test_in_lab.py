@@ -35,7 +35,7 @@ def works(page):
     frame = page.frame_locator("iframe.tlvit-live")
     frame.locator(".verdict").get_by_text("%").first.wait_for()
     frame.locator("#thumbs input").nth(2).check()
-    frame.locator(".words").get_by_text("picture 3").wait_for()
+    frame.get_by_role("img", name="picture 3").first.wait_for()
     return frame
 
 
