@@ -79,3 +79,11 @@ def test_a_damaged_file_is_named(content, tmp_path):
     kept.path.write_bytes(content if isinstance(content, bytes) else complete[:content])
     with pytest.raises(ValueError, match=r"state\.npz is damaged \(.*\); delete it"):
         ResumeFile(kept.path, {}, {}).restore(compiled_model(1))
+
+
+def test_weights_of_other_shapes_are_refused(tmp_path):
+    kept = ResumeFile(tmp_path / "state.npz", {}, {})
+    kept.set_model(compiled_model(1))
+    kept.on_epoch_end(0, {})
+    with pytest.raises(ValueError, match="the shapes of the weights differ"):
+        ResumeFile(kept.path, {}, {}).restore(compiled_model(2))
