@@ -9,7 +9,7 @@ TAG = "bootstrap"
 METADATA = {"tags": [TAG], "jupyter": {"source_hidden": True}, "cellView": "form"}  # folded
 
 SOURCE = """\
-# @title Set up: find the course's package, say what this session is
+# @title Set up: find the course's package and describe this session
 import importlib.util
 import os
 import sys
