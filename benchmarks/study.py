@@ -43,9 +43,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import division
 import keras
+import nested
 import numpy as np
-from division import add_variants
 from results import table_parser, table_path, training_images_fields
 
 from tlvit_utils import ViTConfig, build_vit
@@ -65,7 +66,8 @@ from tlvit_utils.training.runs import (
     shown_command,
 )
 
-add_variants()  # of the optional methods
+division.add_variants()
+nested.add_variant()
 VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
 SEEDS = (0, 1, 2)
 METHODS = {  # what each changes in the network with 8 tokens; the first to be trained comes first
@@ -82,8 +84,9 @@ METHODS = {  # what each changes in the network with 8 tokens; the first to be t
     "two blocks": {"num_tokens": None, "num_layers": 2},
     "divided only": {"variant": "divided"},
     "competing only": {"variant": "competing"},
+    "nested": {"variant": "nested"},
 }
-OPTIONAL = ("divided only", "competing only")  # only where --methods names them
+OPTIONAL = ("divided only", "competing only", "nested")  # only where --methods names them
 COMPARISONS = (  # asked before the first training
     ("v1 weighted mean", "average pooling"),
     ("v1 weighted mean", "no reduction"),
