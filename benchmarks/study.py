@@ -192,6 +192,22 @@ def check_same_study(path: Path, shared: dict) -> dict:
     return before
 
 
+def check_same_arithmetic(path: Path) -> None:
+    """Raise a ValueError if the file's rows come from another backend or precision than this one's.
+
+    Methods would differ by more than what is compared.
+    """
+    here = {"backend": keras.backend.backend(), "dtype_policy": choose_compute().dtype_policy}
+    for row in load_rows(path):
+        (backend,) = row["versions"].keys() & {"jax", "tensorflow", "torch"}
+        there = {"backend": backend, "dtype_policy": row["dtype_policy"]}
+        if changes := list(differences(there, here)):
+            raise ValueError(
+                f"{path} has trainings of another kind: {', '.join(changes)}. Set KERAS_BACKEND to "
+                "the same backend, or choose another file."
+            )
+
+
 def add_row(path: Path, row: dict, shared: dict) -> None:
     """Add a row to a study's file, which another process may be writing too."""
     with locked(path.with_suffix(".lock")):
@@ -219,6 +235,7 @@ def train_all(study: str, to_do: list[tuple[str, int]], runs: Path, path: Path) 
         "comparisons": COMPARISONS,
     }
     check_same_study(path, shared)
+    check_same_arithmetic(path)
     command = shown_command("benchmarks/study.py", sys.argv[1:])
     for method, seed in to_do:
         add_row(path, run(study, method, seed, dataset, runs, command), shared)

@@ -247,6 +247,21 @@ def maps_worth() -> str:
     return text + table(head, [row for _, row in places])
 
 
+def nested() -> str:
+    """Return the table of one network with its first few tokens."""
+    by_network = defaultdict(list)
+    for row in load("nested")["rows"]:
+        by_network[row["network"]].append(f"{100 * row['accuracy']:.2f}")
+    networks = list(by_network)
+    columns = zip(range(1, 1 + len(by_network[networks[0]])), *by_network.values(), strict=True)
+    return (
+        "## One network for 1 to 8 tokens\n\n"
+        "Test accuracy on scenes with the first few tokens only, in %: of a network that kept its "
+        "first 1, 2, 4 or 8 tokens in training, a number drawn for each image, and of the shipped "
+        f"one, which always had 8 ({link('nested')}). One seed.\n\n"
+    ) + table(["tokens", *networks], [list(row) for row in columns])
+
+
 def walk() -> str:
     """Return the walk from the published network to modern(), and changes to its end."""
     result = load("walk")
@@ -417,7 +432,15 @@ def provenance(dates: dict) -> str:
 def make_page(dates: dict) -> str:
     """Return the page as Markdown."""
     studies = [study(name) for name in STUDIES if load(f"study_{name}")]
-    sections = [*studies, whole_trainings(), maps_worth(), walk(), crops_and_views(), speed()]
+    sections = [
+        *studies,
+        whole_trainings(),
+        maps_worth(),
+        nested(),
+        walk(),
+        crops_and_views(),
+        speed(),
+    ]
     return "\n".join([HEAD, *sections, field(), provenance(dates)])
 
 

@@ -120,6 +120,21 @@ def test_a_row_of_another_study_is_refused(tmp_path, other):
     assert json.loads(path.read_text())["plan"] == "the first"
 
 
+def test_rows_of_another_backend_or_precision_are_not_added_to(run_study):
+    path = run_study.folder / "study.json"
+    others = {"jax", "tensorflow", "torch"} - {keras.backend.backend()}
+    for backend, policy in ((others.pop(), "float32"), (keras.backend.backend(), "float64")):
+        path.unlink(missing_ok=True)
+        shared = {**SHARED, "study": "scenes10", "dataset": "shapes10"}
+        scenes = study.STUDIES["scenes10"]
+        shared |= {"recipe": replace(scenes.recipe, seed=0)}
+        shared |= study.training_images_fields(scenes.load())
+        row = {"method": "v1 sum", "seed": 0, "dtype_policy": policy, "versions": {backend: "1"}}
+        study.add_row(path, row, shared)
+        with pytest.raises(ValueError, match=r"another kind: (backend|dtype_policy) was"):
+            run_study("--methods", "average pooling", "--runs", str(run_study.folder))
+
+
 @pytest.mark.parametrize("name", study.STUDIES)
 def test_every_method_is_another_network_of_the_study(name):
     base = study.STUDIES[name].config

@@ -13,6 +13,8 @@ KINDS = {  # the kinds of network in a study: colour and marker
     "no reduction": (TOKEN_COLOURS[7], "D"),
 }
 
+RIVALS = ("average", "patch_merger", "strided", "top_k")  # of the variants of `ViTConfig`
+
 
 def accuracy_against_cost(rows: list[dict], title: str | None = None) -> Figure:
     """Draw the accuracy of each method of a study over its multiply-adds.
@@ -49,7 +51,7 @@ def accuracy_against_cost(rows: list[dict], title: str | None = None) -> Figure:
 def _kind(config):
     if config["num_tokens"] is None:
         return "no reduction"
-    return "TokenLearner" if config["variant"] in ("v1", "v1.1", "grouped") else "another reduction"
+    return "another reduction" if config["variant"] in RIVALS else "TokenLearner"
 
 
 def _name_points(ax, points):
