@@ -35,7 +35,7 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path, capsys):
         assert not entered.wait(0.2)
     thread.join(timeout=5)
     assert entered.is_set()
-    assert capsys.readouterr().out == "Another process is at the same work; waiting for it …\n"
+    assert capsys.readouterr().out == "Another process is doing the same work; waiting for it …\n"
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 

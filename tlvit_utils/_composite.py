@@ -1,4 +1,4 @@
-"""What all layers that are made of layers share."""
+"""What all layers made of other layers have in common."""
 
 from functools import partial
 
@@ -7,9 +7,9 @@ from keras import layers
 
 
 class Composite(layers.Layer):
-    """A layer of layers, which after `model.quantize` is loaded as it was saved.
+    """A layer of layers that, after `model.quantize`, is loaded as it was saved.
 
-    Keras quantises the layers inside, and leaves it to the outer one to say so in its file.
+    Keras quantises the layers inside, but leaves it to the outer one to say so in its file.
     """
 
     def get_build_config(self):

@@ -1,4 +1,4 @@
-"""Files that are complete or not there, and work that only one process does at a time."""
+"""Files that are either complete or absent, and work that only one process does at a time."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def remove_leftovers(beginning: str | os.PathLike) -> None:
-    """Delete what killed writers left of all files whose path begins so; hold their lock."""
+    """Delete what killed writers left of files whose paths begin like this; hold their lock."""
     beginning = Path(beginning)
     for path in beginning.parent.glob(f"{32 * '[0-9a-f]'}.{escape(beginning.name)}*"):
         path.unlink(missing_ok=True)
@@ -58,9 +58,9 @@ def check_room(path: str | os.PathLike, size: int) -> None:
 def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
     """Hold the lock on the empty file `path`, which one process has at a time.
 
-    While another has it, wait for it, or if `busy` is given, raise an OSError that says so. The
+    While another has it, wait for it or, if `busy` is given, raise an OSError that says so. The
     system releases it when the process ends, however that ends. A folder without write permission
-    or a file system without locks goes without.
+    or a file system without locks does without.
     """
     path = Path(path)
     with ExitStack() as held:
@@ -71,7 +71,7 @@ def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
             if _has_locks(path.parent):
                 if busy:
                     raise OSError(busy) from None
-                print("Another process is at the same work; waiting for it …")
+                print("Another process is doing the same work; waiting for it …")
                 held.enter_context(FileLock(path))
         except (OSError, NotImplementedError):
             pass

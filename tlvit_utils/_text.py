@@ -2,6 +2,6 @@
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a duration as one says it: `45 s`, `3 min 20 s`."""
+    """Return a duration as people say it: `45 s`, `3 min 20 s`."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

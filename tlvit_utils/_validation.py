@@ -1,6 +1,6 @@
 """Checks of arguments that layers, `ViTConfig` and `Recipe` share.
 
-Each returns the value as plain Python or raises a ValueError: what it is and what it must be.
+Each returns the value as plain Python or raises a ValueError that says what it is and must be.
 """
 
 import math
@@ -80,7 +80,7 @@ def check_rate(name, rate) -> float:
 
 
 def differences(before, now, name="") -> Iterator[str]:
-    """Yield where two nested values of JSON differ, as `recipe.epochs was 4 and is 5`."""
+    """Yield where two nested JSON values differ, such as `recipe.epochs was 4 and is 5`."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in {**before, **now}:
             path = f"{name}.{key}" if name else key

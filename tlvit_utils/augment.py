@@ -1,4 +1,4 @@
-"""Augmentation as one layer of the model: resize or pad, crop, and flip, drawn anew per image.
+"""Augmentation as one layer of the model: resize or pad, crop and flip, drawn anew for each image.
 
 All of these act on rows and columns separately and linearly, so each is a small matrix: `view =
 row_matrix @ image @ column_matrix.T`. The layer keeps one matrix per possible crop and picks one
@@ -27,20 +27,20 @@ def bilinear_matrix(size_in: int, size_out: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class RandomCropFlip(keras.layers.Layer):
-    """Resize, zero-pad, crop and mirror square images; in training at random, else the centre.
+    """Resize, zero-pad, crop and mirror square images, at random in training, else at the centre.
 
-    Every image gets its own offset and its own coin for the mirror; at inference the centre crop,
-    not mirrored. Images `(batch, size, size, channels)`, float, become `(batch, crop_size,
-    crop_size, channels)`.
+    In training every image gets its own offset and its own coin toss for the mirror; at inference
+    it gets the centre crop, not mirrored. Images `(batch, size, size, channels)`, float, become
+    `(batch, crop_size, crop_size, channels)`.
 
-    Source: the published example resizes 32 → 52 and crops 48 with Keras's `RandomCrop`. Two
-    departures from the example as it runs under Keras 3: that layer draws one offset for a whole
-    batch, and at inference it does not crop at the centre (the example's test images are the
-    top-left 48 of 52 pixels).
+    Source: the published example resizes 32 → 52 and crops 48 with Keras's `RandomCrop`. This
+    departs twice from the example as it runs under Keras 3, where one offset is drawn for a whole
+    batch, and the crop at inference is not the centre (the example's test images are the top-left
+    48 of 52 pixels).
 
     Args:
         resized_size: side in pixels to which the image is resized first.
-        crop_size: side of the view; a ValueError if the padded image is smaller.
+        crop_size: side of the view; if the padded image is smaller, a ValueError is raised.
         padding: zeros added on each side after resizing, before cropping.
         seed: seed of the random draws; None draws a new one each time.
     """

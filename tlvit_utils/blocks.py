@@ -11,11 +11,11 @@ LAYER_NORM_EPSILON = 1e-6
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class MLP(Composite):
-    """Dense layers with GELU (tanh form) and dropout, applied to each token alone.
+    """Dense layers with GELU (tanh form) and dropout, applied to each token separately.
 
     `(..., dim)` becomes `(..., hidden_units[-1])`.
 
-    Source: `mlp()` of the published Keras example, which applies GELU after its last layer too
+    Source: `mlp()` of the published Keras example, which also applies GELU after its last layer
     (`activate_last=True`); most Vision Transformers leave the last layer linear (`False`).
     """
 
@@ -58,8 +58,8 @@ class MLP(Composite):
 class TransformerBlock(Composite):
     """A pre-norm Transformer block: attention, then an MLP, each added to what came in.
 
-    `(batch, tokens, dim)` keeps its shape. With `return_attention_scores=True` the call returns
-    also `(batch, num_heads, tokens, tokens)`, whose last axis, the tokens that are read, sums to 1.
+    `(batch, tokens, dim)` keeps its shape. With `return_attention_scores=True` the call also
+    returns `(batch, num_heads, tokens, tokens)`, whose last axis, the tokens read, sums to 1.
 
     Source: the published Keras example. Its `key_dim` of 128 per head makes queries, keys and
     values four times as wide as the usual `key_dim = dim / num_heads`.

@@ -9,7 +9,7 @@ from tlvit_utils._validation import check_count
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class PatchEncoder(Composite):
-    """Add a learned vector for its position to each patch `(batch, num_patches, projection_dim)`.
+    """Add to each patch, `(batch, num_patches, projection_dim)`, a learned vector for its position.
 
     Source: the published Keras example, whose positions are Keras's `Embedding` with its default
     initialiser, U(-0.05, 0.05).
@@ -49,15 +49,15 @@ class PatchEncoder(Composite):
 
 
 def convolutional_tokenizer(images, convolutions):
-    """Turn images into a grid of tokens by a few small convolutions `(filters, stride)`.
+    """Turn images into a grid of tokens with a few small convolutions `(filters, stride)`.
 
     Each convolution covers the `stride` × `stride` pixels of its output and one more on each side,
-    so the grid stays centred on its cells; batch normalisation and ReLU follow. Keras tensors
+    so the grid stays centred on its cells. Batch normalisation and ReLU follow. Keras tensors
     `(batch, height, width, channels)` become `(batch, rows, columns, filters)`.
 
     Source: Xiao et al. 2021, "Early convolutions help transformers see better" (arXiv
     2106.14881). Departures: the steps that halve the resolution have 4×4 kernels in place of 3×3,
-    which lie off the centre; no 1×1 convolution follows; the numbers of channels are free.
+    which lie off centre; no 1×1 convolution follows; any numbers of channels are allowed.
     """
     x = images
     for i, (filters, stride) in enumerate(convolutions):

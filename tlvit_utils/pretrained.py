@@ -1,6 +1,6 @@
 """Weights that ship with the package; `tools/make_weights.py` puts them there.
 
-`assets/weights` has for each name `NAME.npz` (weights in the model's order, float16) and
+For each name `assets/weights` has `NAME.npz` (weights in the model's order, float16) and
 `NAME.json` (model card: configuration, recipe, curve, test accuracy, command, machine).
 """
 
@@ -45,13 +45,13 @@ def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
 def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Give the model the weights that `save_pretrained` wrote."""
     with np.load(path, allow_pickle=False) as weights:
-        # in order, not by path: Keras counts on in its names with every model that is built
+        # in order, not by path: Keras's names count up with every model that is built
         for variable, name in zip(model.weights, weights.files, strict=True):
             variable.assign(weights[name].astype("float32"))
 
 
 def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
-    """Write the model's weights as `.npz`: float16, but for batch normalisation's statistics."""
+    """Write the model's weights as `.npz`: float16 except batch normalisation's statistics."""
     weights = [
         ops.convert_to_numpy(v).astype("float16" if v.trainable else v.dtype) for v in model.weights
     ]

@@ -1,7 +1,7 @@
-"""Other layers that turn many tokens into few, to compare TokenLearner with (notebook 08).
+"""Other layers that turn many tokens into a few, for comparison with TokenLearner (notebook 08).
 
-Each is called as `TokenLearner` is: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a
-square number of tokens, becomes `(batch, num_tokens, dim)`; with `return_attention_maps=True` also
+Each is called like `TokenLearner`: `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a
+square number of tokens, becomes `(batch, num_tokens, dim)`; `return_attention_maps=True` adds
 maps `(batch, num_tokens, height, width)`. `AveragePooling` and `StridedConvolution` have no maps.
 """
 
@@ -18,7 +18,7 @@ from tlvit_utils.token_learner import GridToTokens, grid_shape, softmax_pooling,
 class GroupedPointwiseConv2D(layers.Conv2D):
     """`Conv2D(filters, 1, groups=..., use_bias=False)` as one matrix product per group.
 
-    Its own gradient on a CPU takes TensorFlow several times as long.
+    On a CPU, the gradient of Keras's own layer takes TensorFlow several times as long.
     """
 
     def call(self, x):
@@ -38,8 +38,8 @@ class GroupedTokenLearner(GridToTokens):
     in groups. No convolution has a bias. `num_groups` must divide the input's width.
 
     The two convolutions behind the maps are one linear map; `TokenLearnerV11` has GELU between
-    them. LayerNorm's offset never learns: it adds one number to a whole map, which the softmax
-    undoes.
+    them. LayerNorm's offset never learns, because it adds one number to a whole map and the softmax
+    undoes that.
 
     Source: `TokenLearner-V1.1.ipynb` in ariG23498/TokenLearner, no departures.
     """
@@ -82,7 +82,7 @@ class PatchMerger(GridToTokens):
     """PatchMerger: attention from learned queries, one for each token, to the cells.
 
     LayerNorm, then the product of each cell with each query, divided by the square root of the
-    width, then a softmax over the grid: every map sums to 1. The maps weight the normalised grid.
+    width, then a softmax over the grid, so every map sums to 1. They weight the normalised grid.
 
     Source: Renggli et al. 2022 (arXiv 2202.12015), whose formula is softmax(W Xᵀ) X; the LayerNorm
     and the division are those of the common PyTorch code (vit-pytorch).
@@ -115,7 +115,7 @@ class PatchMerger(GridToTokens):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class TopKTokens(GridToTokens):
-    """Keep the cells whose vectors are the longest, in this order, and drop the others.
+    """Keep the cells with the longest vectors, the longest first, and drop the others.
 
     There are no weights, and no gradient says which cells to keep; the network in front learns to
     make some vectors longer. A token's map is 1 at its own cell and 0 elsewhere.

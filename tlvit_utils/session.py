@@ -1,4 +1,4 @@
-"""The profile (how much work the notebooks do) and the machine (what computes).
+"""The profile (how much work the notebooks do) and the machine (what they run on).
 
 `TLVIT_PROFILE` is `smoke` (seconds), `quick` (minutes, the default) or `full` (for a GPU). A
 notebook states its sizes side by side: `epochs = PROFILE.choose(smoke=1, quick=3, full=20)`.
@@ -84,12 +84,12 @@ def cpu_has_bfloat16() -> bool:
 
 
 def choose_compute() -> Compute:
-    """Choose precision and compilation by what is there.
+    """Choose the precision and compilation that suit the hardware.
 
-    A GPU trains in bfloat16 from compute capability 8.0 on, below that in float16 (Keras then
-    scales the loss); a TPU in bfloat16, Apple's GPU in float32. A CPU trains in float32, or on
-    TensorFlow in bfloat16 if it has units for it. There TensorFlow's own kernels start sooner than
-    XLA's; elsewhere Keras decides what to compile.
+    A GPU trains in bfloat16 from compute capability 8.0 up, and below that in float16 (Keras then
+    scales the loss). A TPU trains in bfloat16 and Apple's GPU in float32. A CPU trains in float32,
+    or on TensorFlow in bfloat16 if it has units for it. There TensorFlow's own kernels start sooner
+    than XLA's; elsewhere Keras decides what to compile.
     """
     gpus = find_gpus()
     if gpus:
@@ -105,7 +105,7 @@ def choose_compute() -> Compute:
 
 
 def session_fields() -> dict:
-    """Return `machine` and `versions`, which stand beside every published number."""
+    """Return `machine` and `versions`, which are published with every number."""
     gpus = [gpu.name for gpu in find_gpus()]
     machine = [f"{os.cpu_count()} cores", platform.machine(), platform.system(), *gpus]
     backend = keras.backend.backend()
@@ -141,7 +141,7 @@ class Profile:
 
 
 def current_profile() -> Profile:
-    """Return the profile that `TLVIT_PROFILE` names, `quick` where it is unset or empty."""
+    """Return the profile that `TLVIT_PROFILE` names, or `quick` if it is unset or empty."""
     return Profile(os.environ.get("TLVIT_PROFILE") or "quick")
 
 

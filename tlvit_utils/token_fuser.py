@@ -15,17 +15,17 @@ class TokenFuser(Composite):
     """Every cell of the grid becomes its own mixture of the learned tokens.
 
     The tokens `(batch, num_tokens, dim)` are mixed with each other (LayerNorm, a Dense layer
-    across tokens, LayerNorm). The grid, `(batch, height, width, dim)` or `(batch, cells, dim)`,
-    normalised, goes through an MLP (a bottleneck with GELU, tanh form, and one output per token)
-    and a sigmoid: each cell's masks. A cell comes out as the sum of the mixed tokens, each times
-    its mask. There is no residual inside: callers add the grid.
+    across tokens, LayerNorm). The grid, `(batch, height, width, dim)` or `(batch, cells, dim)`, is
+    normalised and goes through an MLP (a bottleneck with GELU, tanh form, and one output per token)
+    and a sigmoid, which give each cell's masks. A cell comes out as the sum of the mixed tokens,
+    each times its mask. There is no residual inside: callers add the grid.
 
     The token mixing starts at zero, so in `grid + fuser(tokens, grid)` a new fuser changes
-    nothing. With normalisation its bias never learns: the second LayerNorm undoes it.
+    nothing. With normalisation its bias never learns, because the second LayerNorm undoes it.
 
     Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.3; `TokenFuser` in
-    google-research/scenic. One departure: that code returns `(batch, cells, dim)` for a grid of
-    four axes too; the shape that comes out here is the grid's.
+    google-research/scenic. One departure: for a grid of four axes too, that code returns
+    `(batch, cells, dim)`; here the output has the shape of the grid.
 
     Args:
         bottleneck_dim: width of the MLP's hidden layer.

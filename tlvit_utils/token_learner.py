@@ -62,7 +62,7 @@ def softmax_pooling(logits, values):
 
 
 class GridToTokens(Composite):
-    """Base of the layers that make `num_tokens` tokens, at least 1, of a grid."""
+    """Base of the layers that make `num_tokens` tokens, at least 1, from a grid."""
 
     def __init__(self, num_tokens, **kwargs):
         super().__init__(**kwargs)
@@ -86,24 +86,24 @@ class TokenLearner(GridToTokens):
     """TokenLearner v1: each learned token is a weighted sum over the whole grid.
 
     LayerNorm, then four 3×3 "same" convolutions without bias and with as many filters as tokens
-    (GELU after three, sigmoid after the last) give one map per token. It weights the raw, not the
-    normalised, grid, and the mean or the sum over the grid is the token.
+    (GELU after three, sigmoid after the last) give one map per token. It weights the raw grid, not
+    the normalised one, and the mean or the sum over the grid is the token.
 
     The grid is `(batch, height, width, dim)`, or `(batch, tokens, dim)` with a square number of
     tokens. Tokens are `(batch, num_tokens, dim)`; with `return_attention_maps=True` the call also
-    returns the sigmoid's maps `(batch, num_tokens, height, width)`, in (0, 1) with every pooling.
+    returns the sigmoid's maps `(batch, num_tokens, height, width)`, in (0, 1) with any pooling.
 
     Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.2; `TokenLearnerModule` in
-    google-research/scenic, which sums by default; the published Keras example takes the mean;
-    neither has the weighted mean. The pooling is one matrix product here: same result, without the
-    product of every map with every channel in memory.
+    google-research/scenic, which sums by default; the published Keras example takes the mean.
+    Neither has the weighted mean. The pooling here is one matrix product, with the same result but
+    without the product of every map with every channel in memory.
 
     Args:
         pooling: "mean" divides each map by the number of cells, "sum" by nothing, "weighted_mean"
             by its own sum plus 0.0001, so that a map that is high everywhere does not make a token
             longer.
-        approximate_gelu: tanh form of GELU (as google-research/scenic, and the example as it runs
-            under Keras 3) or the exact one (as the authors' notebook of 2021).
+        approximate_gelu: tanh form of GELU (as in google-research/scenic, and the example as it
+            runs under Keras 3) or the exact one (as in the authors' notebook of 2021).
     """
 
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):
@@ -167,11 +167,11 @@ class TokenLearnerV11(GridToTokens):
     """TokenLearner v1.1: each learned token is a softmax-weighted mean of the whole grid.
 
     LayerNorm, then an MLP (a bottleneck with GELU, tanh form, and one output per token) applied
-    to each cell alone, then a softmax over the grid: every map sums to 1. Each map weights the
-    raw, not the normalised, grid. Shapes are those of `TokenLearner`.
+    to each cell separately, then a softmax over the grid, so every map sums to 1. Each map weights
+    the raw grid, not the normalised one. Shapes are those of `TokenLearner`.
 
-    Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. So the MLP's
-    last layer has a bias, though it never learns: the softmax undoes it.
+    Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. The MLP's
+    last layer therefore has a bias, which never learns because the softmax undoes it.
     """
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):

@@ -53,13 +53,13 @@ class ViTConfig:
 
     Attributes:
         image_size: side of the square input images, in pixels.
-        standardize: whether to standardise the colours by CIFAR-10's means and standard deviations.
+        standardize: whether to standardise colours with CIFAR-10's means and standard deviations.
         resized_size: side to which the image is resized first.
         padding: zeros added on each side after resizing.
         crop_size: side of the view that is cut out (at random in training, else the centre).
         patch_size: pixels along one side of a grid cell; it must divide `crop_size`.
         convolutions: `(filters, stride)` of each one in `convolutional_tokenizer`, whose strides
-            together make `patch_size`; empty for patches.
+            multiply to `patch_size`; empty for patches.
         projection_dim: width C of every token.
         num_layers: number of Transformer blocks.
         num_heads, key_dim: attention heads per block, and the width of each.
@@ -67,9 +67,9 @@ class ViTConfig:
         activate_last: whether the MLP's last layer is followed by GELU.
         dropout_rate: dropout after the patch encoder, in attention and in the MLPs.
         num_tokens: tokens that TokenLearner keeps, or None for no TokenLearner.
-        variant: of TokenLearner, or another layer in its place: a key of `VARIANTS`.
-        pooling: "mean", "sum" or "weighted_mean", how v1 pools the grid.
-        num_groups: groups of the grouped variant.
+        variant: which TokenLearner, or another layer in its place; a key of `VARIANTS`.
+        pooling: how v1 pools the grid: "mean", "sum" or "weighted_mean".
+        num_groups: number of groups in the grouped variant.
         token_learner_after: index (from 0) of the block after which TokenLearner stands.
         num_classes: width of the softmax.
     """
@@ -181,7 +181,7 @@ class ViTConfig:
 
     @classmethod
     def modern(cls, num_tokens: int | None = 8) -> "ViTConfig":
-        """Return the course's own model: accurate after few epochs, and fast on two cores.
+        """Return the course's own model: accurate after a few epochs, and fast on two cores.
 
         496,138 parameters and 23.8 M multiply-adds with 8 tokens. Notebook 09 says what each change
         from `published()` brought.

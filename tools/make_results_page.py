@@ -3,7 +3,7 @@
     python tools/make_results_page.py
 
 Run it whenever a file in `tlvit_utils/assets/results` has changed. `docs/results_dates.json` keeps
-when each file was published and the commit that stood then: a changed file gets today's date.
+when each file was published and the commit at that time: a changed file gets today's date.
 """
 
 import argparse
@@ -74,9 +74,9 @@ HEAD = """\
 
 `python tools/make_results_page.py` makes this page from the result files. Best rows come first.
 A number with ± is a mean over seeds and the standard deviation of a single training; a number
-without has one seed, and another seed would move it. Intervals are 95 %. *M multiply-adds* counts
+without ± has one seed, and another seed would move it. Intervals are 95 %. *M multiply-adds* counts
 millions of multiplications, attention included, for one image in inference.
-The last table has the date, commit, command and machine of each.
+The last table has the date, commit, command and machine of each file.
 """
 
 
@@ -135,8 +135,8 @@ def whole_trainings() -> str:
     found.sort(key=lambda each: -each[0])
     return (
         "## CIFAR-10: whole trainings\n\n"
-        "40,000 images train, 10,000 choose the best epoch, 10,000 test. The pictures were decoded "
-        "from JPEG copies of CIFAR-10; the files have their hash.\n\n"
+        "Of the images, 40,000 train, 10,000 choose the best epoch and 10,000 test. They were "
+        "decoded from JPEG copies of CIFAR-10, and the files have their hash.\n\n"
         "![Test accuracy of the published networks against true multiply-adds. All lie within "
         "about a point of each other.](results_published.png)\n\n"
     ) + table(head, [row for _, row in found])
@@ -186,9 +186,9 @@ def study(name: str) -> str:
     text += table(head, rows)
     if compared:
         text += (
-            "\nPaired differences, image by image. *Ahead*: the interval lies above 0. *Level*: it "
-            "lies within one point of 0. With one seed an interval holds for other images, and "
-            "says nothing of other seeds.\n\n"
+            "\nPaired differences, image by image. *Ahead* means that the interval lies above 0, "
+            "*level* that it lies within one point of 0. With one seed an interval holds for other "
+            "images, but says nothing about other seeds.\n\n"
         ) + table(["comparison", "seeds", "difference [95 %]", "verdict"], compared)
     return text
 
@@ -228,19 +228,19 @@ def maps_worth() -> str:
     rows.sort(key=lambda each: -each[0])
     text = (
         "## What the maps are worth\n\n"
-        "The accuracy with the network's own maps, and the points that it loses with another "
-        "image's maps, with fixed maps (each token's mean over all images) and with flat maps, on "
-        f"all test images ({link(name)}).\n\n"
+        "The accuracy with a network's own maps, and the points that it loses when they give way "
+        "to another image's maps, to fixed maps (each token's mean over all images) or to flat "
+        f"maps, on all test images ({link(name)}).\n\n"
     ) + table(
         ["network (source)", "seeds", "own maps, %", "another image's", "fixed", "flat"],
         [cells for _, cells in rows],
     )
     text += (
-        "\nOn pictures whose object is known: how often the highest cell of the mean map lies on "
-        "the object, on another picture's object, and by chance, in %. The best fixed cell does "
-        "not look at the picture: an object of half the picture's width nearly always covers its "
-        "middle. A map that always finds the object hits it in 100 % and, on scenes, another's in "
-        "about 54 %.\n\n"
+        "\nFor pictures whose object is known, how often (in %) the highest cell of the mean map "
+        "lies on the object, on another picture's object, and by chance. The best fixed cell "
+        "ignores the picture: an object half as wide as the picture nearly always covers its "
+        "middle. A map that always finds the object hits it 100 % of the time and, on scenes, "
+        "another picture's object about 54 % of the time.\n\n"
     )
     places.sort(key=lambda each: each[0])
     head = ["network", "object", "another's", "chance", "best fixed cell"]
@@ -277,7 +277,7 @@ def walk() -> str:
         "## From the published network to modern()\n\n"
         f"{settings['epochs']} epochs of {settings['train_images']:,} images, accuracy on "
         f"{settings['validation_images']:,} validation images ({link('walk')}). Each step keeps "
-        "those before it. One seed each, so a difference of three points may be chance.\n\n"
+        "those before it. Each has one seed, so a difference of three points may be chance.\n\n"
         + table(
             ["step", "change", *columns],
             [[i, row["change"], *_screened(row)] for i, row in enumerate(steps)],
@@ -371,7 +371,7 @@ SPEED = {  # file: title, columns and what they are called, the column that rank
 SPEED_NOTES = {
     "throughput": "Batches of 256 images of CIFAR-10.",
     "time_to_accuracy": (
-        "The epoch of modern() was measured. Those of the published example are computed from its "
+        "The epoch of modern() was measured; those of the published example are computed from its "
         "images per second."
     ),
 }
@@ -400,10 +400,10 @@ def field() -> str:
     head = ["network", "CIFAR-10 top-1, %", "epochs", "M parameters", "M multiply-adds", "source"]
     return (
         "## What others report\n\n"
-        "These numbers are their authors', not ours: other augmentation, all 50,000 training "
-        "images, often the best epoch on the test images. The Keras example's are means of five "
-        "trainings; of its rows with v1.1 it does not say how many. Our trainings stop at 20 or "
-        "100 epochs with crops and flips alone.\n\n"
+        "These numbers are their authors', not ours. They come from other augmentation, all 50,000 "
+        "training images and often the best epoch on the test images. The Keras example's are "
+        "means of five trainings, but for its rows with v1.1 it does not say how many. Our "
+        "trainings stop at 20 or 100 epochs and use only crops and flips.\n\n"
     ) + table(head, rows)
 
 
@@ -424,8 +424,8 @@ def provenance(dates: dict) -> str:
     rows.sort(key=lambda row: (row[1][:10], row[0]), reverse=True)
     return (
         "## How each number was made\n\n"
-        "The date of publication, and the commit that stood then. The files have versions and "
-        "settings as well.\n\n"
+        "The table has the date of publication and the commit at that time. The files also have "
+        "versions and settings.\n\n"
     ) + table(["file", "date and commit", "seeds", "command and machine"], rows)
 
 

@@ -126,17 +126,17 @@ def test_wrong_arrays_are_refused(parts, tiny_config, images):
     with pytest.raises(ValueError, match="multiply by 255"):
         parts.grid(images / 255)
     with pytest.raises(
-        ValueError, match=r"grid have shape \(5, 16, 16\); expected \(any, 4, 4, 16"
+        ValueError, match=r"shape of the grid is \(5, 16, 16\); expected \(any, 4, 4, 16"
     ):
         parts.maps(grid.reshape(5, 16, 16))
     with pytest.raises(
-        ValueError, match=r"maps have shape \(1, 2, 4, 4\); expected \(5, any, 4, 4"
+        ValueError, match=r"shape of the maps is \(1, 2, 4, 4\); expected \(5, any, 4, 4"
     ):
         parts.tokens(grid, np.ones((1, 2, 4, 4)))
     for wrong in (-0.1, np.nan, np.inf):
         with pytest.raises(ValueError, match="negative or not finite"):
             parts.tokens(grid, np.full((5, 2, 4, 4), wrong))
-    with pytest.raises(ValueError, match=r"tokens have shape \(3, 0, 16\)"):
+    with pytest.raises(ValueError, match=r"shape of the tokens is \(3, 0, 16\)"):
         parts.predict(np.ones((3, 0, 16)))
     softmaxed = NetworkParts(build_vit(tiny_config.replace(variant="v1.1")))
     with pytest.raises(ValueError, match="0 everywhere"):

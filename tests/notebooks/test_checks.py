@@ -114,10 +114,10 @@ def in_place(grid, maps):
     [
         (in_place, r"changes its input in place"),
         (lambda grid, maps: pool(grid, maps)[:1, :1], r"has shape \(1, 1, \d\), but"),
-        (lambda grid, maps: pool(grid, maps) + 1, r"at \[\d, \d, \d\] stands -?\d"),
-        (lambda grid, maps: pool(grid, maps) * np.nan, r"stands nan in place of -?\d"),
-        (lambda grid, maps: "later", r"a str that is no array of numbers"),
-        (lambda grid, maps: [[1.0], [2.0, 3.0]], r"a list that is no array of numbers"),
+        (lambda grid, maps: pool(grid, maps) + 1, r"at \[\d, \d, \d\] it has -?\d"),
+        (lambda grid, maps: pool(grid, maps) * np.nan, r"it has nan instead of -?\d"),
+        (lambda grid, maps: "later", r"a str that is not an array of numbers"),
+        (lambda grid, maps: [[1.0], [2.0, 3.0]], r"a list that is not an array of numbers"),
         (lambda grid, maps: grid @ maps, r"It raised ValueError: "),
         (lambda grid: grid, r"It raised TypeError: .* takes 1 positional argument but 2 were"),
     ],
@@ -130,7 +130,7 @@ def test_other_wrong_answers_are_described(answer, message):
 
 def test_wrong_truth_values_are_described():
     answer = named("on_the_front", lambda costs, accuracies: np.ones(len(costs), bool))
-    with pytest.raises(CheckError, match=r"at \[\d+\] stands 1 in place of 0"):
+    with pytest.raises(CheckError, match=r"at \[\d+\] it has 1 instead of 0"):
         checks.check(answer)
 
 

@@ -34,7 +34,7 @@ WRONG_ANSWERS = {
         ("/ (dim // 4))", "/ dim)", "You used -k/C"),
     ],
     "MLP": [
-        ("x = ops.gelu(x, approximate=True)", "x = ops.relu(x)", "ReLU in place"),
+        ("x = ops.gelu(x, approximate=True)", "x = ops.relu(x)", "ReLU instead"),
         ("approximate=True", "approximate=False", "exact GELU"),
         (" or dense is not self.dense_layers[-1]", "", "No GELU after the hidden"),
         ("self.activate_last or ", "", "`activate_last` is True"),
@@ -51,13 +51,13 @@ WRONG_ANSWERS = {
         ("x = x + attended", "x = attended", "first residual"),
         ("x = x + self.mlp", "x = self.mlp", "second residual"),
         ("x = x + attended", "x = normed + attended", "as it came in"),
-        ("x = x + attended", "y = x + attended", "be added to that"),
+        ("x = x + attended", "y = x + attended", "be added to it"),
     ],
     "attention_with_heads": [
         (".transpose(0, 2, 1, 3).reshape(queries.shape)", ".reshape(queries.shape)", "before the"),
     ],
     "pool": [
-        ("-1, height * width)", "height * width, -1).swapaxes(1, 2)", "Reshape for transpose"),
+        ("-1, height * width)", "height * width, -1).swapaxes(1, 2)", "Reshape instead"),
     ],
     "TokenLearner": [
         ("transpose(maps, (0, 2, 1))", "reshape(maps, (-1, *maps.shape[:0:-1]))", "mixes the"),
@@ -85,7 +85,7 @@ WRONG_ANSWERS = {
     "create_pyramid": [
         ("range(config.num_layers)", "range(1, config.num_layers + 1)", "one block too early"),
         ("range(config.num_layers)", "range(-1, config.num_layers - 1)", "one block too late"),
-        ("if i in token_learners", "if i == 2", "other numbers of tokens"),
+        ("if i in token_learners", "if i == 2", "the right numbers of tokens"),
         ("(config.dropout_rate)(x)", "(config.dropout_rate)(x, training=True)", "at inference"),
         ("    x = layers.LayerNormalization(epsilon=1e-6)(x)\n", "", "before the mean is missing"),
         ("pooling)(x)", "pooling)(x, return_attention_maps=True)", "Unpack them"),
@@ -106,7 +106,7 @@ WRONG_ANSWERS = {
         ("[model.output, maps]", "[model.output, tokens]", "are the tokens"),
         ("tokens, maps =", "maps, tokens =", "are the tokens"),
         ("return ops.convert_to_numpy(probabilities),", "return", "Return two arrays"),
-        ("numpy(maps)", "numpy(maps)[:1]", "first image alone"),
+        ("numpy(maps)", "numpy(maps)[:1]", "only the maps of the first"),
     ],
     "attention_viewer": [
         ("maps.shape[1] - 1", "maps.shape[1]", "The slider `token` ends at"),
@@ -125,9 +125,9 @@ WRONG_ANSWERS = {
         (
             "ops.transpose(logits, (0, 2, 1))",
             "ops.reshape(logits, (-1, num_tokens, height * width))",
-            "Reshape for transpose",
+            "Reshape instead of transpose",
         ),
-        ("ops.softmax(logits)", "ops.softmax(logits, axis=1)", "tokens compete for each cell"),
+        ("ops.softmax(logits)", "ops.softmax(logits, axis=1)", "must compete, not the tokens"),
         ("ops.softmax(logits)", "logits", "softmax is missing"),
         ("ops.softmax(logits)", "ops.sigmoid(logits)", "v1's sigmoid"),
         ("ops.matmul(maps, cells)", "ops.matmul(maps, cells) / (height * width)", "take the sum"),
@@ -142,7 +142,7 @@ WRONG_ANSWERS = {
     ],
     "TokenFuser": [
         ("ops.sigmoid(self", "ops.sigmoid(-self", "sigmoid's sign"),
-        ("ops.sigmoid(self", "ops.softmax(self", "Softmax over the tokens"),
+        ("ops.sigmoid(self", "ops.softmax(self", "softmax over the tokens"),
         ("ops.sigmoid(self", "(self", "sigmoid is missing"),
         ("self.mask_mlp(self.grid_norm(grid)", "self.mask_mlp(grid", "masks come from the raw"),
         ("return self.dropout(fused", "return grid + self.dropout(fused", "You added the grid"),

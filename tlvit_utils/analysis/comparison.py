@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one network is right more often than another, from -1 to 1."""
+    """How much more often one network is right than another, from -1 to 1."""
 
     mean: float  # over seeds and images
     low: float  # the 95 % interval of the mean, for other images and other seeds
@@ -30,11 +30,11 @@ def paired_difference(right, other) -> Difference:
     seeds, divided by the number of images; and that of the seeds' differences, averaged over
     images, divided by the number of seeds. The interval is Student's, with seeds − 1 degrees of
     freedom. (Satterthwaite's degrees would grow with the images' part, and make the interval of
-    two seeds narrower.) With one seed there is no second part, and it holds for
-    other images only.
+    two seeds narrower.) With one seed there is no second part, and the
+    interval holds only for other images.
 
-    The interval is slightly too wide: what scatters from image to image within each seed is in both
-    parts.
+    The interval is slightly too wide, because the scatter from image to image within each seed is
+    in both parts.
 
     Both are `(seeds, N)`, or `(N,)` for one seed: whether each answer is right, or how many are.
     """
@@ -55,7 +55,7 @@ def paired_difference(right, other) -> Difference:
 
 
 def compare_methods(rows: list[dict], method: str, other: str, images: int) -> Difference | None:
-    """Compare two methods of a study, over the seeds that both have; None if there are none.
+    """Compare two methods of a study over the seeds that both have; None if there are none.
 
     `rows` are those of a result file of `benchmarks/study.py`; each training gave as many
     answers as there are `images`.
@@ -75,8 +75,8 @@ def compare_methods(rows: list[dict], method: str, other: str, images: int) -> D
 def welch_interval(first, second) -> tuple[float, float]:
     """Return the 95 % interval of the mean of `second` minus that of `first`: Welch's.
 
-    Each has one number per training, at least two. The trainings of two networks scatter each in
-    its own way, so each mean brings a variance and degrees of freedom of its own.
+    Each has one number per training, at least two. The trainings of each network scatter in
+    their own way, so each mean has its own variance and degrees of freedom.
     """
     if min(len(first), len(second)) < 2:
         raise ValueError(

@@ -2,14 +2,14 @@
 
 Everything is arithmetic on the shapes in the model's graph. Nothing is run, so the numbers are
 exact and the same on every backend. `work_of` has rules for Keras's layers. Any other layer costs
-what the layers and operations in its `call` cost; one that cannot be read so needs a rule:
+what the layers and operations in its `call` cost; one that cannot be read like this needs a rule:
 
     @work_of.register(MyLayer)
     def _(layer, shape):  # the shape of each input, (None, ...)
         return Work(products=...)
 
 Every matrix product and convolution counts, attention's included. Element-wise arithmetic (norms,
-GELU, softmax, biases: about 1 % of the published model) does not, as is the custom, and neither
+GELU, softmax, biases: about 1 % of the published model) does not, as is customary, and neither
 does `RandomCropFlip`, which prepares the data (0.4 %).
 """
 

@@ -1,7 +1,7 @@
 """Change what passes through a network's TokenLearner, and run the rest again (notebook 06).
 
 A map shows where a token reads; only a change shows whether that matters. Here maps are
-replaced, or all weights are drawn anew; `NetworkParts` takes any other change.
+replaced, or all weights are redrawn; `NetworkParts` takes any other change.
 """
 
 import random
@@ -38,7 +38,7 @@ class NetworkParts:
 
     Raises:
         TypeError: a TokenLearner of your own, whose pooling is unknown.
-        ValueError: no TokenLearner, or layers behind it that need more than its tokens.
+        ValueError: no TokenLearner, or layers after it that need more than its tokens.
     """
 
     def __init__(self, model: keras.Model):
@@ -140,15 +140,15 @@ def _check(name, array, shape) -> np.ndarray:
     fits = array.ndim == len(shape) and 0 not in array.shape[1:]
     if not fits or any(b not in (None, a) for a, b in zip(array.shape, shape, strict=True)):
         expected = ", ".join("any" if size is None else str(size) for size in shape)
-        raise ValueError(f"The {name} have shape {array.shape}; expected ({expected}).")
+        raise ValueError(f"The shape of the {name} is {array.shape}; expected ({expected}).")
     return array
 
 
 def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, np.ndarray]:
     """Return which answers are right, `(N,)`, with the learned maps and with others in their place.
 
-    If hardly fewer are right when every image gets the same maps, or another image's, then what
-    differs between the maps of two images matters little to the prediction.
+    If almost as many are right when every image gets the same maps, or another image's, then the
+    differences between the maps of two images matter little to the prediction.
 
     Args:
         images, labels: `(N, image_size, image_size, 3)`, 0..255, and `(N,)`, at least two.
@@ -188,7 +188,7 @@ def randomised(model: keras.Model, seed: int) -> keras.Model:
 
     A map that looks the same from the random network shows the architecture or the image, not
     what was learned: the sanity check of Adebayo et al. 2018 (arXiv 1810.03292), with all weights
-    random at once. Python's random state stays as it was.
+    random at once. Python's random state is left unchanged.
     """
     state = random.getstate()
     random.seed(seed)  # where Keras's initialisers without a seed draw theirs

@@ -41,8 +41,8 @@ def find_token_learner(model: keras.Model) -> TokenLearnerCall:
     """Return the call of the model's TokenLearner.
 
     A TokenLearner is a layer whose `call` has an argument `return_attention_maps`, so this finds
-    your own, too. Where the model asks for the tokens alone, the layer is called once more for its
-    maps. A ValueError says why there is not exactly one call.
+    your own too. Where the model asks for the tokens alone, the layer is called once more for its
+    maps. If there is not exactly one call, a ValueError says why.
     """
     found = [node for node in calls(model) if _makes_maps(node.operation)]
     if not found:
@@ -99,8 +99,8 @@ def attention_maps(model: keras.Model, images) -> np.ndarray:
 def in_batches(function, array) -> list[np.ndarray]:
     """Apply a layer, a model or `compiled(model)` to an array batch by batch; outputs are float32.
 
-    A model that meets several batches is compiled first: that takes a second, and each batch then
-    takes about half the time.
+    For several batches a model is compiled first. That takes a second, and each batch then takes
+    about half the time.
     """
     if isinstance(function, keras.Model) and len(array) > BATCH_SIZE:
         function = compiled(function)

@@ -1,7 +1,7 @@
 """Do maps find the object, and do they differ? (notebooks 03 and 07)
 
-No such score means anything alone. Compare it with chance and with the maps of other images, which
-are scored too, and with those of `interventions.randomised`.
+No such score means anything on its own. Compare it with chance and with the maps of other images,
+which are scored too, and with those of `interventions.randomised`.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation
 
     Source: the pointing game of Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
     without their margin of 15 pixels around the object. Equally high cells share a hit, so a flat
-    map scores what chance scores.
+    map scores the same as chance.
 
     Args:
         maps: `(N, num_tokens, height, width)`, at least 0.

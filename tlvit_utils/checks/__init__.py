@@ -1,9 +1,9 @@
-"""Checks for what the learner builds: call it, compare it, name the mistake.
+"""Checks for what the learner builds: call it, compare it and name the mistake.
 
 A cell that holds a stub ends in `NAME = checks.check(NAME)`. On a stub it prints "not done yet" and
-returns the package's own, so that the notebook goes on. A wrong answer fails the cell with a box:
-the mistake by name, the input, what was expected, what came. Inputs are random, and their sizes all
-differ, so that no exchanged axes go unnoticed. Answers may be NumPy arrays, tensors, lists or
+returns the package's own, so that the notebook goes on. A wrong answer makes the cell fail with a
+box: the mistake, the input, what was expected and what came. Inputs are random, and their sizes all
+differ, so that exchanged axes are always noticed. Answers may be NumPy arrays, tensors, lists or
 numbers.
 """
 

@@ -27,7 +27,7 @@ class CheckError(AssertionError):
 
     Args:
         mistake: a sentence.
-        details: what the answer was called with, what was expected, what came: texts by title.
+        details: what the answer was called with, what was expected and what came: texts by title.
     """
 
     def __init__(self, mistake, details=None):
@@ -138,7 +138,7 @@ def _errors_of(answer, arguments=None):
 
 
 def _raised(error):
-    """Return what an error says, without what Keras adds to the errors of a layer's call."""
+    """Return what an error says, without what Keras adds to errors in a layer's call."""
     text = str(error)
     if text.startswith("Exception encountered when calling"):
         _, text, *_ = re.sub(r"\x1b\[\d+m", "", text).split("\n\n")
@@ -199,7 +199,7 @@ def numbers(x):
         array = None
     if array is None or array.dtype.kind not in "biuf":
         raise CheckError(
-            f"Your function returned a {type(x).__name__} that is no array of numbers."
+            f"Your function returned a {type(x).__name__} that is not an array of numbers."
         )
     return array
 
@@ -299,8 +299,8 @@ def _difference(got, right):
     place = np.unravel_index(np.argmax(np.abs(got.astype(float) - right)), right.shape)
     at = ", ".join(map(str, place))
     return (
-        f"The shape of your answer is right, but the numbers are not: at [{at}] stands "
-        f"{got[place]:.4g} in place of {right[place]:.4g}."
+        f"The shape of your answer is right, but the numbers are not: at [{at}] it has "
+        f"{got[place]:.4g} instead of {right[place]:.4g}."
     )
 
 

@@ -49,12 +49,12 @@ def check_predict_with_maps(answer):
         def wrong(images):
             tokens, grid = map(to_numpy, before(images.astype("float32")))
             return {
-                f"The order is (probabilities, maps); your {name} are the other.": (
+                f"The order is (probabilities, maps), but your {name} are the other.": (
                     right(images)[1 - i]
                 ),
                 f"Your {name} are the tokens. A TokenLearner gives (tokens, maps).": tokens,
                 f"Your {name} are the grid that TokenLearner reads.": grid,
-                "The maps are those of the first image alone.": right(images)[i][:1],
+                "These are only the maps of the first image.": right(images)[i][:1],
             }
 
         return wrong
@@ -90,7 +90,7 @@ def check_attention_viewer(answer):
     for name, count in {"image": len(images), "token": maps.shape[1]}.items():
         if (last := sliders[name].max) != count - 1:
             details = {"expected": f"{count - 1}", "got": f"{last}"}
-            raise CheckError(f"The slider `{name}` ends at a wrong number.", details)
+            raise CheckError(f"The slider `{name}` ends at the wrong number.", details)
     if not picture.value:
         raise CheckError("The picture is empty until a slider moves: call `draw()` once.")
 
@@ -117,7 +117,7 @@ def check_attention_viewer(answer):
 
 
 def _inside(widget):
-    """Yield a widget and all that it holds."""
+    """Yield a widget and everything inside it."""
     yield widget
     for child in getattr(widget, "children", ()):
         yield from _inside(child)
@@ -189,13 +189,13 @@ def check_occlude(answer):
 
 
 def _hits(maps, masks):
-    """Return `(batch, tokens)`: does the highest cell lie in the mask?"""
+    """Return `(batch, tokens)`: whether the highest cell lies in the mask."""
     peaks = maps.reshape(*maps.shape[:2], -1).argmax(axis=2)
     return np.take_along_axis(masks.reshape(len(masks), -1), peaks, axis=1)
 
 
 def pointing_game(maps, masks, others=None, score=_hits, mean=np.mean, axis=0):
-    """Return hits in the own mask, in the next image's, and by chance, `(3, num_tokens)`."""
+    """Return hits in the image's own mask, in the next one's, and by chance, `(3, num_tokens)`."""
     others = np.roll(masks, -1, axis=0) if others is None else others
     own, other = (mean(score(maps, each), axis=axis) for each in (masks, others))
     return np.stack([own, other, np.full(len(own), masks.mean())])
@@ -221,10 +221,10 @@ def check_pointing_game(answer):
         exchanged = np.stack([mask.T.reshape(mask.shape) for mask in masks])
         previous = np.roll(masks, 1, axis=0)
         return {
-            "Your second row is the first again.": pointing_game(maps, masks, masks),
+            "Your second row repeats the first.": pointing_game(maps, masks, masks),
             "You took the masks of the previous image.": pointing_game(maps, masks, previous),
-            "Chance is not one cell in all; it is the mean of the masks.": one_cell,
-            "You took the sum in place of the mean.": pointing_game(maps, masks, mean=np.sum),
+            "Chance is not one cell out of all; it is the mean of the masks.": one_cell,
+            "You took the sum; take the mean.": pointing_game(maps, masks, mean=np.sum),
             "Wrong axis: take the mean over the images.": pointing_game(maps, masks, axis=1),
             "You looked for the lowest cell of each map.": pointing_game(-maps, masks),
             "That is the mass, not the highest cell.": pointing_game(maps, masks, score=masses),
@@ -278,8 +278,8 @@ def check_effects_of_tokens(answer):
             "You set the token to 0. The rest of the network still reads it, as a token of zeros; "
             "leave it out, so that one token fewer goes in.": full[label] - rest(zeros)[:, label],
             "You kept each alone; leave each out.": full[label] - rest(tokens[:, None])[:, label],
-            "The sign is wrong: above 0 where the token speaks for the class.": -effects,
-            "Subtract the probability without each token from that with all.": left[:, label],
+            "The sign is wrong: it is positive where the token speaks for the class.": -effects,
+            "Subtract the probability without each token from the one with all.": left[:, label],
             "Keep the sign: a token can speak for the class or against it.": np.abs(effects),
             "Watch `label`, not the class that the network names.": full[named] - left[:, named],
             "You watched all classes; watch the class `label` alone.": full - left,

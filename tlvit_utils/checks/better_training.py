@@ -17,14 +17,14 @@ def check_images_needed(answer):
         right = _images_needed(disagree, difference)
         unpaired = 8 * disagree * (1 - disagree) / difference**2
         return {
-            "So many make `difference` one standard error; it should be two.": right / 4,
+            "With these, `difference` is one standard error; it should be two.": right / 4,
             "`difference` is two standard errors: square the two as well.": right / 2,
             "The mean of the differences is missing: their variance is the mean of their squares, "
             "`disagree`, minus the square of their mean.": 4 * disagree / difference**2,
             "Subtract the *square* of the mean.": 4 * (disagree - difference) / difference**2,
             "The difference is not squared: the error falls with √n.": right * difference,
-            "That is for two networks on different images. Here both see the same: only images on "
-            "which they disagree count.": unpaired,
+            "That is for two networks on different images. Here both see the same, and only images "
+            "on which they disagree count.": unpaired,
         }
 
     def draw(rng):
@@ -54,8 +54,8 @@ def check_which_stand(answer):
             "Nothing is corrected: each is held to 0.05.": np.asarray(p_values) <= 0.05,
             "That is Bonferroni's limit; Holm's grows.": np.asarray(p_values) <= 0.05 / count,
             "Stop at the first that fails, whatever follows.": _which_stand(p_values, always=True),
-            "These are in the order of size, not of the changes.": right[np.argsort(p_values)],
-            "The limits run the wrong way: the smallest p-value is held to the strictest, "
+            "These are in order of size, not of the changes.": right[np.argsort(p_values)],
+            "The limits run the wrong way: the smallest p-value gets the strictest limit, "
             "0.05 / count.": _which_stand(p_values, rank_limit=0.05 / (1 + np.arange(count))),
             "Those are the ones that fall.": ~right,
         }

@@ -44,7 +44,7 @@ def check_attention(answer):
             "You took the number of tokens for the width.": weighted(products / np.sqrt(len(keys))),
             "The weights do not sum to 1: divide the exponentials by their sum.": powers @ values,
             "The softmax is missing: the scores themselves weight the values.": scores @ values,
-            "You returned the weights; multiply them with the values.": softmax(scores, -1),
+            "You returned the weights; multiply them by the values.": softmax(scores, -1),
         }
 
     queries = np.array([[1.0, 0.0], [1.0, 1.0]])
@@ -63,7 +63,7 @@ def check_mlp(answer):
 
 
 def _wrong_mlp(layer, x):
-    """Return what the package's MLP makes of `x` with a mistake, by its sentence."""
+    """Return what the package's MLP makes of `x` with each mistake, by its sentence."""
     gelu, exact = (partial(keras.ops.gelu, approximate=each) for each in (True, False))
     last = layer.activate_last
 
@@ -82,7 +82,7 @@ def _wrong_mlp(layer, x):
     return {
         at_the_end: variant(gelu, last=not last),
         "No GELU after the hidden layers: two Dense layers are one.": variant(gelu, inner=False),
-        "ReLU in place of GELU.": variant(keras.ops.relu),
+        "You used ReLU instead of GELU.": variant(keras.ops.relu),
         "This is the exact GELU; the published code takes `approximate=True`.": variant(exact),
     }
 
@@ -100,7 +100,7 @@ def check_transformer_block(answer):
 
 
 def _wrong_block(block, x):
-    """Return what the package's block makes of `x` with a mistake, by its sentence."""
+    """Return what the package's block makes of `x` with each mistake, by its sentence."""
     norm1, norm2, mlp, attend = block.norm1, block.norm2, block.mlp, block.attention
     x = keras.ops.convert_to_tensor(x)
     normed = norm1(x)
@@ -112,7 +112,7 @@ def _wrong_block(block, x):
         return y + mlp(norm2(y))
 
     wrong = {
-        "`norm1` twice: the MLP has a norm of its own, `norm2`.": y + mlp(norm1(y)),
+        "You used `norm1` twice: the MLP has its own norm, `norm2`.": y + mlp(norm1(y)),
         "Attention read `x` without its norm: pass `normed`, twice.": with_mlp(x + attend(x, x)),
         "Keys and values come from `x`; pass `normed`, twice.": with_mlp(x + attend(normed, x)),
         "The queries come from `x`; pass `normed`, twice.": with_mlp(x + attend(x, normed)),
@@ -121,8 +121,8 @@ def _wrong_block(block, x):
         "The second residual is missing: add what the MLP gives to `x`.": mlp(norm2(y)),
         "Both residuals are missing: each step must be added to `x`.": mlp(norm2(attended)),
         "A residual adds `x` as it came in, not the normed tokens.": with_mlp(normed + attended),
-        "The MLP must read what the first step gave, and be added to that.": with_mlp(x),
-        "The MLP is added to `x`; add it to what the first step gave.": x + mlp(norm2(y)),
+        "The MLP must read the result of the first step, and be added to it.": with_mlp(x),
+        "The MLP is added to `x`; add it to the result of the first step.": x + mlp(norm2(y)),
         "The two steps run side by side; the MLP must read what attention gave.": y + mlp(norm2(x)),
         "This is a post-norm block: the norms come before each step.": norm2(post + mlp(post)),
         "The MLP's step is missing.": y,
@@ -146,9 +146,9 @@ def check_dropout(answer):
 
     def wrong(x, rate, noise, training):
         return {
-            "Dropout at inference: `x` must come out as it went in.": dropped(x, rate, noise),
+            "There is dropout at inference: `x` must come out unchanged.": dropped(x, rate, noise),
             "In training nothing was dropped.": x,
-            "What stays must be scaled up by 1 / (1 - rate).": np.where(noise < rate, 0, x),
+            "The rest must be scaled up by 1 / (1 - rate).": np.where(noise < rate, 0, x),
             "It is the other way round: drop `rate`.": np.where(noise < rate, x / (1 - rate), 0),
             "Scale up in training, and leave inference alone.": x * (1 - rate),
         }
@@ -192,8 +192,8 @@ def check_attention_with_heads(answer):
             "Softmax over the wrong axis: sum over the tokens that are read.": attend(axis=-2),
             "Softmax over the wrong axis: the heads must not compete.": attend(axis=1),
             "The scores were not divided by the root of the width.": attend(width=1),
-            "Not the whole width: a head has dim / num_heads.": attend(width=queries.shape[-1]),
-            "All heads were taken as one: each must have weights of its own.": one_head,
+            "That is the whole width: a head has dim / num_heads.": attend(width=queries.shape[-1]),
+            "All heads were treated as one: each must have its own weights.": one_head,
             "Transposed axes: undo the transpose before the last reshape.": attend(join=flatten),
             "Split the width, and then transpose it.": attend(split=cut_tokens, join=flatten),
         }

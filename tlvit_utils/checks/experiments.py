@@ -29,7 +29,7 @@ def check_mean_and_spread(answer):
 
         over_networks = columns(accuracies.mean(axis=0), accuracies.std(axis=0, ddof=1))
         return {
-            "Wrong axis: the trainings of one network stand in a row.": over_networks,
+            "Wrong axis: the trainings of one network are in one row.": over_networks,
             "Divide by one less than the runs (`ddof=1`).": columns(mean, accuracies.std(axis=1)),
             "The third column is the spread again, not the error.": columns(mean, spread, spread),
             "Divide by √runs: the error falls with its root.": columns(mean, spread, spread / runs),
@@ -62,7 +62,7 @@ def check_welch_interval(answer):
 
         a, b = (each.var(ddof=1) / len(each) for each in (first, second))
         return {
-            "The sign is turned round: the second mean minus the first.": -interval(a, b)[::-1],
+            "The sign is reversed: take the second mean minus the first.": -interval(a, b)[::-1],
             "That is the deviation; variances add up.": of(lambda x: x.std(ddof=1) / len(x)),
             "That is the variance of single trainings, not of a mean.": of(lambda x: x.var(ddof=1)),
             "Divide by one less than the number of trainings.": of(lambda x: x.var() / len(x)),
@@ -100,10 +100,10 @@ def check_on_the_front(answer):
         return {
             "Wrong axis: ask who is beaten, not who beats.": ~(as_good & ~as_good.T).any(axis=0),
             "Those are the networks that are beaten; the others are wanted.": ~front,
-            "Equal in one and worse in the other is beaten, too.": ~(cheaper & better).any(axis=1),
-            "Every network beats itself: another must be better in one.": ~as_good.any(axis=1),
-            "Only the two ends: what lies between may be on the front, too.": ends,
-            "You want a high cost there; less is better.": _on_the_front(-costs, accuracies),
+            "Equal in one and worse in the other is beaten too.": ~(cheaper & better).any(axis=1),
+            "Every network beats itself: the other must be better in one.": ~as_good.any(axis=1),
+            "These are only the two ends: others in between may be on the front too.": ends,
+            "You prefer a high cost; less is better.": _on_the_front(-costs, accuracies),
         }
 
     def draw(rng):
@@ -117,7 +117,7 @@ def check_on_the_front(answer):
 
 
 def _differences(first, second):
-    """Return the difference of the means for every way to deal the runs into two groups."""
+    """Return the difference of the means for every way to split the runs into two groups."""
     runs = np.concatenate([first, second])
     chosen = np.zeros((comb(len(runs), len(first)), len(runs)), bool)
     for row, group in zip(chosen, combinations(range(len(runs)), len(first)), strict=True):
@@ -140,7 +140,7 @@ def check_share_as_large(answer):
         seen, sizes = second.mean() - first.mean(), np.abs(all_ways)
         one_way = (
             "You counted one direction only. Had the other network been ahead by as much, it would "
-            "have struck you as well: take `abs` of both differences."
+            "have been just as striking: take `abs` of both differences."
         )
         return {
             one_way: np.mean(all_ways >= seen - 1e-9),

@@ -15,14 +15,14 @@ POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
 def compare_layers(answer, ours, parts, small, large, wrong):
     """Raise a CheckError unless the learner's layer computes what the package's does.
 
-    A mistake is shown on a small layer whose matrices are all the identity: that can be worked out
-    by hand.
+    A mistake is shown on a small layer whose matrices are all the identity, so that it can be
+    worked out by hand.
 
     Args:
         answer, ours: the learner's class and the package's.
         parts: names of the attributes that hold layers, or lists of layers.
-        small: the arguments of `__init__` and the inputs, by name, of the layer with identities.
-        large: the arguments of `__init__` and the inputs' shapes, of one with random weights.
+        small: arguments of `__init__` and inputs, by name, for the layer with identity matrices.
+        large: arguments of `__init__` and shapes of the inputs for one with random weights.
         wrong: function of the package's layer and of inputs, as for `compare`.
 
     Returns:
@@ -101,7 +101,7 @@ def _copy(name, theirs, mine):
 
 
 def check_option(mine, theirs, shape, option, **names):
-    """Raise a CheckError unless a layer returns, asked with `option`, what the package's does.
+    """Raise a CheckError unless a layer asked with `option` returns what the package's does.
 
     That is a pair; `names` says what each of the two must be.
     """
@@ -126,4 +126,4 @@ def check_dropout_of(layer, shape):
             "not set it to True."
         )
     if np.array_equal(once, training):
-        raise CheckError("No dropout: in training, your layer gives what it gives at inference.")
+        raise CheckError("No dropout: in training your layer returns the same as at inference.")

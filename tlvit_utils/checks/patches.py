@@ -59,8 +59,8 @@ def check_patch_encoder(answer):
 
     def wrong(patches, positions):
         return {
-            "The positions are missing: your layer returns the patches as they came.": patches,
-            "Your layer returns positions alone.": np.broadcast_to(positions, patches.shape),
+            "The positions are missing: your layer returns the patches unchanged.": patches,
+            "Your layer returns only positions.": np.broadcast_to(positions, patches.shape),
             "You multiplied; add the positions to the patches.": patches * positions,
             "All patches got the same position; look up one for each.": patches + positions[0],
         }
@@ -80,7 +80,7 @@ def _encoder(answer, positions):
         )
     if (table.input_dim, table.output_dim) != (rows, dim):
         raise CheckError(
-            "The table of positions has another size: it needs one row for each place, and the "
+            "The table of positions has the wrong size: it needs one row for each place, and the "
             "width of a token.",
             {
                 "made with": f"PatchEncoder(num_patches={rows}, projection_dim={dim})",
@@ -112,7 +112,7 @@ def check_join_patches(answer):
         join = partial(_join, patches, rows, columns, size)
         return {
             "The transpose is missing.": patches.reshape(rows * size, columns * size, 3),
-            "These stand column by column.": _join(patches, columns, rows, size, (1, 2, 0, 3, 4)),
+            "These go column by column.": _join(patches, columns, rows, size, (1, 2, 0, 3, 4)),
             INSIDE: join((0, 3, 1, 2, 4)),
             "Transposed axes: the whole picture lies on its side.": join((1, 3, 0, 2, 4)),
         }
@@ -145,11 +145,11 @@ def check_fixed_positions(answer):
         waves = _waves(rows, columns, dim)
         pairs = waves.reshape(len(places), 2, 2, -1).swapaxes(2, 3)  # sin, cos, sin, cos, …
         results = {
-            "Rows and columns are exchanged: the row's come first.": _waves(columns, rows, dim),
+            "Rows and columns are exchanged: rows come first.": _waves(columns, rows, dim),
             "Off by one: rows and columns count from 0.": _waves(rows + 1, columns + 1, dim),
             "You used the token's number for its row and column.": _waves(places, places, dim),
-            "Interleaved: first come the sines of all frequencies, then all the cosines.": pairs,
-            "Interleaved: the four numbers of a frequency stand together.": waves.swapaxes(1, 2),
+            "Interleaved: all the sines come first, and then all the cosines.": pairs,
+            "Interleaved: you put a frequency's four numbers together.": waves.swapaxes(1, 2),
             "Wrong exponent: it is -4k/C. You used -k/C.": _waves(rows, columns, dim, -k / dim),
             "The exponent's sign is missing.": _waves(rows, columns, dim, 4 * k / dim),
         }

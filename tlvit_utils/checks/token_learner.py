@@ -47,7 +47,7 @@ def check_pool(answer):
             "You took the sum: divide by the number of cells.": total,
             "You divided by the number of tokens, not of cells.": total / maps.shape[1],
             "You divided by the sum of each map, not by the cells.": _pool(grid, maps / sums),
-            "Reshape for transpose: this mixes the maps.": pool(grid, turned),
+            "Reshape instead of transpose: this mixes the maps.": pool(grid, turned),
             "Rows and columns of the grid are exchanged.": pool(exchanged, maps),
             "Transposed axes: the order is (batch, tokens, dim).": pool(grid, maps).swapaxes(1, 2),
         }
@@ -69,7 +69,7 @@ def check_token_learner(answer):
 
 
 def _wrong_tokens(layer, x):
-    """Return what the package's layer makes of `x` with a mistake, by its sentence."""
+    """Return what the package's layer makes of `x` with each mistake, by its sentence."""
     batch, height, width, dim = x.shape
     size, count = height * width, layer.num_tokens
     cells = x.reshape(batch, size, dim)
@@ -91,7 +91,7 @@ def _wrong_tokens(layer, x):
     last = maps_of(normed)
     maps = last.swapaxes(1, 2)
     return {
-        "Reshape for transpose: this mixes the maps.": tokens(last.reshape(batch, count, size)),
+        "A reshape mixes the maps: use a transpose.": tokens(last.reshape(batch, count, size)),
         "The maps must weight the raw grid, not the normalised one.": tokens(maps, normed_cells),
         "The maps come from the raw grid, not the normalised.": tokens(maps_of(x).swapaxes(1, 2)),
         "Wrong axis: divide each map by its sum over the cells.": tokens(maps, axis=1),
@@ -127,8 +127,8 @@ def check_softmax_maps(answer):
             "Softmax over the wrong axis: the cells of a map must compete.": right(logits, axis=3),
             "Softmax over the wrong axis: each column of a map sums to 1.": right(logits, axis=1),
             "Softmax over the wrong axis: each row of a map sums to 1.": right(logits, axis=2),
-            "Wrong axis: all maps of an image sum to 1; each must.": right(logits, axis=(1, 2, 3)),
-            "Reshape for transpose: it mixes the maps.": (
+            "Wrong axis: each map must sum to 1, not all together.": right(logits, axis=(1, 2, 3)),
+            "Reshape instead of transpose: this mixes the maps.": (
                 softmax(logits, (1, 2)).reshape(maps.shape)
             ),
             "Transposed: the order is (batch, tokens, height, width).": maps.transpose(0, 2, 3, 1),

@@ -23,10 +23,10 @@ from tlvit_utils.token_fuser import TokenFuser
 from tlvit_utils.token_learner import TokenLearnerV11, softmax_pooling
 
 RESHAPED = (
-    "Reshape for transpose: it cuts the numbers into rows of another length, so a token's map is "
-    "made of all tokens' logits in a few cells. Exchange the axes with a transpose."
+    "Reshape instead of transpose: it cuts the numbers into rows of another length, so a token's "
+    "map is made of all tokens' logits in a few cells. Exchange the axes with a transpose."
 )
-COMPETE = "Softmax over the wrong axis: the tokens compete for each cell; the cells of a map must."
+COMPETE = "Softmax over the wrong axis: the cells of a map must compete, not the tokens."
 MEAN = "You took the mean over the cells; the maps sum to 1 already, so take the sum."
 ORDER = "Transposed axes: the order is (batch, tokens, dim)."
 
@@ -42,7 +42,7 @@ def _tensors(function):
 
 
 def _wrong_pooling(logits, values):
-    """Return the tokens of typical mistakes in `softmax_pooling`, each by its sentence."""
+    """Return the tokens of typical mistakes in `softmax_pooling`, by their sentences."""
     batch, *grid, count = logits.shape
     size = grid[0] * grid[1]
     cells = values.reshape(batch, size, -1)
@@ -138,7 +138,7 @@ def check_permutation_test(answer):
         change = layer(_moved(grid, order)) - layer(grid)
         return {
             "You took the mean of the changes; take the largest.": np.abs(change).mean(),
-            "You took the largest change without its size: use `abs`.": change.max(),
+            "You took the largest change with its sign: use `abs`.": change.max(),
             "You took the smallest change; take the largest.": np.abs(change).min(),
             "You compared the grids; compare the tokens.": np.abs(_moved(grid, order) - grid).max(),
             "You compared the tokens with themselves; shuffle the cells in between.": 0.0,
@@ -164,7 +164,7 @@ def check_token_fuser(answer):
 
 
 def _wrong_fused(layer, tokens, grid):
-    """Return what the package's layer makes of its inputs with a mistake, by its sentence."""
+    """Return what the package's layer makes of its inputs with each mistake, by its sentence."""
     use = layer.use_normalization
 
     def mixed(tokens, first=use, mix=True, last=use):
@@ -183,9 +183,9 @@ def _wrong_fused(layer, tokens, grid):
     wrong = {
         "The sigmoid's sign is wrong: it is 1 / (1 + exp(-x)).": write(sigmoid(-logits), right),
         "The sigmoid is missing: the masks lie between 0 and 1.": write(logits, right),
-        "Softmax over the tokens: each mask is a sigmoid, alone.": write(softmax(logits, 3), right),
+        "Not a softmax over the tokens: each mask is a sigmoid.": write(softmax(logits, 3), right),
         "The masks come from the raw grid, not the normalised one.": write(sigmoid(raw), right),
-        "You added the grid; the caller of the fuser does that.": grid + fused,
+        "You added the grid; the fuser's caller does that.": grid + fused,
         "The tokens are not mixed with each other.": write(masks, mixed(tokens, mix=False)),
         "You took the mean over the tokens; each cell is the sum.": fused / tokens.shape[1],
     }
@@ -214,7 +214,7 @@ def check_masked_pooling(answer):
     def wrong(logits, grid, exists):
         maps, tokens = softmax(logits, (1, 2)), right(logits, grid, exists)
         return {
-            "exp(0) is 1: mask by a large negative logit.": right(logits, grid, exists, out=0),
+            "exp(0) is 1: mask with a large negative logit.": right(logits, grid, exists, out=0),
             "Weights sum to less than 1: mask the logits.": _read(maps * exists[..., None], grid),
             "The mask is not used: cells that do not exist still have weight.": _read(maps, grid),
             "The mask is the wrong way round: True is a real cell.": right(logits, grid, ~exists),
@@ -232,7 +232,7 @@ def check_masked_pooling(answer):
         got = numbers(answer(logits, cells, exists == 1))
     if not np.isfinite(got).all():
         raise CheckError(
-            "exp overflows: a logit of 1000 is no mistake. Subtract the largest logit of each map, "
+            "exp overflows, but a logit of 1000 is fine. Subtract the largest logit of each map, "
             "so that exp sees nothing above 0.",
             {"called with": f"logits = {shown(logits)}", "got": shown(got)},
         )
@@ -274,7 +274,7 @@ def check_merge_pairs(answer):
         exchanged = np.arange(len(tokens)) ^ 1  # 1, 0, 3, 2, …
         left = len(tokens) // 2 - count
         return {
-            "The plain mean: weight each by its size.": right(tokens, np.ones_like(sizes), count),
+            "A plain mean: weight each by its size.": right(tokens, np.ones_like(sizes), count),
             "Stale sizes: add the sizes up as well, and use the sum.": merge(how="stale"),
             "The dot product prefers long tokens: divide by the length.": merge(cosine=False),
             "`x[index] += y` counts a repeated index once: use `np.add.at`.": merge(how="last"),

@@ -28,8 +28,8 @@ def train_step(model, loss_function, optimizer, images, labels):
 def check_train_step(answer):
     """Check `train_step(model, loss_function, optimizer, images, labels)`.
 
-    On TensorFlow, whose way of taking gradients the notebook shows. It must leave the weights that
-    Keras's own step leaves.
+    It runs on TensorFlow, whose way of taking gradients the notebook shows. It must leave the same
+    weights as Keras's own step.
     """
     if keras.backend.backend() != "tensorflow":
         raise NotDoneError("it needs the TensorFlow backend")
@@ -58,7 +58,7 @@ def check_train_step(answer):
             ) from error
         raise
     if _equal(weights, before):
-        raise CheckError("The weights are what they were: apply the gradients to them.")
+        raise CheckError("The weights have not changed: apply the gradients to them.")
     if _equal(weights, after(train_step, training=False)[0]):
         raise CheckError(
             "The network ran as at inference, without dropout and augmentation: call it with "
@@ -68,7 +68,7 @@ def check_train_step(answer):
     if _equal(weights, uphill):
         raise CheckError("This goes uphill: the loss grows.")
     if not _equal(weights, expected):
-        raise CheckError("The weights moved, but not as they must: not by the loss's gradient.")
+        raise CheckError("The weights moved, but not as the loss's gradient says.")
     if np.shape(to_numpy(loss)) != () or not np.isclose(float(loss), float(expected_loss)):
         raise CheckError(
             "The weights are right. Return the loss, one number.",
@@ -117,8 +117,8 @@ def check_top_k_share(answer):
             "These are the k lowest: argsort begins with them.": np.mean(place >= classes - k),
             "Off by one: you looked at k + 1 classes.": np.mean(place <= k),
             "Off by one: you looked at k - 1 classes.": np.mean(place < k - 1),
-            "You looked at the k-th class alone, not those before it.": np.mean(place == k - 1),
-            "You looked at the most probable class alone, which is top-1.": np.mean(place == 0),
+            "You looked only at the k-th class, not at those before it.": np.mean(place == k - 1),
+            "You looked only at the most probable class, which is top-1.": np.mean(place == 0),
             "You counted the images; divide by their number.": np.sum(place < k),
             "You divided by k as well; an image has one true class.": np.mean(place < k) / k,
             "Sorted over the wrong axis.": np.mean((along_images == labels[:, None]).any(axis=1)),
@@ -138,7 +138,7 @@ def check_smoothed_crossentropy(answer):
         return probabilities, rng.integers(classes, size=images), rng.uniform(0.1, 0.4)
 
     def loss_of_each(probabilities, labels, of_true, of_all):
-        """Return the losses for targets of so much for the true class, and so much for each."""
+        """Return the losses for targets with these shares for the true class and for each class."""
         targets = of_true * np.eye(probabilities.shape[1])[labels] + of_all
         return -(targets * np.log(probabilities)).sum(axis=1)
 
@@ -160,15 +160,15 @@ def check_smoothed_crossentropy(answer):
 
         return {
             "Nothing is smoothed: this is the plain cross-entropy.": with_targets(1, 0),
-            "You spread the smoothing over wrong classes only.": with_targets(other - wide, wide),
+            "You spread the smoothing only over wrong classes.": with_targets(other - wide, wide),
             "Your targets sum to less than 1.": with_targets(other - each, each),
             "Your targets sum to more than 1: take it from the true class.": with_targets(1, each),
             "The two parts are exchanged.": with_targets(smoothing, other / classes),
             "You smoothed the probabilities; smooth the targets.": with_targets(1, 0, smoothed),
-            "The sum over the images in place of the mean.": len(labels) * loss,
-            "The mean over the classes in place of the sum.": loss / classes,
+            "You took the sum over the images; take the mean.": len(labels) * loss,
+            "You took the mean over the classes; take the sum.": loss / classes,
             "Give one number, the mean of these.": loss_of_each(probabilities, labels, other, each),
-            "The sign: a logarithm of a probability is negative, a loss is not.": -loss,
+            "The sign is wrong: a probability's logarithm is negative, a loss is not.": -loss,
         }
 
     compare(answer, right, wrong, draw, small=(np.array([[0.7, 0.2, 0.1]]), np.array([0]), 0.3))
@@ -226,13 +226,13 @@ def check_adamw_step(answer):
             "The bias correction is missing: m and v began at 0.": with_corrections(new_m, new_v),
             "The bias correction of v is missing.": with_corrections(mean, new_v),
             "The bias correction of m is missing.": move(new_m, root),
-            "The first step has the number 1: nothing is subtracted from `step`.": at(step - 1),
-            "The first step has the number 1: nothing is added to `step`.": at(step + 1),
-            "1e-7 stands inside the root; add it to the root.": move(mean, np.sqrt(square + 1e-7)),
+            "The first step has the number 1: do not subtract 1 from `step`.": at(step - 1),
+            "The first step has the number 1: do not add 1 to `step`.": at(step + 1),
+            "1e-7 is inside the root; add it to the root.": move(mean, np.sqrt(square + 1e-7)),
             "The 1e-7 in the divisor is missing.": move(mean, np.sqrt(square)),
             "The root of v is missing.": move(mean, square + 1e-7),
             "The step follows m, the average, not this gradient alone.": move(gradient, root),
-            "Bring m and v up to date before the step.": with_corrections(*corrected(m, v, step)),
+            "Update m and v before the step.": with_corrections(*corrected(m, v, step)),
             "This goes uphill: subtract the step.": move(-mean, root),
             "Return m and v as they are, not corrected.": move(mean, root, averages=(mean, square)),
         }

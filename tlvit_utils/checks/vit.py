@@ -80,11 +80,11 @@ def check_block_macs(answer):
         macs = partial(right, num_tokens, dim, num_heads, key_dim, hidden)
         return {
             "Attention is missing, as in the published count.": macs(projections=0, products=0),
-            "The products between tokens need no weights, but work.": macs(products=0),
-            "You counted one of two products: scores and weighted sum.": macs(products=1),
+            "Products between tokens need no weights, but they take work.": macs(products=0),
+            "There are two products: the scores and the weighted sum.": macs(products=1),
             "You counted three projections; the output matrix is the fourth.": macs(projections=3),
             "The MLP has two Dense layers.": macs(dense=1),
-            "key_dim is the width of one head alone.": right(num_tokens, dim, 1, key_dim, hidden),
+            "key_dim is the width of a single head.": right(num_tokens, dim, 1, key_dim, hidden),
             "A multiply-add is one multiplication and one addition.": 2 * macs(),
         }
 
@@ -106,8 +106,8 @@ def _model(answer, *arguments):
     except CheckError as error:
         if _passed_on_maps(error.__cause__):
             raise CheckError(
-                "TokenLearner gave two things, the tokens and their maps, and the next layer got "
-                "both as one. Unpack them: `x, maps = …`."
+                "TokenLearner returned two things, the tokens and the maps, and the next layer got "
+                "both at once. Unpack them: `x, maps = …`."
             ) from error
         error.details.pop("called with", None)  # a long config
         raise
@@ -117,7 +117,7 @@ def _model(answer, *arguments):
 
 
 def _passed_on_maps(error):
-    """Return whether somewhere on the way to an error stood the pair (tokens, maps)."""
+    """Return whether the pair (tokens, maps) was somewhere on the way to an error."""
     trace = getattr(error, "__traceback__", None)
     while trace is not None:
         for value in trace.tb_frame.f_locals.values():
@@ -147,7 +147,7 @@ def _compare_blocks(model, expected):
             "given still reads all tokens; the next one reads the few.",
             details,
         )
-    raise CheckError("Your blocks read other numbers of tokens than they must.", details)
+    raise CheckError("Your blocks do not read the right numbers of tokens.", details)
 
 
 def _compare_configs(model, reference):
@@ -174,7 +174,7 @@ def _compare_names(model):
             raise CheckError(f"No layer has the name {name!r}, by which later cells find it.")
     if not isinstance(model.get_layer("token_learner").output, tuple | list):
         raise CheckError(
-            "Ask TokenLearner for its maps, too, with `return_attention_maps=True`: later "
+            "Ask TokenLearner for its maps as well, with `return_attention_maps=True`: later "
             "cells draw them."
         )
 
@@ -200,8 +200,8 @@ def _compare_predictions(model, reference):
         if np.allclose(once, predictions, atol=1e-5):
             raise CheckError(sentence)
     raise CheckError(
-        "Layers and places are right, but with the package's weights the predictions are not its "
-        "own: check `pooling`, `activate_last` and the mean over tokens."
+        "Layers and places are right, but with the package's weights the predictions differ from "
+        "its own: check `pooling`, `activate_last` and the mean over tokens."
     )
 
 
@@ -222,13 +222,13 @@ def _compare_weights(model, reference):
             "that nothing depends on their number."
         )
     raise CheckError(
-        f"Your network has other weights than the package's ({model.count_params():,} parameters "
-        f"in place of {reference.count_params():,}): compare their layers."
+        f"Your network's weights differ from the package's ({model.count_params():,} parameters "
+        f"instead of {reference.count_params():,}): compare their layers."
     )
 
 
 def _wrong_heads(reference, images):
-    """Return what the reference predicts with a mistake behind its last block, by sentence."""
+    """Return what the reference predicts with a mistake after its last block, by sentence."""
     last = _blocks(reference)[-1]
     x = keras.Model(reference.input, last.output)(images)  # (batch, tokens, dim)
     norm, classes = (reference.get_layer(name) for name in ("norm", "classes"))

@@ -9,9 +9,9 @@ SHUFFLE_BUFFER = 25_600
 def check_images(images, image_size: int = 32) -> np.ndarray:
     """Return `images` as an array that a network can take; a TypeError or ValueError if it cannot.
 
-    Images take one path. Data sets hold them as uint8. Networks take `(N, image_size, image_size,
-    3)` with 0..255, uint8 or float, and divide by 255 themselves. `analysis.seen_images` returns
-    what a network saw as float 0..1, and figures draw either uint8 or float 0..1.
+    Data sets hold images as uint8. Networks take `(N, image_size, image_size, 3)` with
+    0..255, uint8 or float, and divide by 255 themselves. `analysis.seen_images` returns what they
+    saw as float 0..1, and figures draw either.
     """
     images = np.asarray(images)
     expected = f"(N, {image_size}, {image_size}, 3) with values 0..255"
@@ -68,14 +68,14 @@ def make_pipeline(
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
 
     That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch. With
-    a `shuffle_seed` each pass is an epoch with an order of its own, `shuffled_order`, and a last
-    batch that is not full is left out, so that XLA compiles once. Else all images come in order.
+    a `shuffle_seed` each pass is an epoch in its own order, `shuffled_order`, and a last batch that
+    is not full is left out, so that XLA compiles once. Without one, all images come in order.
 
     Args:
         images, labels: as for `check_images` and `check_labels`; they stay uint8.
-        first_epoch: number of the first pass, for a training that is resumed.
+        first_epoch: number of the first pass, for resuming a training.
         draw_epoch: function of the epoch that returns its `(images, labels)`, of the same shapes,
-            such as `Split.epoch`; by default every epoch shows the same.
+            such as `Split.epoch`; by default every epoch shows the same images.
     """
     images = check_images(images, image_size)
     labels = check_labels(labels, images)

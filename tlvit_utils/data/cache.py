@@ -1,4 +1,4 @@
-"""Data sets kept on disk: one file each, memory-mapped, complete or not there."""
+"""Data sets kept on disk: one file each, memory-mapped, either complete or absent."""
 
 import os
 from collections.abc import Callable
@@ -30,16 +30,16 @@ def cached(
 ) -> dict[str, np.ndarray]:
     """Return the uint8 arrays of these shapes that `make` returns, from the cache if it has them.
 
-    Of several processes that need the same arrays one makes them, and the others wait. A file that
-    is damaged or holds other arrays is made anew. Where nothing can be kept, a line says why. The
-    `name` must change wherever `make` would return others.
+    If several processes need the same arrays, one makes them and the others wait. A file that is
+    damaged or holds other arrays is made again. If nothing can be kept, a line says why. The `name`
+    must change whenever `make` would return other arrays.
     """
     path = cache_path(name)
     if path.exists():
         try:
             return load_arrays(path, shapes)
         except ValueError as error:
-            print(f"{error} It is made anew.")
+            print(f"{error} It is made again.")
     with locked(path.with_suffix(".lock")):
         with suppress(ValueError):  # another process may have made it meanwhile
             return load_arrays(path, shapes)
@@ -59,7 +59,7 @@ def cached(
 
 
 def save_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> None:
-    """Write uint8 arrays to one `.npy` file, complete or not at all: a record of them all."""
+    """Write uint8 arrays to one `.npy` file, complete or not at all, as one record."""
     record = _record({name: array.shape for name, array in arrays.items()})
     header = {"descr": np.lib.format.dtype_to_descr(record), "fortran_order": False, "shape": ()}
     with replacing(path) as temporary, open(temporary, "wb") as file:

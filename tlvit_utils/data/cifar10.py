@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009) as two arrays, from wherever it is at hand, else downloaded."""
+"""CIFAR-10 (Krizhevsky 2009) as two arrays, from wherever it is at hand, or else downloaded."""
 
 import os
 import tarfile

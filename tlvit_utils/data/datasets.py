@@ -52,7 +52,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels in three splits; `name` belongs into the title of every figure of them."""
+    """Images and labels in three splits; `name` belongs in the title of every figure of them."""
 
     name: str
     class_names: tuple[str, ...]
@@ -82,7 +82,7 @@ def load_cifar10(*, may_download: bool = True) -> Dataset:
 
 
 def _cifar10_or_shapes10(source, shapes10_sizes, may_download) -> Dataset:
-    """Return CIFAR-10, or after a banner shapes10: by choice, or for want of CIFAR-10."""
+    """Return CIFAR-10, or after a banner shapes10: by choice, or for lack of CIFAR-10."""
     reason = "You chose them, with TLVIT_DATA or as the source."
     if source != "shapes10":
         try:
@@ -98,7 +98,7 @@ def _cifar10_or_shapes10(source, shapes10_sizes, may_download) -> Dataset:
 def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> Dataset:
     """Load shapes10: pictures made by code, with the masks of their objects.
 
-    `sizes` are the pictures to train, validate and test; sets of 10,000 and more are cached.
+    `sizes` are the numbers to train, validate and test on; sets of 10,000 or more are cached.
     """
 
     def make():
@@ -122,7 +122,7 @@ def load_scenes10(
     """Make scenes10: each image of another data set hidden in a larger scene, with its mask.
 
     Each split is made of the same split of the other data set. Every epoch of training shows new
-    scenes; those to validate and to test are fixed, and scene i hides image i.
+    scenes. The validation and test scenes are fixed, and scene i hides image i.
 
     Args:
         sizes: number of scenes to train (in each epoch), validate and test.

@@ -1,7 +1,7 @@
 """Download one file of known size and hash from the first mirror that serves it.
 
-Neither Keras's `get_file` nor pooch continues a download that broke off or leaves a slow mirror;
-both wait for whole blocks, so they never notice a server that sends a byte now and then.
+Neither Keras's `get_file` nor pooch continues a broken download or abandons a slow mirror; both
+wait for whole blocks, so they never notice a server that sends a byte now and then.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Patience:
-    """When a mirror is given up.
+    """When to give up on a mirror.
 
     Attributes:
         seconds: wait for an answer or for more bytes, and the time over which a rate is measured.
@@ -52,7 +52,7 @@ class Patience:
 
 
 class MirrorError(Exception):
-    """A mirror did not serve the file; if `final`, it makes no sense to ask it again."""
+    """A mirror did not serve the file; if `final`, there is no point in asking again."""
 
     def __init__(self, reason: str, final: bool = False):
         super().__init__(reason)
@@ -62,9 +62,9 @@ class MirrorError(Exception):
 def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) -> None:
     """Download `remote` to `path`; when this returns, the file is there and its hash is right.
 
-    An interrupted download leaves in `path` what has arrived; calling this again continues it, at
-    any mirror. While other mirrors are untried, a slow one is left for the next; in the end the
-    fastest is used. Only one process at a time may use `path`.
+    An interrupted download leaves in `path` what has arrived; calling this again continues it, from
+    any mirror. While other mirrors are untried, a slow one is abandoned for the next; in the end
+    the fastest is used. Only one process at a time may use `path`.
 
     Raises:
         ConnectionError: no mirror served the file; the message gives each address and the reason.

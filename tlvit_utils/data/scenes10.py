@@ -1,7 +1,7 @@
 """Each scene hides one image among fragments of others, so a network must choose where to look.
 
-A scene is a canvas of one colour with square fragments of other images, one over the other, and on
-top, whole and at any place, one image: its class is the scene's, and nothing else tells it.
+A scene is a canvas of one colour with overlapping square fragments of other images and, on top of
+them, one whole image at any place. Its class is the scene's, and nothing else gives that away.
 
 Random numbers are those of shapes10, so a seed gives the same bytes on every platform.
 """
@@ -26,8 +26,8 @@ def make_scenes10(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return scenes, their labels, and where their images are, all uint8.
 
-    Scene i hides image i, counted on from epoch to epoch and around. The first scenes of epoch 0
-    are the same however many are made.
+    Scene i hides image i; the count goes on from epoch to epoch and wraps around. The first
+    scenes of epoch 0 are the same however many are made.
 
     Args:
         images, labels: `(N, side, side, 3)` and `(N,)`, uint8; scenes show nothing else.

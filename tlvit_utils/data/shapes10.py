@@ -2,11 +2,11 @@
 
 A picture is 32×32 pixels and shows one textured object, of ten shapes, on a textured background
 with scraps of clutter. Place, size, rotation, colours and textures are drawn in the same way for
-all classes, and shapes of one size have one area, so that none of these tells the class. Each shape
-is its own mirror image, so that flips keep it.
+all classes, and shapes of one size have one area, so that none of these gives the class away. Each
+shape is its own mirror image, so that flips do not change it.
 
 Shapes, scraps and textures are tables of integers, sampled along rotated grids, and the random
-numbers are raw output of PCG64, which NumPy promises to keep; so a seed gives the same bytes on
+numbers are raw output of PCG64, which NumPy promises to keep, so a seed gives the same bytes on
 every platform.
 """
 

@@ -2,7 +2,7 @@
 
 A pickle names functions and says what to call them with. Here no such function is ever called, not
 even NumPy's: `numpy.ndarray` with a crafted dtype follows pointers that stand in the file. What a
-pickle names is written down, and the arrays are built from that.
+pickle names is only noted, and the arrays are built from that.
 """
 
 import pickle
@@ -22,7 +22,7 @@ def read_pickle(file):
     """Return the value in a binary file; text that Python 2 wrote comes as bytes.
 
     Arrays and numbers of integers are read, as NumPy 1 and 2 write them. Anything else that is
-    named or done is a pickle.UnpicklingError; a damaged file can raise nearly any exception.
+    named or done raises a pickle.UnpicklingError; a damaged file can raise almost any exception.
     """
     return _plain(_Unpickler(file, encoding="bytes").load())
 

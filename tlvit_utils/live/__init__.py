@@ -1,8 +1,8 @@
 """The live page: networks that run in the reader's browser, with pictures to try them on.
 
 `page` makes one HTML file that needs no kernel, no server and no network connection. `network.js`
-computes what Keras computes, `shrink.js` makes an own picture small, and the other files are what
-one sees.
+computes what Keras computes, `shrink.js` shrinks a picture of the reader's own, and the other files
+make what the reader sees.
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ def page(
 
     Args:
         models: a model of `build_vit`, or a dict of names and such models. All take images of one
-            size and tell the same classes apart.
+            size and distinguish the same classes.
         images: `(N, image_size, image_size, 3)`, 0..255, at least one. 60 pictures of 32 pixels
             take 0.25 MB, and so do 15 of 64.
         labels: `(N,)`, integers, the true classes.
@@ -71,7 +71,7 @@ def page(
             `image_indices` are those of `images`.
         class_names: name of each label.
         start: index of the picture that the page opens on; by default the one that the first model
-            answers rightly and most surely.
+            gets right most confidently.
         title: of the page.
 
     Raises:
@@ -130,9 +130,9 @@ def _check(models, images, masks, epoch_maps, classes):
         takes, tells = model.input_shape[1], model.output_shape[-1]
         if (takes, tells) != (size, classes):
             raise ValueError(
-                f"The model {name!r} takes images of {takes} pixels and tells {tells} classes "
-                f"apart, but here are {size} pixels and {classes} class names; give models that "
-                "take the same images one page, and add the pages."
+                f"The model {name!r} takes images of {takes} pixels and distinguishes {tells} "
+                f"classes, but here are {size} pixels and {classes} class names; make one page of "
+                "models that take the same images, and add the pages."
             )
     if masks is not None and np.shape(masks) != (count, size, size):
         raise ValueError(
@@ -141,7 +141,7 @@ def _check(models, images, masks, epoch_maps, classes):
         )
     for name, each in epoch_maps.items():
         if name not in models:
-            raise ValueError(f"epoch_maps is of {name!r}, but no model has this name.")
+            raise ValueError(f"epoch_maps names {name!r}, but no model has this name.")
         if each is None:
             continue
         maps = find_token_learner(models[name]).maps.shape[1:]
@@ -160,7 +160,7 @@ def _check(models, images, masks, epoch_maps, classes):
 def _check_start(start, count):
     start = check_count("start", start, low=0)
     if start >= count:
-        raise ValueError(f"start is {start}, but the {count} images have the indices from 0.")
+        raise ValueError(f"start is {start}, but the {count} images are counted from 0.")
     return start
 
 

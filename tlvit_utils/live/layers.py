@@ -118,7 +118,7 @@ def _weight(variable) -> dict:
     with np.errstate(over="ignore"):
         rounded = ops.convert_to_numpy(variable).astype(np.dtype(dtype).newbyteorder("<"))
     if not np.isfinite(rounded).all():
-        raise _refusal(f"some of its weights are no finite numbers in {dtype}")
+        raise _refusal(f"some of its weights are not finite in {dtype}")
     return {"name": variable.name, "shape": rounded.shape, dtype: to_base64(rounded)}
 
 
@@ -128,4 +128,4 @@ def to_base64(array) -> str:
 
 
 def _refusal(problem) -> ValueError:
-    return ValueError(f"The live page cannot run this model: {problem}; use one of build_vit.")
+    return ValueError(f"The live page cannot run this model: {problem}; use one made by build_vit.")

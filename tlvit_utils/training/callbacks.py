@@ -94,8 +94,8 @@ class ResumeFile(keras.callbacks.Callback):
     """Keep, after every epoch, all that the next epoch depends on, in one `.npz` file.
 
     That is the model's variables (with the states of its random generators), the optimiser's, and
-    the history. Keras's own `BackupAndRestore` keeps no states of random generators, and can leave
-    half a file. `run` is what a training that resumes must share.
+    the history. Keras's own `BackupAndRestore` does not keep the generators' states and can leave
+    half a file. `run` is what a resumed training must have in common.
     """
 
     def __init__(self, path: str | os.PathLike, run: dict, history: dict[str, list[float]]):
@@ -105,7 +105,7 @@ class ResumeFile(keras.callbacks.Callback):
         self.history = history
 
     def restore(self, model: keras.Model) -> None:
-        """Set the compiled model and the history; a ValueError says what differs in the run."""
+        """Restore the compiled model and the history; a ValueError says what differs in the run."""
         variables = _state(model)
         try:
             with np.load(self.path, allow_pickle=False) as arrays:

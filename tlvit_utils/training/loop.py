@@ -40,17 +40,17 @@ def train(
     The history has one number per epoch for each of `loss`, `accuracy`, `val_loss`, `val_accuracy`
     and `seconds`. Initial weights and augmentation follow `keras.utils.set_random_seed`, called
     before the model is built; the order of the images follows the recipe's seed. Ctrl-C, or the
-    notebook's stop button, ends the training with the best weights so far; within the first epoch
-    the `KeyboardInterrupt` is raised.
+    notebook's stop button, ends the training with the best weights so far; in the first epoch the
+    `KeyboardInterrupt` is raised.
 
     Args:
         model: from `build_vit`, or any model with images in and probabilities out.
         dataset: its `train` split trains, its `validation` split chooses the best epoch.
         checkpoint: file for the best weights, `….weights.h5`.
-        callbacks: more Keras callbacks; by default a `ProgressLine`.
+        callbacks: further Keras callbacks; by default a `ProgressLine`.
         resume: whether to keep a file `….resume.npz` beside the checkpoint after every epoch, and
-            to continue from it where it exists, to the same weights on a CPU (on PyTorch only
-            without dropout).
+            to continue from it if it exists; on a CPU the weights come out the same (on PyTorch
+            only without dropout).
 
     Raises:
         ValueError: images or labels that do not fit the model, too few images, or a file to resume
@@ -122,7 +122,7 @@ def train(
 
 @contextmanager
 def _alone(beginning, size):
-    """Keep other trainings off the files whose paths begin so, and see that there is room."""
+    """Keep other trainings off the files whose paths begin so, and make sure there is room."""
     lock, checkpoint = Path(f"{beginning}lock"), f"{beginning}weights.h5"
     check_room(checkpoint, size)
     busy = f"Another training writes {checkpoint}; wait for it, or choose another file."

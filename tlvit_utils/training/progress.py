@@ -107,7 +107,7 @@ class ProgressLine(keras.callbacks.Callback):
 
 
 class LiveCurves(keras.callbacks.Callback):
-    """A figure, `draw(history, epochs)`, that is drawn anew as a network trains, in a notebook.
+    """A figure, `draw(history, epochs)`, that is redrawn in a notebook as a network trains.
 
     `history` has a list for each of Keras's logs. Training has `points` of them in each epoch, at
     `history["at"]`: each is the mean over the batches since the point before. Validation has one;

@@ -20,7 +20,7 @@ class Recipe:
         batch_size: images per step.
         learning_rate, weight_decay: of AdamW; the learning rate is the highest one.
         warmup_epochs: epochs over which the learning rate rises from 0, in a straight line.
-        cosine_decay: whether it then falls to 0 along half a cosine, or is constant.
+        cosine_decay: whether it then falls to 0 along half a cosine, or stays constant.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
         decay_biases_and_norms: whether the weight decay reaches all weights, as published, or only
             the kernels of Dense layers, attention and convolutions.
@@ -55,7 +55,7 @@ class Recipe:
         """Return the recipe of the published example: AdamW at a constant 1e-3, batch 256.
 
         The example's decay was stronger: TensorFlow Addons' AdamW does not multiply the decay by
-        the learning rate, Keras 3's does (notebook 08 has the run with decay 0.1).
+        the learning rate, but Keras 3's does (notebook 08 has the run with decay 0.1).
         """
         return cls(epochs=epochs)
 

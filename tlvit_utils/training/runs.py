@@ -2,7 +2,7 @@
 
 An *experiment* is one network, recipe and data set; a *run* is its training with one seed.
 EXPERIMENT.json holds the results of all its runs, EXPERIMENT_seed_N.npz and
-EXPERIMENT_seed_N.maps.npz the weights and maps of one. A run that is there is not trained again,
+EXPERIMENT_seed_N.maps.npz the weights and maps of one. A run that exists is not trained again,
 and an interrupted one continues after its last complete epoch.
 """
 
@@ -49,11 +49,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-layers", type=int, help="blocks; TokenLearner stands after the middle, as published"
     )
-    parser.add_argument("--weight-decay", type=float, help="another than the recipe's")
+    parser.add_argument("--weight-decay", type=float, help="instead of the recipe's")
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="cifar10")
     parser.add_argument("--epochs", type=int, default=20)
     folder = {"type": Path, "required": True, "metavar": "DIR"}
-    parser.add_argument("--out", **folder, help="folder for all that it writes")
+    parser.add_argument("--out", **folder, help="folder for everything it writes")
 
 
 def configure(
@@ -80,7 +80,7 @@ def configure(
 
 
 def experiment_name(options: argparse.Namespace) -> str:
-    """Return the name that tells an experiment from every other one."""
+    """Return the name that distinguishes an experiment from every other one."""
     parts = [options.config]
     if options.num_layers is not None:
         parts.append(f"{options.num_layers}_layers")
@@ -160,7 +160,7 @@ def add_run(path: Path, shared: dict, run: dict) -> None:
 
 
 def check_same_experiment(path: Path, shared: dict) -> None:
-    """Raise a ValueError if the experiment's file exists and is another's than `shared` says."""
+    """Raise a ValueError if the experiment's file exists and does not agree with `shared`."""
     if not path.exists():
         return
     before = read_experiment(path)
@@ -185,7 +185,7 @@ def save_run(
     history: dict[str, list[float]],
     **fields,
 ) -> dict:
-    """Write a finished run's weights, measure them as written, and add its results to `path`.
+    """Write a finished run's weights, measure them as written, and add the results to `path`.
 
     Returns what `evaluate` finds on the test images.
     """

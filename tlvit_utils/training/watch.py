@@ -14,9 +14,9 @@ MEASURED = 500
 class WatchMaps(keras.callbacks.Callback):
     """Draw, before the first epoch and after each, the curves and where the maps look.
 
-    That is loss and accuracy; the share of validation images in which the mean of all tokens' maps
-    is highest on the object (the data set needs masks); and the mean maps of a few of them. In a
-    notebook the picture is replaced; elsewhere the share is printed.
+    They show loss and accuracy; the share of validation images in which the mean of all tokens'
+    maps is highest on the object (the data set needs masks); and the mean maps of a few of them.
+    In a notebook the picture is replaced; elsewhere the share is printed.
     """
 
     def __init__(self, dataset: Dataset):
