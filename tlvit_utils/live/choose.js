@@ -32,7 +32,7 @@ function renderThumbs() {
     label.hidden = picture !== set.own && !isOffered(entry, i);
     label.lastChild.textContent = wrong ? "✗" : "";
     label.firstChild.ariaLabel = picture.name
-      + (wrong ? `, wrongly read as ${set.class_names[model.said[i]]}` : "");
+      + (wrong ? `, mistaken for ${set.class_names[model.said[i]]}` : "");
   });
 }
 
@@ -52,14 +52,14 @@ const MOST_BYTES = 64e6, MOST_PIXELS = 60e6;
 
 /** A file's pixels; throws an Error with one sentence where it has none that can be used. */
 async function readFile(file) {
-  if (file.size > MOST_BYTES) throw new Error(`${file.name} has ${Math.round(file.size / 1e6)} MB; `
-    + `take a picture of at most ${MOST_BYTES / 1e6} MB.`);
+  if (file.size > MOST_BYTES) throw new Error(`${file.name} is ${Math.round(file.size / 1e6)} MB; `
+    + `use a picture of at most ${MOST_BYTES / 1e6} MB.`);
   const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error(`${file.name} cannot be read as a picture; take a PNG, JPEG or WebP file.`);
+    throw new Error(`${file.name} cannot be read as a picture; use a PNG, JPEG or WebP file.`);
   });
   const { width, height } = bitmap;
   if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
-    + `take a picture of at most ${MOST_PIXELS / 1e6} million.`);
+    + `use a picture of at most ${MOST_PIXELS / 1e6} million.`);
   const context = element("canvas", { width, height }).getContext("2d");
   context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
   context.fillRect(0, 0, width, height);

@@ -20,14 +20,14 @@ function renderTools() {
   $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
   $("#painter").textContent = state.token < 0
-    ? "You paint for every token. Open one to paint for it alone."
+    ? "You paint for every token. Open one to paint only for that one."
     : `You paint for token ${state.token + 1}; the others keep their maps.`;
   $("#other").hidden = state.maps !== "other";
   for (const radio of all("[name=maps] input")) radio.disabled = !numMaps;
   $("#about").textContent = `This network runs in your browser. ${numMaps
     ? `It reads the picture as ${side} × ${side} cells and goes on with ${numMaps} tokens; each map `
       + "shows where one token reads, and their mean lights the large picture. Open a token, or point at a cell."
-    : "Choose another one to see maps."}`;
+    : "Choose another network to see maps."}`;
   const changes = wordsOfChanges();
   $("#changes").hidden = ["look", "training"].includes(state.mode) && !changes.length;
   $("#changes span").textContent = `Changed: ${changes.join("; ") || "nothing yet"}.`;
@@ -182,7 +182,7 @@ async function copyShare() {
   const box = $("#share-text");
   box.select();
   const copied = await navigator.clipboard?.writeText(box.value).then(() => true, () => false);
-  $("#share-note").textContent = (copied ? "Copied." : "Selected: copy it with Ctrl or ⌘ and C.")
+  $("#share-note").textContent = (copied ? "Copied." : "Selected. Press Ctrl+C or ⌘C to copy it.")
     + (state.picture === OWN ? " Your own picture is not part of it." : "");
 }
 

@@ -4,20 +4,20 @@
 
 const TOUR = [
   {
-    ask: () => "A token is a weighted sum of all cells of the picture, and its map is the weights. "
+    ask: () => "A token is a weighted sum of all the picture's cells, and its map shows the weights. "
       + "Token 1 opens next. How much of the picture holds half of its weight?",
     guesses: ["less than a quarter", "a quarter or more"],
     act: () => ({ token: 0 }),
     tell({ seen }) {
       const needed = cellsForHalf(mapOf(seen, 0));
-      return [needed < seen.cells / 4, `${needed} of ${seen.cells} cells hold half of it. The cells `
-        + "have flown into the token."];
+      return [needed < seen.cells / 4, `${needed} of ${seen.cells} cells hold half of it. You saw `
+        + "the cells fly into the token."];
     },
   },
   {
     ask: ({ network }) => `There are ${network.numMaps} tokens, and each has a map of its own. `
       + "Do they read the same places?",
-    guesses: ["mostly the same", "mostly different ones"],
+    guesses: ["mostly the same", "mostly different places"],
     act: () => ({}),
     tell({ seen }) {
       const count = seen.network.numMaps, different = differentMaps(seen);
@@ -48,20 +48,20 @@ const TOUR = [
       + `${percent(from)} to ${percent(to)}.`],
   },
   {
-    ask: () => "All maps become flat, so that every token reads every cell alike. Does the network "
-      + "give the same answer?",
-    guesses: ["the same", "another"],
+    ask: () => "All maps become flat, so that every token reads all cells equally. Does the "
+      + "network give the same answer?",
+    guesses: ["the same answer", "a different one"],
     act: () => ({ mode: "network", maps: "flat" }),
     tell({ seen, before }) {
       const [from, to] = [before, seen].map(({ probabilities, set }) =>
         set.class_names[bestOf(probabilities)]);
       return [from === to, `It said ${from}; with flat maps it says ${to}. One picture proves `
-        + "little: try others."];
+        + "little, so try others."];
     },
   },
   {
     ask: (seen, name) => "Now you are the TokenLearner. We begin with a map of the centre for every "
-      + `token. Does it give ${name} more than the learned maps do?`,
+      + `token. Does it give ${name} a higher probability than the learned maps do?`,
     guesses: ["yes", "no"],
     act: ({ network }) => ({ mode: "paint", painted: centreMap(network.side) }),
     tell: ({ from, to }) => [to > from, `${percent(to)} with the centre, ${percent(from)} with the `
@@ -103,7 +103,7 @@ function answerStep(guess, button) {
   const [isFirst, words] = tell({ seen, before, from, to }), right = isFirst === (guess === 0);
   button.setAttribute("aria-pressed", true);
   $("#tour-guesses").disabled = true;
-  $("#tour-answer").textContent = `${right ? "You were right." : "It is the other way."} ${words}`;
+  $("#tour-answer").textContent = `${right ? "You were right." : "It is the other way round."} ${words}`;
   $("#tour-next").textContent = place + 1 < steps.length ? "Next" : "End of the tour";
   $("#tour-next").focus();
 }
