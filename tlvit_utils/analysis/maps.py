@@ -44,9 +44,9 @@ def find_token_learner(model: keras.Model) -> TokenLearnerCall:
     your own too. Where the model asks for the tokens alone, the layer is called once more for its
     maps. If there is not exactly one call, a ValueError says why.
     """
-    found = [node for node in calls(model) if _makes_maps(node.operation)]
+    found = [node for node in calls(model) if makes_maps(node.operation)]
     if not found:
-        inside = [layer.name for layer in all_layers(model) if _makes_maps(layer)]
+        inside = [layer.name for layer in all_layers(model) if makes_maps(layer)]
         if inside:
             raise ValueError(
                 f"The TokenLearner {inside[0]!r} is inside another layer or model of the model "
@@ -71,7 +71,8 @@ def find_token_learner(model: keras.Model) -> TokenLearnerCall:
     return TokenLearnerCall(layer, grid, node.output_tensors[0], MapsOf(layer)(grid))
 
 
-def _makes_maps(operation):
+def makes_maps(operation) -> bool:
+    """Return whether a layer can return attention maps with its tokens."""
     return "return_attention_maps" in inspect.signature(operation.call).parameters
 
 

@@ -17,6 +17,7 @@ from tlvit_utils.analysis.maps import (
     describe_answer,
     find_token_learner,
     in_batches,
+    makes_maps,
     predict_with_maps,
     seen_images,
 )
@@ -166,11 +167,10 @@ def _check_start(start, count):
 
 def _answers(model, images):
     """Return the probabilities of all images, and the maps, or None without a TokenLearner."""
-    try:
+    if any(map(makes_maps, model.layers)):
         return predict_with_maps(model, images)
-    except ValueError:
-        (probabilities,) = in_batches(model, images)
-        return probabilities, None
+    (probabilities,) = in_batches(model, images)
+    return probabilities, None
 
 
 def _still(view, answer, maps) -> tuple[bytes, str]:
