@@ -27,6 +27,7 @@ from tlvit_utils.vit import VARIANTS
 SHIPPED = "scenes_weighted_mean"
 
 
+@keras.saving.register_keras_serializable(package="tlvit_utils")
 class NestedTokenLearner(TokenLearner):
     """TokenLearner that in training keeps the first 1, 2, 4, … tokens, a number drawn per image.
 
