@@ -22,6 +22,7 @@ from tlvit_utils.analysis.comparison import pack_bits
 from tlvit_utils.analysis.interventions import NetworkParts
 from tlvit_utils.analysis.maps import BATCH_SIZE
 from tlvit_utils.pretrained import restore_weights
+from tlvit_utils.training.runs import run_path
 from tlvit_utils.vit import VARIANTS
 
 SHIPPED = "scenes_weighted_mean"
@@ -62,28 +63,26 @@ def add_variant() -> None:
 
 def right_with_first_tokens(model: keras.Model, images, labels) -> np.ndarray:
     """Return which answers are right with the first 1, 2, … tokens, `(num_tokens, N)`."""
-    parts, right = NetworkParts(model), []
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = slice(start, start + BATCH_SIZE)
-        grid = parts.grid(images[batch])
-        tokens = parts.tokens(grid, parts.maps(grid))
-        counts = range(1, tokens.shape[1] + 1)
-        said = [parts.predict(tokens[:, :count]).argmax(axis=1) for count in counts]
-        right.append(np.stack(said) == labels[batch])
-    return np.concatenate(right, axis=1)
+    parts, batches = NetworkParts(model), []
+    for start in range(0, len(images), BATCH_SIZE):  # all grids together are large
+        grid = parts.grid(images[start : start + BATCH_SIZE])
+        batches.append(parts.tokens(grid, parts.maps(grid)))
+    tokens = np.concatenate(batches)  # (N, num_tokens, dim)
+    counts = range(1, tokens.shape[1] + 1)
+    said = [parts.predict(tokens[:, :count]).argmax(axis=1) for count in counts]
+    return np.stack(said) == labels
 
 
 def main():
-    from study import STUDIES, experiment_path, run_path  # which trains the variant of this file
+    from study import STUDIES, experiment_path  # which trains the variant of this file
 
     parser = result_parser(__doc__)
     parser.add_argument("--runs", type=Path, metavar="DIR", required=True, help="study.py's")
     options = parser.parse_args()
     seed = 0
     nested = build_vit(ViTConfig.scenes())
-    restore_weights(
-        nested, run_path(experiment_path("scenes10", "nested", options.runs), seed, ".npz")
-    )
+    path = experiment_path("scenes10", "nested", options.runs)
+    restore_weights(nested, run_path(path, seed, ".npz"))
     test = STUDIES["scenes10"].load().test
     rows = []
     for name, model in (("nested", nested), (SHIPPED, load_pretrained(SHIPPED))):

@@ -252,14 +252,13 @@ def nested() -> str:
     by_network = defaultdict(list)
     for row in load("nested")["rows"]:
         by_network[row["network"]].append(f"{100 * row['accuracy']:.2f}")
-    networks = list(by_network)
-    columns = zip(range(1, 1 + len(by_network[networks[0]])), *by_network.values(), strict=True)
+    rows = zip(*by_network.values(), strict=True)
     return (
         "## One network for 1 to 8 tokens\n\n"
         "Test accuracy on scenes with the first few tokens only, in %: of a network that kept its "
         "first 1, 2, 4 or 8 tokens in training, a number drawn for each image, and of the shipped "
         f"one, which always had 8 ({link('nested')}). One seed.\n\n"
-    ) + table(["tokens", *networks], [list(row) for row in columns])
+    ) + table(["tokens", *by_network], [[i, *cells] for i, cells in enumerate(rows, 1)])
 
 
 def walk() -> str:
