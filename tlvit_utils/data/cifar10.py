@@ -2,7 +2,6 @@
 
 import os
 import tarfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +53,7 @@ def load(may_download: bool = True) -> dict[str, np.ndarray]:
     if found := find_folder():
         folder, named_by = found
         print(f"Reading CIFAR-10 from {named_by}.")
-        return _collect((name, read_batch(folder / name)) for name in FILES)
+        return _join(read_batch(folder / name) for name in FILES)
     if cache_path("cifar10").exists():
         print("Reading CIFAR-10 from the course's cache.")
     count = len(FILES) * BATCH_IMAGES
@@ -72,29 +71,20 @@ def copy_to_cache() -> None:
 
 def find_folder() -> tuple[Path, str] | None:
     """Return the folder that holds CIFAR-10's files and what names it, or None."""
-    if named := os.environ.get("TLVIT_CIFAR10_DIR"):
-        return _check_folder(named), "the folder that TLVIT_CIFAR10_DIR names"
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    folder = keras_home / "datasets/cifar-10-batches-py-target/cifar-10-batches-py"
-    return None if _missing_files(folder) else (folder, "Keras's cache")
-
-
-def _missing_files(folder: Path) -> list[str]:
-    return [name for name in FILES if not (folder / name).is_file()]
-
-
-def _check_folder(folder: str) -> Path:
-    """Return the folder, or the one of the archive's name in it; refuse one that lacks a file."""
-    folder = Path(folder).expanduser()
-    inner = folder / "cifar-10-batches-py"
+    named = os.environ.get("TLVIT_CIFAR10_DIR")
+    keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
+    folder = Path(named or f"{keras_home}/datasets/cifar-10-batches-py-target").expanduser()
+    inner = folder / "cifar-10-batches-py"  # as the archive unpacks
     folder = inner if inner.is_dir() else folder
-    if missing := _missing_files(folder):
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if named and missing:
         reason = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not there"
         raise FileNotFoundError(
             f"The CIFAR-10 folder {folder} {reason}; set {FOLDER}, or unset it to look in the "
             "caches and download."
         )
-    return folder
+    named_by = "the folder that TLVIT_CIFAR10_DIR names" if named else "Keras's cache"
+    return None if missing else (folder, named_by)
 
 
 def _fetch(may_download: bool) -> dict[str, np.ndarray]:
@@ -118,35 +108,28 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
             "TLVIT_CACHE_DIR to a folder that you can write to, with "
             f"{ARCHIVE.size / 1e6:,.0f} MB free."
         ) from error
-    try:
-        arrays = read_archive(path)
-    except ValueError:
-        path.unlink()
-        raise
+    arrays = _read_archive(path)
     path.unlink()  # before the arrays are written, so that both need not fit on the disk
     return arrays
 
 
-def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Return what `load` does from `cifar-10-python.tar.gz`; nothing in it can run code."""
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            return _collect(_batches(archive))
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise ValueError(
-            f"The archive {path} cannot be read ({error}); run this again to download it anew, or "
-            f"set {FOLDER}."
-        ) from error
+def _read_archive(path: Path) -> dict[str, np.ndarray]:
+    """Return what `load` does from `cifar-10-python.tar.gz`, whose hash is right."""
+    batches = {}
+    with tarfile.open(path, "r:gz") as archive:
+        for member in archive:  # in an order of its own
+            if (name := Path(member.name).name) in FILES:
+                batches[name] = _parse_batch(archive.extractfile(member))
+    return _join(batches[name] for name in FILES)
 
 
-def _batches(archive: tarfile.TarFile) -> Iterable[tuple[str, tuple]]:
-    for member in archive:
-        name = Path(member.name).name
-        if name in FILES and member.isfile():
-            try:
-                yield name, _parse_batch(archive.extractfile(member))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
+def _join(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the batches as two arrays; they need not be in memory all at once."""
+    images = np.empty((len(FILES), BATCH_IMAGES, 32, 32, 3), dtype="uint8")
+    labels = np.empty((len(FILES), BATCH_IMAGES), dtype="uint8")
+    for i, batch in enumerate(batches):
+        images[i], labels[i] = batch
+    return {"images": images.reshape(-1, 32, 32, 3), "labels": labels.reshape(-1)}
 
 
 def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
@@ -161,34 +144,17 @@ def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
         ) from error
 
 
-def _collect(batches: Iterable[tuple[str, tuple]]) -> dict[str, np.ndarray]:
-    """Put the batches, which come with their names, into the order of `FILES`."""
-    images = np.empty((len(FILES), BATCH_IMAGES, 32, 32, 3), dtype="uint8")
-    labels = np.empty((len(FILES), BATCH_IMAGES), dtype="uint8")
-    missing = set(FILES)
-    for name, batch in batches:
-        i = FILES.index(name)
-        images[i], labels[i] = batch
-        missing.discard(name)
-    if missing:
-        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-    return {"images": images.reshape(-1, 32, 32, 3), "labels": labels.reshape(-1)}
-
-
 def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
     """Return a binary file's images and labels; a ValueError says what is wrong with it."""
     try:
         batch = read_pickle(file)
+        # Python 2 wrote the keys as bytes, a copy may have text
+        data, labels = (batch.get(key, batch.get(key.encode())) for key in ("data", "labels"))
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise ValueError(error) from error
-    if isinstance(batch, dict):  # Python 2 wrote the keys as bytes, a copy may have text
-        batch = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in batch.items()}
-    if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
-        raise ValueError("it lacks the keys 'data' and 'labels'")
-    data = batch["data"]
     if getattr(data, "shape", None) != (BATCH_IMAGES, 3072) or data.dtype != np.uint8:
         raise ValueError(f"its 'data' are not uint8 ({BATCH_IMAGES}, 3072)")
-    labels = np.asarray(batch["labels"], dtype=object)
+    labels = np.asarray(labels, dtype=object)
     whole = all(type(label) is int and 0 <= label < 10 for label in labels.flat)
     if labels.shape != (BATCH_IMAGES,) or not whole:
         raise ValueError(f"its 'labels' are not {BATCH_IMAGES} numbers 0..9")
