@@ -1,10 +1,10 @@
-"""shapes10: the same pictures everywhere, others for other seeds."""
-
 import hashlib
+from functools import partial
 
 import numpy as np
 import pytest
 
+from tlvit_utils.data.datasets import Split
 from tlvit_utils.data.shapes10 import make_shapes10
 
 
@@ -25,11 +25,10 @@ def test_other_seeds_and_streams_give_other_pictures():
     assert len(np.unique(np.concatenate(parts), axis=0)) == 9 * 50
 
 
-@pytest.mark.parametrize("arguments", [(-1, 10, 0), (0, -1, 0), (0, 10, -1)])
-def test_negative_numbers_are_refused(arguments):
-    seed, num_images, stream = arguments
-    with pytest.raises(ValueError, match="is -1, but it must be a whole number of at least 0"):
-        make_shapes10(seed, num_images, stream=stream)
+def test_a_negative_number_of_pictures_is_refused(sample):
+    for draw in (partial(make_shapes10, 0), Split(*sample).take):
+        with pytest.raises(ValueError, match="is -1, but it must be a whole number of at least 0"):
+            draw(-1)
 
 
 def test_the_bytes_are_the_same_on_every_platform():

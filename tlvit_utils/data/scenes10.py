@@ -41,11 +41,8 @@ def make_scenes10(
     side, size = images.shape[1], CANVAS_SIZE
     if not LARGEST <= side <= size:
         raise ValueError(f"The images are {side} pixels wide; expected {LARGEST} to {size}.")
-    if min(count, seed, stream, epoch) < 0 or (count and not len(images)):
-        raise ValueError(
-            f"There are {len(images)} images, count is {count}, seed is {seed}, stream is {stream} "
-            f"and epoch is {epoch}; give at least one image, and no negative numbers."
-        )
+    if count and not len(images):
+        raise ValueError(f"There are no images to hide in {count} scenes; give at least one.")
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, epoch)))
     draw = Draws(source.random_raw((count, 3 + 6 * NUM_FRAGMENTS)))
     hidden = (epoch * count + np.arange(count)) % len(images)

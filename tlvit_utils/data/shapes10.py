@@ -46,20 +46,13 @@ def make_shapes10(
         Images `(num_images, 32, 32, 3)`; labels `(num_images,)`, places in `SHAPES10_CLASSES`; and
         masks `(num_images, 32, 32)`, 1 where the object covers at least half of the pixel, else 0.
     """
-    for name, number in (("seed", seed), ("num_images", num_images), ("stream", stream)):
-        check_count(name, number, low=0)
+    check_count("num_images", num_images, low=0)
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream,)))
-    images = np.empty((num_images, SIDE, SIDE, 3), dtype="uint8")
-    labels = np.empty(num_images, dtype="uint8")
-    masks = np.empty((num_images, SIDE, SIDE), dtype="uint8")
-    for start in range(0, num_images, CHUNK):
-        chunk = slice(start, start + CHUNK)
-        for array, drawn in zip((images, labels, masks), _draw_chunk(source), strict=True):
-            array[chunk] = drawn[: num_images - start]
-    return images, labels, masks
+    chunks = [_draw_chunk(source) for _ in range(num_images // CHUNK + 1)]
+    return tuple(np.concatenate(arrays)[:num_images] for arrays in zip(*chunks, strict=True))
 
 
-def _draw_chunk(source: np.random.PCG64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _draw_chunk(source):
     """Return the next `CHUNK` images, labels and masks."""
     raw = source.random_raw((CHUNK, DRAWS + SIDE * SIDE // 8))
     draw = Draws(raw[:, :DRAWS])
@@ -88,8 +81,9 @@ def _draw_chunk(source: np.random.PCG64) -> tuple[np.ndarray, np.ndarray, np.nda
     canvas += _slope(draw)[:, None]
     grain = raw[:, DRAWS:].astype("<u8").view("uint8")
     canvas += (grain.astype("int16") % 13 - 6)[:, None]
-    images = np.clip(canvas, 0, 255).reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-    return images, labels, (weight >= FULL // 2).reshape(-1, SIDE, SIDE)
+    images = np.clip(canvas, 0, 255).astype("uint8").reshape(-1, 3, SIDE, SIDE)
+    masks = (weight >= FULL // 2).astype("uint8").reshape(-1, SIDE, SIDE)
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1)), labels.astype("uint8"), masks
 
 
 class Draws:
@@ -128,13 +122,8 @@ def _grid(turn, step, x, y):
 
 def _sample(tables, kind, u, v):
     """Return the weights at u, v on the table `kind`, whose rim goes on outside."""
-    for w in (u, v):
-        w += TABLE * 64 // 2
-        np.clip(w, 0, TABLE * 64 - 1, out=w)
-        w >>= 6
-    v *= TABLE
-    v += u
-    return tables.reshape(-1).take(v + np.reshape(kind, (-1, 1)) * TABLE**2)
+    u, v = (np.clip(w + TABLE * 64 // 2, 0, TABLE * 64 - 1) >> 6 for w in (u, v))
+    return tables.take(v * TABLE + u + np.reshape(kind, (-1, 1)) * TABLE**2)
 
 
 def _texture(draw, light):
@@ -142,7 +131,7 @@ def _texture(draw, light):
     kind, turn, step = draw(0, len(_tiles())), draw(0, 256), draw(64 * 2, 64 * 6)
     u, v = _grid(turn, step, *_draw_place(draw, 8 * 16))
     u, v = u >> 6 & TILE - 1, v >> 6 & TILE - 1
-    weight = _tiles().reshape(-1).take(v * TILE + u + kind[:, None] * TILE**2)
+    weight = _tiles().take(v * TILE + u + kind[:, None] * TILE**2)
     one, other = _colour(draw, light), _colour(draw, light)
     return _mix(one[..., None], other[..., None], weight)
 
@@ -163,10 +152,7 @@ def _slope(draw):
 
 def _mix(below, above, weight):
     """Return `below` where the weight (chunk, pixels) is 0, `above` where it is `FULL`."""
-    mixed = (above - below) * weight[:, None]  # 255 * FULL still fits into int16
-    mixed >>= 7
-    mixed += below
-    return mixed
+    return below + ((above - below) * weight[:, None] >> 7)  # 255 * FULL still fits into int16
 
 
 @cache
