@@ -86,7 +86,7 @@ def test_a_profile_chooses_its_own_value(name, chosen, monkeypatch):
 
 def test_an_unknown_profile_is_refused(monkeypatch):
     monkeypatch.setenv("TLVIT_PROFILE", "fast")
-    with pytest.raises(ValueError, match=r"TLVIT_PROFILE is 'fast'.*smoke, quick, full"):
+    with pytest.raises(ValueError, match=r"TLVIT_PROFILE is 'fast'.*'smoke', 'quick', 'full'"):
         current_profile()
 
 

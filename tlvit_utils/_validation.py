@@ -41,8 +41,7 @@ def check_pairs(name, pairs) -> tuple[tuple[int, int], ...]:
 
 
 def check_number(name, number, *, low=0.0, above=-math.inf, below=math.inf) -> float:
-    """Return `number` as a float, where it is finite and at least `low`, over `above`, under
-    `below`."""
+    """Return `number` as a float, where it is finite and within these limits."""
     is_number = isinstance(number, Real) and not isinstance(number, BOOLEANS)
     if not (is_number and math.isfinite(number) and low <= number < below and number > above):
         limits = [f"above {above:g}" if above > -math.inf else f"of at least {low:g}"]

@@ -14,11 +14,15 @@ from typing import NamedTuple
 import keras
 
 from tlvit_utils import __version__
+from tlvit_utils._validation import check_choice
 
 CPU_INFO = Path("/proc/cpuinfo")  # on Linux
-
-
 APPLE = "Apple's GPU"
+PROFILES = {
+    "smoke": "seconds per notebook, to test that everything runs; the numbers mean nothing",
+    "quick": "minutes on two processor cores, real learning",
+    "full": "the published budgets, for a GPU",
+}
 
 
 class Gpu(NamedTuple):
@@ -115,13 +119,6 @@ def session_fields() -> dict:
     return {"machine": ", ".join(machine), "versions": versions}
 
 
-PROFILES = {
-    "smoke": "seconds per notebook, to test that everything runs; the numbers mean nothing",
-    "quick": "minutes on two processor cores, real learning",
-    "full": "the published budgets, for a GPU",
-}
-
-
 @dataclass(frozen=True)
 class Profile:
     """One of the three sizes in which the notebooks run."""
@@ -129,11 +126,7 @@ class Profile:
     name: str
 
     def __post_init__(self):
-        if self.name not in PROFILES:
-            raise ValueError(
-                f"TLVIT_PROFILE is {self.name!r}, but it must be one of {', '.join(PROFILES)}; "
-                "set it to one of these, or unset it for 'quick'."
-            )
+        check_choice("TLVIT_PROFILE", self.name, PROFILES)
 
     def choose(self, *, smoke, quick, full):
         """Return this profile's value."""

@@ -113,8 +113,6 @@ class Batches(keras.utils.PyDataset):
         return full + (rest > 0 and self.shuffle_seed is None)
 
     def __getitem__(self, index):
-        if not 0 <= index < len(self):
-            raise IndexError(f"There is no batch {index}; there are {len(self)}.")
         self.complete |= index == len(self) - 1
         return self._batch(self.epoch, self.order, index)
 

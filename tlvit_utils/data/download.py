@@ -102,7 +102,7 @@ def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: fl
         start = file.tell()
         if start < remote.size:
             with _network_errors():
-                response = _answer(_request(url, start), seconds)
+                response = _answer(url, start, seconds)
             with response:
                 start = start if response.status == 206 else 0  # else it sends all of the file
                 _check_answer(response, start, remote.size)
@@ -126,8 +126,14 @@ def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: fl
         _fetch(url, remote, path, slowest, seconds)  # the fault may lie in what was there already
 
 
-def _answer(request: Request, seconds: float):
-    """Return the server's answer within `seconds`; urlopen starts them anew with every byte."""
+def _answer(url: str, start: int, seconds: float):
+    """Ask for the bytes from `start`, and return the server's answer within `seconds`.
+
+    That takes a thread, for urlopen starts the seconds anew with every byte of the answer's head.
+    """
+    request = Request(url, headers={"User-Agent": "tlvit-utils", "Accept-Encoding": "identity"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
     answers = SimpleQueue()
 
     def ask():
@@ -144,13 +150,6 @@ def _answer(request: Request, seconds: float):
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def _request(url: str, start: int) -> Request:
-    headers = {"User-Agent": "tlvit-utils", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    return Request(url, headers=headers)
 
 
 @contextmanager
