@@ -125,8 +125,9 @@ def serve_lab(tmp_path_factory):
 
         def serve_lab(notebooks):
             folder = tmp_path_factory.mktemp("lab")
+            settings = folder / "CONFIG" / "lab" / "user-settings" / "@jupyterlab"
             for name, values in LAB_SETTINGS.items():
-                path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+                path = settings / f"{name}.jupyterlab-settings"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(json.dumps(values))
             with socket.socket() as free:
@@ -139,13 +140,9 @@ def serve_lab(tmp_path_factory):
                 "ServerApp.root_dir": notebooks,
                 "IdentityProvider.token": "loopback",
             }
-            own = {f"JUPYTER_{name}_DIR": name for name in ("CONFIG", "DATA", "RUNTIME")}
-            own |= {
-                "JUPYTERLAB_SETTINGS_DIR": "settings",
-                "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-            }
             environment = {**os.environ, "TLVIT_PROFILE": "smoke"}
-            environment |= {name: str(folder / path) for name, path in own.items()}
+            for name in ("CONFIG", "DATA", "RUNTIME"):
+                environment[f"JUPYTER_{name}_DIR"] = str(folder / name)
             command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
             command += [f"--{name}={value}" for name, value in options.items()]
             log = servers.enter_context(open(folder / "log", "w"))
@@ -210,17 +207,15 @@ def new_page(browser):
     """A function that opens a page; at the end none may have written an error."""
     contexts, problems = [], []
 
+    def note(message):
+        if message.type == "error":
+            problems.append(f"{message.text} {message.location.get('url', '')}")
+
     def new_page(**options):
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                message.type == "error"
-                and problems.append(f"{message.text} {message.location.get('url', '')}")
-            ),
-        )
+        page.on("console", note)
         return page
 
     yield new_page

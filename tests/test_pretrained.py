@@ -1,13 +1,11 @@
-import json
 import os
-from dataclasses import asdict
 
 import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from tlvit_utils import PRETRAINED, PRETRAINED_FOR, build_vit, load_pretrained, pretrained
+from tlvit_utils import PRETRAINED, PRETRAINED_FOR, build_vit, load_pretrained
 from tlvit_utils.analysis import load_epoch_maps
 from tlvit_utils.data.datasets import load_cifar10, load_scenes10, load_shapes10
 from tlvit_utils.pretrained import WEIGHTS_DIR, model_card, restore_weights, save_pretrained
@@ -61,22 +59,17 @@ def test_there_are_weights_and_maps_for_each_data_set(dataset, name):
     np.testing.assert_allclose(epoch_maps.val_accuracy, recorded, atol=1e-6)
 
 
-@pytest.fixture
-def shelf(tmp_path, monkeypatch, tiny_config):
-    """A folder in which the weights called "tiny" ship."""
-    (tmp_path / "tiny.json").write_text(json.dumps({"config": asdict(tiny_config)}))
-    monkeypatch.setattr(pretrained, "WEIGHTS_DIR", tmp_path)
-    monkeypatch.setattr(pretrained, "PRETRAINED", ("tiny",))
-    return tmp_path
-
-
-def test_weights_come_back_as_float16(shelf, tiny_model):
-    save_pretrained(tiny_model, shelf / "tiny.npz")
-    assert {path.name for path in shelf.iterdir()} == {"tiny.json", "tiny.npz"}
-    loaded = load_pretrained("tiny")
+def test_weights_come_back_as_float16_in_the_same_network(tmp_path, tiny_config, tiny_model):
+    path = tmp_path / "new" / "weights.npz"
+    save_pretrained(tiny_model, path)
+    assert list(path.parent.iterdir()) == [path]
+    loaded = build_vit(tiny_config)
+    restore_weights(loaded, path)
     for variable, original in zip(loaded.weights, tiny_model.weights, strict=True):
         expected = convert_to_numpy(original).astype("float16")
         np.testing.assert_array_equal(convert_to_numpy(variable), expected)
+    with pytest.raises(ValueError, match="shape"):
+        restore_weights(build_vit(tiny_config.replace(num_tokens=None)), path)
 
 
 def test_moving_statistics_come_back_as_they_are(tmp_path):
@@ -95,12 +88,6 @@ def test_moving_statistics_come_back_as_they_are(tmp_path):
         np.testing.assert_array_equal(loaded, value.astype("float32"))
 
 
-def test_weights_that_do_not_fit_are_refused(shelf, tiny_config):
-    save_pretrained(build_vit(tiny_config.replace(num_tokens=None)), shelf / "tiny.npz")
-    with pytest.raises(ValueError, match="shape"):
-        load_pretrained("tiny")
-
-
-def test_an_unknown_name_is_refused(shelf):
-    with pytest.raises(ValueError, match=r"No weights called 'big'.*'tiny'"):
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match=r"No weights called 'big'.*'modern_8_tokens'"):
         load_pretrained("big")

@@ -1,6 +1,5 @@
 """A server on the loopback interface that offers one file and misbehaves, as the path asks for."""
 
-import socket
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,16 +32,8 @@ class MisbehavingServer:
         self.http.server_close()
 
     def url(self, behaviour: str) -> str:
-        if behaviour == "refuse":
-            return refusing_url()
-        return f"http://127.0.0.1:{self.http.server_port}/{behaviour}"
-
-
-def refusing_url() -> str:
-    """Return an address at which nothing listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{unused.getsockname()[1]}/refuse"
+        port = 1 if behaviour == "refuse" else self.http.server_port  # nothing listens at 1
+        return f"http://127.0.0.1:{port}/{behaviour}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,8 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def hang_half_way(self):
         """Send half of what is asked for, and keep the connection open."""
-        rest = self.start()
-        self.wfile.write(rest[: len(rest) // 2])
+        self.cut_off()
         self.server.owner.closing.wait()
 
     def cut_off(self):
