@@ -35,14 +35,9 @@ def readme(committed):
 
 
 @pytest.fixture(scope="module")
-def texts(committed):
-    """The contents of every file that is not binary, by its path."""
-    paths = [path for path in committed.rglob("*") if path.is_file()]
-    return {
-        path.relative_to(committed).as_posix(): read(path)
-        for path in paths
-        if b"\0" not in path.read_bytes()
-    }
+def project(committed):
+    """What `pyproject.toml` says of the package."""
+    return tomllib.loads(read(committed / "pyproject.toml"))["project"]
 
 
 def output_of(*command, cwd):
@@ -87,16 +82,14 @@ def test_environment_installs_what_the_first_command_installs(committed, readme)
 
 
 @pytest.mark.parametrize("constraints", ["constraints.txt", "colab.txt"])
-def test_constraints_pin_what_pyproject_asks_for(committed, constraints):
-    project = tomllib.loads(read(committed / "pyproject.toml"))["project"]
+def test_constraints_pin_what_pyproject_asks_for(committed, project, constraints):
     extras = project["optional-dependencies"]
     wanted = project["dependencies"] + extras["course"] + extras["test"]
     pinned = re.findall(r"^([\w-]+)==", read(committed / ".ci" / constraints), re.MULTILINE)
     assert {re.match(r"[\w-]+", each)[0] for each in wanted} <= set(pinned)
 
 
-def test_the_lowest_versions_are_those_that_pyproject_allows(committed):
-    project = tomllib.loads(read(committed / "pyproject.toml"))["project"]
+def test_the_lowest_versions_are_those_that_pyproject_allows(committed, project):
     wanted = project["dependencies"] + project["optional-dependencies"]["course"]
     lowest = re.findall(
         r"^([\w-]+)==([\d.]+)", read(committed / ".ci" / "lowest.txt"), re.MULTILINE
@@ -106,10 +99,11 @@ def test_the_lowest_versions_are_those_that_pyproject_allows(committed):
     assert asked.items() <= pinned.items()
 
 
-def test_no_file_holds_a_path_of_a_machine_or_an_index(texts):
-    patterns = (MACHINE_PATH, INDEX_ADDRESS)
-    found = {name: p.search(text) for name, text in texts.items() for p in patterns}
-    assert not {name: match for name, match in found.items() if match}
+def test_no_file_holds_a_path_of_a_machine_or_an_index(committed):
+    for path in filter(Path.is_file, committed.rglob("*")):
+        if b"\0" not in path.read_bytes():
+            found = [pattern.search(read(path)) for pattern in (MACHINE_PATH, INDEX_ADDRESS)]
+            assert found == [None, None], path
 
 
 def test_readmes_ten_lines_run(readme):

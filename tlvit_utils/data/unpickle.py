@@ -76,8 +76,6 @@ def _built(value):
 
 def _array(data, dtype, shape, fortran):
     """Return an array of integers from its bytes."""
-    if not isinstance(dtype, _Named) or dtype.name != "dtype" or dtype.state is None:
-        raise pickle.UnpicklingError("it holds an array of unknown type")
     kind, order = (_text(each) for each in (dtype.arguments[0], dtype.state[1]))
     if not _INTEGERS.fullmatch(kind) or order not in ("<", ">", "|", "="):
         raise pickle.UnpicklingError(f"it holds an array of type {kind!r}, not of integers")
