@@ -56,8 +56,9 @@ function answer({ model, pictures }) {
   const network = buildNetwork(model);
   return pictures.map((picture) => {
     const steps = [];
-    const { probabilities } = network.run(picture, (name, x) => steps.push([name, text(x)]));
-    return [...steps, ["probabilities", text(probabilities)]];
+    const pass = network.run(picture, (name, x) => steps.push([name, text(x)]));
+    for (const name of ["maps", "tokens", "probabilities"]) steps.push([name, text(pass[name] ?? [])]);
+    return steps;
   });
 }
 """

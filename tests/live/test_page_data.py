@@ -143,7 +143,6 @@ def maps_of(tokens=3, side=4, image=0):
         ({"labels": [0, 1, 2, 3, 10]}, "from 0 to 9"),
         ({"masks": np.zeros((5, 8, 8))}, r"\(5, 8, 8\)"),
         ({"class_names": ["one", "two"]}, "2 class names"),
-        ({"epoch_maps": {"b": None}}, "'b'"),
         ({"epoch_maps": maps_of(tokens=5, side=7)}, r"\(5, 7, 7\).*'a' makes \(3, 4, 4\)"),
         ({"epoch_maps": maps_of(image=5)}, "only 5 images"),
         ({"start": 5}, "start is 5"),

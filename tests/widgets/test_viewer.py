@@ -11,7 +11,7 @@ from tlvit_utils.figures.overlay import enlarge, render, tile_square
 from tlvit_utils.widgets import AttentionViewer
 
 NAMES = "abcdefghij"
-SIDE = 128
+SIDE = 320
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def images(shapes):
 def viewer(tiny_model, images):
     said = predict_with_maps(tiny_model, images)[0].argmax(axis=1)
     labels = [said[0], (said[1] + 1) % 10, *said[2:]]
-    return AttentionViewer(tiny_model, images, labels, NAMES, size=SIDE)
+    return AttentionViewer(tiny_model, images, labels, NAMES)
 
 
 def right_half(viewer):

@@ -1,5 +1,9 @@
-// How a page lives in a frame of a notebook or of the site: its height and its theme.
+// What all pages share: their data and title, and how they live in a frame of a notebook or of the site.
 "use strict";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (selector, root = document) => root.querySelector(selector);
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 let frameWidth = 0, frameHeight = 0;
 
@@ -27,3 +31,6 @@ function followHost() {
     if (frameElement) new ResizeObserver(growFrame).observe(document.body);
   } catch { /* a host of another origin tells nothing */ }
 }
+
+$("h1").textContent = document.title = data.title;
+followHost();

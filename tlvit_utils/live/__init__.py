@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 
 from tlvit_utils._validation import check_count
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import (
+    attention_maps,
     describe_answer,
     find_token_learner,
     in_batches,
     makes_maps,
-    predict_with_maps,
     seen_images,
 )
 from tlvit_utils.data.batches import check_images, check_labels
@@ -32,6 +33,7 @@ from tlvit_utils.figures.overlay import (
     tile_square,
 )
 from tlvit_utils.figures.page import HtmlPage
+from tlvit_utils.figures.plots import TOKEN_COLOURS, ink_on
 from tlvit_utils.live.layers import describe_network, to_base64
 
 TEMPLATE = Path(__file__).parent / "page.html"
@@ -68,8 +70,8 @@ def page(
             take 0.25 MB, and so do 15 of 64.
         labels: `(N,)`, integers, the true classes.
         masks: `(N, image_size, image_size)`, 1 where the object is and 0 elsewhere, or None.
-        epoch_maps: the model's `analysis.EpochMaps`, or a dict of them by the models' names. Its
-            `image_indices` are those of `images`.
+        epoch_maps: the first model's `analysis.EpochMaps`; its `image_indices` are those of
+            `images`.
         class_names: name of each label.
         start: index of the picture that the page opens on; by default the one that the first model
             gets right most confidently.
@@ -85,20 +87,19 @@ def page(
         raise ValueError(
             f"There are {len(models)} models and {len(images)} images; give at least one of each."
         )
-    first = next(iter(models))
-    epoch_maps = epoch_maps if isinstance(epoch_maps, Mapping) else {first: epoch_maps}
-    networks = {name: describe_network(model) for name, model in models.items()}
-    images = np.rint(check_images(images, models[first].input_shape[1])).astype("uint8")
+    first, model = next(iter(models.items()))
+    networks = {name: describe_network(each) for name, each in models.items()}
+    images = np.rint(check_images(images, model.input_shape[1])).astype("uint8")
     class_names = [str(name) for name in class_names]
     _check(models, images, masks, epoch_maps, len(class_names))
     labels = check_labels(labels, images, len(class_names))
-    answers = {name: _answers(model, images) for name, model in models.items()}
-    probabilities, maps = answers[first]
-    if start is not None:
-        start = _check_start(start, len(images))
-    else:
-        of_truth = probabilities[range(len(images)), labels]
-        start = int((of_truth + (probabilities.argmax(axis=1) == labels)).argmax())
+    answers = {name: in_batches(each, images)[0] for name, each in models.items()}
+    if start is None:
+        of_truth = answers[first][range(len(images)), labels]
+        start = (of_truth + (answers[first].argmax(axis=1) == labels)).argmax()
+    start = check_count("start", start, low=0)
+    if start >= len(images):
+        raise ValueError(f"start is {start}, but the {len(images)} images are counted from 0.")
     one = {
         "class_names": class_names,
         "size": images.shape[1],
@@ -110,18 +111,23 @@ def page(
             {
                 "name": str(name),
                 **networks[name],
-                "parameters": model.count_params(),
-                "multiply_adds": model_cost(model).macs,
-                "said": answers[name][0].argmax(axis=1).tolist(),
-                "epochs": _epochs(epoch_maps.get(name)),
+                "parameters": each.count_params(),
+                "multiply_adds": model_cost(each).macs,
+                "said": answers[name].argmax(axis=1).tolist(),
+                "epochs": _epochs(epoch_maps) if each is model and epoch_maps else None,
             }
-            for name, model in models.items()
+            for name, each in models.items()
         ],
     }
-    answer = f"{first}: {describe_answer(probabilities[start], labels[start], class_names)}."
-    view = as_uint8(seen_images(models[first], images[start : start + 1])[0])
-    still, words = _still(view, answer, None if maps is None else maps[start])
-    return Page(TEMPLATE, {"title": str(title), "sets": [one]}, still, words)
+    answer = f"{first}: {describe_answer(answers[first][start], labels[start], class_names)}."
+    still, words = _still(model, images[start : start + 1], answer)
+    data = {
+        "title": str(title),
+        "sets": [one],
+        "token_colours": [(colour, ink_on(colour)) for colour in TOKEN_COLOURS],
+        "heat": to_base64(colormaps["viridis"](range(256), bytes=True)[:, :3]),
+    }
+    return Page(TEMPLATE, data, still, words)
 
 
 def _check(models, images, masks, epoch_maps, classes):
@@ -140,43 +146,29 @@ def _check(models, images, masks, epoch_maps, classes):
             f"The masks have shape {np.shape(masks)}, but it must be {(count, size, size)}: one "
             "number per pixel."
         )
-    for name, each in epoch_maps.items():
-        if name not in models:
-            raise ValueError(f"epoch_maps names {name!r}, but no model has this name.")
-        if each is None:
-            continue
-        maps = find_token_learner(models[name]).maps.shape[1:]
-        if each.maps.shape[2:] != maps:
-            raise ValueError(
-                f"epoch_maps has maps of shape {each.maps.shape[2:]} (tokens, rows, columns), but "
-                f"the model {name!r} makes {maps}; give the maps of this model's training."
-            )
-        if max(each.image_indices) >= count:
-            raise ValueError(
-                f"epoch_maps has an image {max(each.image_indices)}, but there are only {count} "
-                f"images; give the first {max(each.image_indices) + 1} of the {each.split} images."
-            )
+    if epoch_maps is None:
+        return
+    name, model = next(iter(models.items()))
+    expected, found = find_token_learner(model).maps.shape[1:], epoch_maps.maps.shape[2:]
+    if found != expected:
+        raise ValueError(
+            f"epoch_maps has maps of shape {found} (tokens, rows, columns), but the model {name!r} "
+            f"makes {expected}; give the maps of this model's training."
+        )
+    last = max(epoch_maps.image_indices)
+    if last >= count:
+        raise ValueError(
+            f"epoch_maps has an image {last}, but there are only {count} images; give the first "
+            f"{last + 1} of the {epoch_maps.split} images."
+        )
 
 
-def _check_start(start, count):
-    start = check_count("start", start, low=0)
-    if start >= count:
-        raise ValueError(f"start is {start}, but the {count} images are counted from 0.")
-    return start
-
-
-def _answers(model, images):
-    """Return the probabilities of all images, and the maps, or None without a TokenLearner."""
-    if any(map(makes_maps, model.layers)):
-        return predict_with_maps(model, images)
-    (probabilities,) = in_batches(model, images)
-    return probabilities, None
-
-
-def _still(view, answer, maps) -> tuple[bytes, str]:
+def _still(model, image, answer) -> tuple[bytes, str]:
     """Return the picture that stands in for the page where it cannot be shown, and its words."""
+    view = as_uint8(seen_images(model, image)[0])
     columns = [(enlarge(view, STILL), answer)]
-    if maps is not None:
+    if any(map(makes_maps, model.layers)):
+        maps = attention_maps(model, image)[0]
         titles = [str(token + 1) for token in range(len(maps))]
         grid = tile_square(lambda i, side: render(view, maps[i], size=side), titles, STILL)
         columns.append((grid, "Its tokens' maps, dark purple to yellow."))
@@ -187,10 +179,8 @@ def _still(view, answer, maps) -> tuple[bytes, str]:
     )
 
 
-def _epochs(epoch_maps) -> dict | None:
+def _epochs(epoch_maps) -> dict:
     """Return maps of every epoch with 256 steps between each one's lowest and highest value."""
-    if epoch_maps is None:
-        return None
     maps = epoch_maps.maps.astype("float32")
     low, high = (end(maps, axis=(3, 4), keepdims=True) for end in (np.min, np.max))
     levels = np.rint(255 * (maps - low) / np.maximum(high - low, 1e-12))

@@ -2,23 +2,9 @@
 // token. Nothing here knows what is chosen. Places are shares of a picture's side, [x, y].
 "use strict";
 
-// One colour per token, as in `figures/plots.py`: Okabe and Ito's, which colour-blind readers tell
-// apart. The number stands beside the colour everywhere.
-const TOKEN_COLOURS =
-  ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#6611cc", "#000000"];
-const DARK_TOKENS = [0, 5, 6, 7]; // which carry white letters
-const tokenColour = (token) => TOKEN_COLOURS[token % TOKEN_COLOURS.length];
-
-// Matplotlib's viridis in sixteen steps; colours between them are mixed.
-const VIRIDIS = ("440154 481a6c 472f7d 414487 39568c 31688e 2a788e 23888e 1f988b 22a884 35b779 54c568 "
-  + "7ad151 a5db36 d2e21b fde725").split(" ");
-const STEPS = VIRIDIS.map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
-
-/** The colour [red, green, blue] of a share from 0 to 1 */
-function heat(share) {
-  const place = share * (STEPS.length - 1), step = Math.min(Math.floor(place), STEPS.length - 2);
-  return STEPS[step].map((from, c) => from + (place - step) * (STEPS[step + 1][c] - from));
-}
+// The figures' colours: [ground, letters] of each token, and a map's in 256 steps.
+const tokenColours = (token) => data.token_colours[token % data.token_colours.length];
+const HEAT = bytes(data.heat), heat = (share) => rowOf(HEAT, Math.round(255 * share), 3);
 
 /** The indices of numbers, the largest first */
 const strongestOf = (values) => [...values.keys()].sort((a, b) => values[b] - values[a]);
@@ -26,7 +12,7 @@ const limitsOf = (values) => [Math.min(...values), Math.max(...values)];
 const cellAt = ([x, y], side) => Math.floor(y * side) * side + Math.floor(x * side);
 const centreOf = (cell, side) => [cell % side, Math.floor(cell / side)].map((at) => (at + 0.5) / side);
 
-/** Put rows of RGB into a canvas, one pixel each; the style sheet makes them large. */
+/** Put rows of RGB into a canvas; the style sheet makes the pixels large. */
 function fill(canvas, pixels, side) {
   const image = new ImageData(side, side);
   for (let i = 0, o = 0; i < pixels.length; i++) {

@@ -38,10 +38,8 @@ function paintDabs(pixels, size, dabs) {
   return out;
 }
 
-/**
- * The picture without its object: the hole takes the colour that most pixels outside it have, which
- * in a scene is that of the ground.
- */
+/** The picture without its object: the hole takes the colour that most pixels outside it have, which
+ * in a scene is that of the ground. */
 function withoutObject(pixels, mask) {
   const counts = new Map(), out = Float32Array.from(pixels);
   mask.forEach((inside, i) => {
@@ -66,8 +64,9 @@ function moveObject(pixels, empty, size, mask, dx, dy) {
   return out;
 }
 
-/** The box around the object: the first pixel and the one after the last, [left, top, right, bottom]. */
+/** The box around the object, or the whole picture: the first pixel and the one after the last. */
 function boxOf(mask, size) {
+  if (!mask) return [0, 0, size, size]; // left, top, right, bottom
   const at = [...mask.keys()].filter((i) => mask[i]);
   const [left, right] = limitsOf(at.map((i) => i % size));
   const [top, bottom] = limitsOf(at.map((i) => Math.floor(i / size)));

@@ -19,35 +19,32 @@ from tlvit_utils.reductions import (
 )
 from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
 
-LAST = {"data_format": "channels_last"}
-CENTRED = {"center": True, "scale": True}
-# For each layer: the settings that the page's network reads, and those that it takes for granted
+LAST = {"data_format": ["channels_last"]}
+PLAIN = {"activation": ["linear"], "groups": [1], "dilation_rate": [(1, 1)]}
+POOLINGS = ["mean", "sum", "weighted_mean"]
+CENTRED = {"center": [True], "scale": [True]}
+ANY = None  # in place of the values that the page's network knows
+# The settings of each layer on which its output depends, and the values that are known
 KNOWN = {
-    layers.Rescaling: (("scale", "offset"), {}),
-    RandomCropFlip: (("resized_size", "padding", "crop_size"), {}),
-    layers.Conv2D: (
-        ("strides",),
-        {"activation": "linear", "groups": 1, "dilation_rate": (1, 1), **LAST},
-    ),
-    layers.BatchNormalization: (("epsilon",), CENTRED | {"axis": -1}),
-    layers.ReLU: ((), {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
-    layers.Reshape: ((), {}),
-    PatchEncoder: ((), {}),
-    layers.Dropout: ((), {}),
-    TransformerBlock: (("num_heads", "key_dim", "activate_last"), {}),
-    TokenLearner: (
-        ("num_tokens", "pooling"),
-        {"approximate_gelu": True, "pooling": {"mean", "sum", "weighted_mean"}},
-    ),
-    TokenLearnerV11: (("num_tokens",), {}),
-    GroupedTokenLearner: (("num_tokens", "num_groups"), {}),
-    PatchMerger: (("num_tokens",), {}),
-    TopKTokens: (("num_tokens",), {}),
-    AveragePooling: (("num_tokens",), {}),
-    StridedConvolution: (("num_tokens",), {}),
-    layers.LayerNormalization: (("epsilon",), CENTRED),
-    layers.GlobalAveragePooling1D: ((), {"keepdims": False, **LAST}),
-    layers.Dense: ((), {"activation": "softmax", "use_bias": True}),
+    layers.Rescaling: {"scale": ANY, "offset": ANY},
+    RandomCropFlip: {"resized_size": ANY, "padding": ANY, "crop_size": ANY},
+    layers.Conv2D: {"strides": ANY, **PLAIN, **LAST},
+    layers.BatchNormalization: {"epsilon": ANY, "axis": [-1], **CENTRED},
+    layers.ReLU: {"max_value": [None], "negative_slope": [0.0], "threshold": [0.0]},
+    layers.Reshape: {},
+    PatchEncoder: {},
+    layers.Dropout: {},
+    TransformerBlock: {"num_heads": ANY, "key_dim": ANY, "activate_last": ANY},
+    TokenLearner: {"num_tokens": ANY, "pooling": POOLINGS, "approximate_gelu": [True]},
+    TokenLearnerV11: {"num_tokens": ANY},
+    GroupedTokenLearner: {"num_tokens": ANY, "num_groups": ANY},
+    PatchMerger: {"num_tokens": ANY},
+    TopKTokens: {"num_tokens": ANY},
+    AveragePooling: {"num_tokens": ANY},
+    StridedConvolution: {"num_tokens": ANY},
+    layers.LayerNormalization: {"epsilon": ANY, **CENTRED},
+    layers.GlobalAveragePooling1D: {"keepdims": [False], **LAST},
+    layers.Dense: {"activation": ["softmax"], "use_bias": [True]},
 }
 # Settings of this package's layers that the weights tell, or that only matter in training
 IGNORED = {
@@ -95,21 +92,19 @@ def _settings(layer, shape) -> dict:
         known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
         kind = type(layer).__name__
         raise _refusal(f"its layer {layer.name!r} is a {kind}, and the page knows only {known}")
-    read, granted = KNOWN[type(layer)]
-    config = layer.get_config()
-    known = {name: value if isinstance(value, set) else {value} for name, value in granted.items()}
+    known, config = KNOWN[type(layer)], layer.get_config()
     if type(layer).__module__.startswith("tlvit_utils"):
-        known |= {name: set() for name in config.keys() - IGNORED - known.keys() - {*read}}
+        known = dict.fromkeys(config.keys() - IGNORED, ()) | known
     for name, values in known.items():
-        if config[name] not in values:
+        if values is not ANY and config[name] not in values:
             raise _refusal(
                 f"its layer {layer.name!r} has {name}={config[name]!r}, and the page knows "
-                f"{' or '.join(map(repr, sorted(values, key=str))) or 'no such setting'}"
+                f"{' or '.join(map(repr, values)) or 'no such setting'}"
             )
     settings = {"kind": type(layer).__name__, "name": layer.name, "shape": shape[1:]}
     if isinstance(layer, AveragePooling):
         settings["windows"] = layer.windows
-    return {**settings, **{name: config[name] for name in read}}
+    return settings | {name: config[name] for name in known}
 
 
 def _weight(variable) -> dict:

@@ -22,13 +22,9 @@ function bytes(text) {
 
 /** base64 of little-endian float16 -> Float32Array */
 function halves(text) {
-  const half = new Uint16Array(bytes(text).buffer), out = new Float32Array(half.length);
-  const steps = Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(exponent, 1) - 25));
-  for (let i = 0; i < half.length; i++) {
-    const sign = half[i] >> 15 ? -1 : 1, exponent = (half[i] >> 10) & 31;
-    out[i] = sign * ((exponent ? 1024 : 0) + (half[i] & 1023)) * steps[exponent];
-  }
-  return out;
+  const half = new Uint16Array(bytes(text).buffer), moved = new Uint32Array(half.length);
+  for (let i = 0; i < half.length; i++) moved[i] = (half[i] & 0x8000) << 16 | (half[i] & 0x7fff) << 13;
+  return mapped(new Float32Array(moved.buffer), (x) => x * 2 ** 112); // the exponents’ zeros differ
 }
 
 // Products, and functions of rows
@@ -57,10 +53,8 @@ function packed(b, m) {
   return out;
 }
 
-/**
- * a (n × k) times b (k × m), plus a bias (m). Two rows times four columns make eight sums, which
- * stay in registers; where n or m does not divide, the last row or column is computed again.
- */
+/** a (n × k) times b (k × m), plus a bias (m). Two rows times four columns make eight sums, which
+ * stay in registers; where n or m does not divide, the last row or column is computed again. */
 function product(a, b, m, bias = new Float32Array(m)) {
   const k = b.length / m, n = a.length / k, out = new Float32Array(n * m);
   const columns = panels.get(b) ?? packed(b, m);
@@ -83,10 +77,8 @@ function product(a, b, m, bias = new Float32Array(m)) {
   return out;
 }
 
-/**
- * A convolution of a square grid with Keras's padding "same": the numbers that each output reads
- * are gathered as one row, and then it is a product.
- */
+/** A convolution of a square grid with Keras's padding "same": the numbers that each output reads
+ * are gathered as one row, and then it is a product. */
 function convolve(x, side, kernel, [down, right], bias) {
   const [height, width, dim, filters] = kernel.shape;
   const rows = Math.ceil(side / down), columns = Math.ceil(side / right);
@@ -360,9 +352,7 @@ function buildNetwork(model, layers = readWeights(model.layers)) {
   /** All of it for one picture, 0..255, rows of RGB; `maps` are null where the network has none. */
   function run(pixels, trace) {
     const grid = through(before, pixels, trace), maps = reduction.maps?.(grid) ?? null;
-    if (maps) trace?.("maps", maps);
     const tokens = pool(grid, maps);
-    if (at >= 0) trace?.("tokens", tokens);
     return { view: view(pixels), grid, maps, tokens, probabilities: predict(tokens, trace) };
   }
 
@@ -378,16 +368,11 @@ const sumsOf = (maps, cells) => Array.from({ length: maps.length / cells }, (_, 
   sum(rowOf(maps, token, cells)));
 
 /** Some of the tokens (rows of dim numbers), in the order of `indices`. */
-function keepTokens(tokens, dim, indices) {
-  const out = new Float32Array(indices.length * dim);
-  indices.forEach((token, i) => out.set(rowOf(tokens, token, dim), i * dim));
-  return out;
-}
+const keepTokens = (tokens, dim, indices) =>
+  Float32Array.from(indices.flatMap((token) => [...rowOf(tokens, token, dim)]));
 
-/**
- * One shape in place of every map, or only of `target`'s. It takes the map's sum, so that the place of
- * the weight changes, not its amount.
- */
+/** One shape in place of every map, or only of `target`'s. It takes the map's sum, so that the place of
+ * the weight changes, not its amount. */
 function reshapeMaps(maps, cells, shape, target = -1) {
   const total = sum(shape), sums = sumsOf(maps, cells);
   return maps.map((value, i) => {

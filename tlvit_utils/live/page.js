@@ -20,8 +20,8 @@ function renderTools() {
   $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
   $("#painter").textContent = state.token < 0
-    ? "You paint for every token. Open one to paint only for that one."
-    : `You paint for token ${state.token + 1}; the others keep their maps.`;
+    ? "You paint for every token; the small maps are the learned ones. Open one to paint only for that one."
+    : `You paint for token ${state.token + 1}; the others keep their maps. The small maps are the learned ones.`;
   $("#other").hidden = state.maps !== "other";
   for (const radio of all("[name=maps] input")) radio.disabled = !numMaps;
   $("#about").textContent = `This network runs in your browser. ${numMaps
@@ -66,18 +66,18 @@ function renderCurve({ val_accuracy: accuracy }, chosen) {
 let playing = null; // the timer that goes from epoch to epoch
 
 function play() {
-  clearInterval(playing);
-  schedule();
-  if (playing) {
-    playing = null;
-    return;
-  }
-  const { epochs } = mainEntry(), last = lastEpoch(epochs);
-  if (epochOf(epochs) === last) change({ epoch: 0 });
+  const last = lastEpoch(mainEntry().epochs);
+  change({ epoch: epochOf(mainEntry().epochs) === last ? 0 : state.epoch });
   playing = setInterval(() => {
-    if (state.mode !== "training" || state.epoch >= last) play(); // which stops it
+    if (state.mode !== "training" || state.epoch >= last) stop();
     else change({ epoch: state.epoch + 1 });
   }, 400);
+}
+
+function stop() {
+  clearInterval(playing);
+  playing = null;
+  schedule();
 }
 
 // Hands on the large picture
@@ -123,7 +123,7 @@ function line([x0, y0], [x1, y1]) {
     [x0 + (x1 - x0) * (i + 1) / steps, y0 + (y1 - y0) * (i + 1) / steps]);
 }
 
-const canDraw = (column) => (state.mode === "paint" && column.main)
+const canDraw = (column) => isPainting(column)
   || (state.mode === "picture" && column.entry.set === mainEntry().set);
 
 /** What a hand does at a place of the view: move the object, dab on the picture, paint the map. */
@@ -146,7 +146,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 /** The arrow keys point at a cell, or move the object. */
 function actByKey(column, event) {
   const { network: { side }, set } = column.seen, { key, shiftKey } = event, way = ARROWS[key];
-  const cell = shownCell(column), moves = state.mode === "picture" && tool() === MOVE && canDraw(column);
+  const cell = shownCell(column), moves = isMoving() && canDraw(column);
   if (way && moves) {
     const far = (shiftKey ? 8 : 2) * set.size / 64;
     step({ dx: state.dx + way[0] * far, dy: state.dy + way[1] * far, out: false });
@@ -213,11 +213,12 @@ function listen() {
     (name in UNCHANGED ? step : change)(patch);
   };
   const clicks = {
-    wrong: nextWrong, play, copy: copyShare, undo: () => change(past.pop()), reset: () => begin(UNCHANGED),
+    wrong: nextWrong, play: () => playing ? stop() : play(), copy: copyShare,
+    undo: () => change(past.pop()), reset: () => begin(UNCHANGED),
     random: () => step({ seed: state.seed + 1 }), "take-out": () => step({ out: !state.out }),
   };
   for (const [id, run] of Object.entries(clicks)) $(`#${id}`).onclick = run;
-  $("#share form").onsubmit = () => {
+  $("#share").onsubmit = () => {
     readState($("#share-text").value);
     return false;
   };
@@ -240,8 +241,6 @@ window.tokenlearner = { run(pixels) {
   return { probabilities, maps };
 } };
 
-$("h1").textContent = document.title = data.title;
-followHost();
 makeChoices();
 listen();
 readState(location.hash);

@@ -9,21 +9,21 @@ const copyOf = (template) => $(template).content.cloneNode(true).firstElementChi
 
 function makeColumn() {
   const column = { root: copyOf("#column"), room: {}, tiles: [], main: !columns.length };
-  const colours = VIRIDIS.map((hex) => `#${hex}`);
+  const colours = Array.from({ length: 16 }, (_, i) => `rgb(${heat(i / 15)})`);
   $(".scale i", column.root).style.setProperty("--heat", `linear-gradient(to right, ${colours})`);
   listenToPad(column, $(".pad", column.root));
   $("#columns").append(column.root);
   columns.push(column);
 }
 
-/** Make the buttons of a column's tokens, one for each. */
 function makeTiles(column, count) {
   column.tiles = Array.from({ length: count }, (_, token) => {
     const root = copyOf("#token"), [button, on] = ["button", "input"].map((name) => $(name, root));
-    Object.assign($(".dot", root), { textContent: token + 1, style: `background:${tokenColour(token)};`
-      + `color:${DARK_TOKENS.includes(token % 8) ? "#fff" : "#000"}` });
-    on.setAttribute("aria-label", `token ${token + 1} on`);
-    on.onchange = () => switchToken(token);
+    const [ground, letters] = tokenColours(token);
+    Object.assign($(".dot", root), { textContent: token + 1, style: `background:${ground};color:${letters}` });
+    on.ariaLabel = `token ${token + 1} on`;
+    on.onchange = () => step({ off: (on.checked ? tokensOff().filter((other) => other !== token)
+      : [...tokensOff(), token]).join() });
     button.onclick = () => {
       hoverOn({ token: -1 });
       change({ token: state.token === token ? -1 : token });
@@ -45,12 +45,7 @@ function hoverOn(what) {
 function flowInto(column) {
   const seen = look(column), { token } = state;
   if (token >= 0) flow($(".pad", column.root), column.tiles[token].button, mapOf(seen, token),
-    seen.network.side, tokenColour(token));
-}
-
-function switchToken(token) {
-  const off = tokensOff();
-  step({ off: (off.includes(token) ? off.filter((other) => other !== token) : [...off, token]).join() });
+    seen.network.side, tokenColours(token)[0]);
 }
 
 // Showing
@@ -103,12 +98,13 @@ function shownCell({ seen: { network: { side } } }) {
 }
 
 /** The map that lies over the large picture, its limits, whose it is, and of which token; or nothing. */
-function shownMap({ main, seen }, limits) {
-  const token = hover.token >= 0 ? hover.token : state.token;
-  if (state.mode === "paint" && main && hover.token < 0)
+function shownMap(column, limits) {
+  const { seen } = column, token = hover.token >= 0 ? hover.token : state.token;
+  if (isPainting(column) && hover.token < 0)
     return { map: paintedMap(seen.cells), ends: [0, 1], owner: "Your map" };
   const isOpen = token >= 0 && token < seen.network.numMaps;
-  if (!seen.maps || !(isOpen || showsMean())) return { ends: limits };
+  const isBrush = state.mode === "picture" && !isMoving(); // no mean map lies where one paints
+  if (!seen.maps || (isBrush && !isOpen)) return { ends: limits };
   const map = isOpen ? mapOf(seen, token) : meanRow(seen.maps, seen.cells);
   const whose = isOpen ? { owner: `Token ${token + 1}`, token } : { owner: "The mean map", isLight: true };
   return { map, ends: limits ?? limitsOf(map), ...whose };
@@ -128,30 +124,28 @@ function renderStage(column, limits) {
     end.textContent = ends ? ends[i].toFixed(3) : ["lowest", "highest"][i];
   });
   $(".scale", root).hidden = !seen.maps;
-  pad.style.setProperty("--token", token >= 0 ? tokenColour(token) : "transparent");
+  pad.style.setProperty("--token", token >= 0 ? tokenColours(token)[0] : "transparent");
   const what = `What the network sees of ${seen.picture.name}.`;
   const words = map ? `${owner}: ${describeMap(map, side)}.` : "";
   $(".words", root).textContent = words || what;
-  $("canvas", pad).setAttribute("aria-label", `${what} ${words}`);
-  pad.setAttribute("aria-label", `Cells of the picture: arrow keys ${state.mode === "picture"
-    && tool() === MOVE ? "move the object" : "choose one, Enter acts"}`
-    + (cell >= 0 ? `; ${cellName(cell, side)}` : ""));
+  $("canvas", pad).ariaLabel = `${what} ${words}`;
+  pad.ariaLabel = `Cells of the picture: arrow keys ${isMoving() ? "move the object"
+    : "choose one, Enter acts"}${cell >= 0 ? `; ${cellName(cell, side)}` : ""}`;
 }
 
 function renderTiles(column, limits) {
-  const { seen } = column, off = tokensOff(), cell = shownCell(column);
-  const shares = seen.maps && cell >= 0 ? sharesOn(seen, cell) : null;
+  const { seen } = column, off = tokensOff(), cell = shownCell(column), { side } = seen.network;
   column.tiles.forEach(({ root, button, map, share, on }, token) => {
-    const isOff = off.includes(token), values = mapOf(seen, token), { side } = seen.network;
+    const isOff = off.includes(token), values = mapOf(seen, token);
     drawMap(map, seen, values, limits);
     markCell(map, cell, side);
-    button.setAttribute("aria-pressed", state.token === token);
+    button.ariaPressed = state.token === token;
     root.classList.toggle("off", isOff);
     on.checked = !isOff;
     on.disabled = !isOff && off.length === column.tiles.length - 1; // one stays on
-    share.textContent = shares ? percent(shares[token]) : isOff ? "off" : "";
-    button.setAttribute("aria-label", `Token ${token + 1}${share.textContent && `, ${share.textContent}`}: `
-      + describeMap(values, side));
+    share.textContent = cell >= 0 ? percent(sharesOn(seen, cell)[token]) : isOff ? "off" : "";
+    button.ariaLabel = `Token ${token + 1}${share.textContent && `, ${share.textContent}`}: `
+      + describeMap(values, side);
   });
 }
 
@@ -185,8 +179,8 @@ function renderBars(column, { set, picture: { label: truth }, probabilities, bef
 
 function extras(column, seen) {
   const cell = shownCell(column), words = [];
-  if (state.mode === "paint" && column.main) return scoreboard(seen);
-  if (seen.maps && cell >= 0) words.push(readersOf(seen, cell));
+  if (isPainting(column)) words.push(scoreOf(seen));
+  else if (seen.maps && cell >= 0) words.push(readersOf(seen, cell));
   if (seen.maps && seen.object) {
     const { weight, area } = weightOnObject(seen);
     words.push(`${percent(weight, 0)} of the maps’ weight lies on the object, which covers `
@@ -202,20 +196,13 @@ function readersOf(seen, cell) {
     + `${say(order.at(-1))}. A uniform map has ${percent(1 / seen.cells)} on every cell.`;
 }
 
-/** The learned map, to lay the reader's beside, and the watched class's probability with each. */
-function scoreboard(seen) {
-  const { label, learned, cells, network: { side }, set } = seen;
-  const map = state.token < 0 ? meanRow(learned, cells) : rowOf(learned, state.token, cells);
-  const mine = seen.probabilities[label], theirs = predictWith(seen, learned)[label];
-  const box = element("span", { className: "map", role: "img",
-    "aria-label": `The learned map: ${describeMap(map, side)}` }, element("canvas"), element("canvas"));
-  drawMap(box, seen, map);
-  const words = isPainted() ? `${mine > theirs ? "Your map" : "The learned map"} wins: `
-    + `${set.class_names[label]} has ${percent(mine)} with yours and ${percent(theirs)} with the learned one.`
-    : "Nothing is painted yet.";
-  const caption = `the learned map${state.token < 0 ? ", mean of all" : ""}`;
-  return [element("figure", {}, box, element("figcaption", { textContent: caption })),
-    element("p", { className: "win", textContent: words })];
+/** Who wins: the class's probability with the reader's map and with the learned ones. */
+function scoreOf(seen) {
+  if (!isPainted()) return "Nothing is painted yet.";
+  const { label, maps, set } = seen;
+  const mine = seen.probabilities[label], theirs = predictWith(seen, maps)[label];
+  return `${mine > theirs ? "Your map wins" : "The learned maps win"}: ${set.class_names[label]} has `
+    + `${percent(mine)} with yours and ${percent(theirs)} with the learned ones.`;
 }
 
 /** When the hands rest: say what the network answers, and keep the state in the address. */

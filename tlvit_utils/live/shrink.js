@@ -2,10 +2,8 @@
 // to one grey level. A browser's own drawing would shrink in a way that no two browsers share.
 "use strict";
 
-/**
- * For each of `size` pixels: the first of the pixels that it is made of, and their weights. The
- * pixels span the middle `side` of a line of `length`. Bicubic, as wide as the line shrinks.
- */
+/** For each of `size` pixels: the first of the pixels that it is made of, and their weights. The
+ * pixels span the middle `side` of a line of `length`. Bicubic, as wide as the line shrinks. */
 function bicubicWeights(length, side, size) {
   const scale = side / size, wide = Math.max(scale, 1);
   const curve = (x) =>
@@ -21,10 +19,8 @@ function bicubicWeights(length, side, size) {
   });
 }
 
-/**
- * Shrink each of some lines of RGB, `length` pixels long, to `size` pixels. The steps are from a line
- * to the next and from a pixel to the next, in what comes in and in what goes out.
- */
+/** Shrink each of some lines of RGB, `length` pixels long, to `size` pixels. The steps are from a line
+ * to the next and from a pixel to the next, in what comes in and in what goes out. */
 function shrinkLines(data, lines, length, side, size, [line, pixel], [outLine, outPixel]) {
   const out = new Uint8ClampedArray(3 * lines * size);
   bicubicWeights(length, side, size).forEach(({ first, weights }, i) => {

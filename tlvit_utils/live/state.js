@@ -1,17 +1,11 @@
 // What the page knows, what is chosen (`state`), and what follows from it (`look`).
 "use strict";
 
-const data = JSON.parse(document.getElementById("data").textContent);
-const $ = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** A new element with properties, attributes written with a dash or "role", and children. */
+/** A new element with properties and children. */
 function element(name, properties = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(properties))
-    if (key.includes("-") || key === "role") made.setAttribute(key, value);
-    else made[key] = value;
+  const made = Object.assign(document.createElement(name), properties);
   made.append(...children);
   return made;
 }
@@ -49,8 +43,7 @@ const UNTOUCHED = { dabs: "", dx: 0, dy: 0, out: false }; // a picture
 const UNCHANGED = { ...UNTOUCHED, off: "", maps: "own", seed: 0, painted: "" }; // and the network
 const DEFAULTS = {
   network: "0.0", beside: "", picture: sets[0].start, filter: -1, mode: "look", token: -1, cell: -1,
-  scale: "own", opacity: 60, mean: true, values: false, tool: "", ...UNCHANGED, other: 1, pen: "9",
-  epoch: -1,
+  scale: "own", opacity: 60, values: false, tool: "", ...UNCHANGED, other: 1, pen: "9", epoch: -1,
 };
 const CHOICES = { // what can be chosen, and its words
   mode: { look: "Look", picture: "Change the picture", network: "Change the network",
@@ -70,8 +63,8 @@ const pictureOf = (set) => state.picture === OWN ? set.own
 const tool = () => state.tool || (pictureOf(mainEntry().set).mask ? MOVE : "w");
 const lastEpoch = ({ val_accuracy }) => val_accuracy.length - 1;
 const epochOf = (epochs) => state.epoch < 0 ? lastEpoch(epochs) : Math.min(state.epoch, lastEpoch(epochs));
-/** Whether the mean of all maps lies over the picture, where no token is open; no brush paints under it. */
-const showsMean = () => state.mean && !(state.mode === "picture" && tool() !== MOVE);
+const isMoving = () => state.mode === "picture" && tool() === MOVE;
+const isPainting = ({ main }) => state.mode === "paint" && main;
 const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
 const isPainted = () => /[1-9]/.test(state.painted);
 const paintedMap = (cells) => Float32Array.from(state.painted.padEnd(cells, "0"), (digit) => digit / 9);
@@ -108,28 +101,21 @@ function tidy() {
     opacity: [0, 100], seed: [0, 1e6], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };
   for (const [name, [low, high]] of Object.entries(ends)) state[name] = clamp(state[name], low, high);
   if (state.mode === "training" || state.picture !== OWN) showOffered(entry);
-  const off = [...new Set(tokensOff())].filter((token) => token >= 0 && token < numMaps);
-  state.off = off.length < numMaps ? off.sort((a, b) => a - b).join() : "";
+  const off = [...Array(numMaps).keys()].filter((token) => tokensOff().includes(token));
+  state.off = off.length < numMaps ? off.join() : "";
   if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
   if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "";
-  const { mask } = pictureOf(set);
-  if (!mask) Object.assign(state, { dx: 0, dy: 0, out: false });
-  if (!mask && state.tool === MOVE) state.tool = "";
-  if (state.dx || state.dy) {
-    const [left, top, right, bottom] = boxOf(mask, set.size); // the object stays in the picture
-    state.dx = clamp(state.dx, -left, set.size - right);
-    state.dy = clamp(state.dy, -top, set.size - bottom);
-  }
+  const { mask } = pictureOf(set), [left, top, right, bottom] = boxOf(mask, set.size);
+  state.dx = clamp(state.dx, -left, set.size - right); // the object stays in the picture
+  state.dy = clamp(state.dy, -top, set.size - bottom);
+  if (!mask) Object.assign(state, { out: false, tool: state.tool === MOVE ? "" : state.tool });
 }
 
 /** Where the picture is not among those that are offered, take the first of them. */
 function showOffered(entry) {
-  const offered = [...entry.set.labels.keys()].filter((i) => isOffered(entry, i));
-  if (!offered.length) {
-    state.filter = -1;
-    showOffered(entry);
-  } else if (!offered.includes(state.picture))
-    Object.assign(state, { picture: offered[0], ...UNTOUCHED });
+  const offered = () => [...entry.set.labels.keys()].filter((i) => isOffered(entry, i));
+  if (!offered().length) state.filter = -1;
+  if (!offered().includes(state.picture)) Object.assign(state, { picture: offered()[0], ...UNTOUCHED });
 }
 
 /** The state as text: what differs from the beginning. */
@@ -178,23 +164,22 @@ function look({ entry, room, main }) {
     object: picture.mask && !out ? movedMask(picture.mask, set.size, dx, dy) : null,
     label: picture.label ?? bestOf(before.probabilities) };
   if (pass.maps && state.mode === "training") seen.maps = mapsOfEpoch(seen);
-  else if (pass.maps) changeMaps(seen, room, main);
+  else if (pass.maps) changeMaps(seen, room, isPainting({ main }) && isPainted());
   seen.changed = pass !== before || seen.probabilities !== pass.probabilities;
   return seen;
 }
 
-/** Put the maps that are asked for in place of the network's own, and predict with them. */
-function changeMaps(seen, room, main) {
+/** Predict with the maps that are asked for, and with the reader's, in place of the network's own. */
+function changeMaps(seen, room, withPainted) {
   const { network, set, pass: { maps }, cells } = seen;
   const other = set.pictures[state.other] ?? set.pictures.at(-1);
   const asked = { own: () => maps, mean: () => meanMap(maps, cells),
     flat: () => reshapeMaps(maps, cells, new Float32Array(cells).fill(1)),
     other: () => remembered(room, "other", [network, other], () => network.run(other.pixels).maps) };
-  seen.learned = seen.maps = asked[state.maps]();
-  if (state.mode === "paint" && main && isPainted())
-    seen.maps = reshapeMaps(seen.maps, cells, paintedMap(cells), state.token);
-  if (seen.maps !== maps || tokensOff().some((token) => token < network.numMaps))
-    seen.probabilities = predictWith(seen, seen.maps);
+  seen.maps = seen.pooled = asked[state.maps]();
+  if (withPainted) seen.pooled = reshapeMaps(seen.maps, cells, paintedMap(cells), state.token);
+  if (seen.pooled !== maps || tokensOff().some((token) => token < network.numMaps))
+    seen.probabilities = predictWith(seen, seen.pooled);
 }
 
 /** The maps after the chosen epoch: each one's levels, 0 to 255, lie between its limits. The page
@@ -222,8 +207,9 @@ const sharesOn = ({ maps, cells }, cell) => sumsOf(maps, cells).map((sum, token)
   maps[token * cells + cell] / (sum || 1));
 
 /** The share of all maps' weight that lies on the object, and of the view that it covers. */
-function weightOnObject({ set: { size }, object, maps, cells, network: { side, extent: [first, last] } }) {
-  const mean = meanRow(maps, cells), wide = last - first;
+function weightOnObject({ set: { size }, object, maps, pooled = maps, cells,
+  network: { side, extent: [first, last] } }) {
+  const mean = meanRow(pooled, cells), wide = last - first;
   let weight = 0, area = 0;
   object.forEach((inside, i) => {
     const place = [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide);

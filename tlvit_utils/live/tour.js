@@ -20,7 +20,9 @@ const TOUR = [
     guesses: ["mostly the same", "mostly different places"],
     act: () => ({}),
     tell({ seen }) {
-      const count = seen.network.numMaps, different = differentMaps(seen);
+      const count = seen.network.numMaps, cells = [...Array(seen.cells).keys()];
+      // the sum over cells of the highest share that a map has there: 1 where all maps are the same
+      const different = sum(cells.map((cell) => Math.max(...sharesOn(seen, cell))));
       return [different < (1 + count) / 2, `All ${count} together cover as much as `
         + `${different.toFixed(1)} maps that share no weight at all.`];
     },
@@ -43,7 +45,11 @@ const TOUR = [
     ask: (seen, name) => "The token that matters most is left out. How far does the probability of "
       + `${name} fall?`,
     guesses: ["by 20 points or more", "by less"],
-    act: (seen) => ({ mode: "network", off: String(mostImportant(seen)) }),
+    act(seen) {
+      const without = Array.from({ length: seen.network.numMaps }, (_, token) =>
+        -predictWith(seen, seen.maps, [token])[seen.label]);
+      return { mode: "network", off: String(bestOf(without)) };
+    },
     tell: ({ from, to }) => [from - to >= 0.2, `Without token ${Number(state.off) + 1} it goes from `
       + `${percent(from)} to ${percent(to)}.`],
   },
@@ -69,13 +75,6 @@ const TOUR = [
   },
 ];
 
-/** The sum over cells of the highest share that a map has there: 1 where all maps are the same. */
-const differentMaps = (seen) => [...Array(seen.cells).keys()].reduce((all, cell) =>
-  all + Math.max(...sharesOn(seen, cell)), 0);
-
-const mostImportant = (seen) => bestOf([...Array(seen.network.numMaps).keys()].map((token) =>
-  -predictWith(seen, seen.maps, [token])[seen.label]));
-
 // Going through it
 
 let steps = [], place = 0;
@@ -90,7 +89,7 @@ function askStep() {
   $("#tour-next").textContent = "Skip this step";
   $("#tour-guesses").disabled = false;
   $("#tour-guesses").replaceChildren(...guesses.map((textContent, guess) => element("button", {
-    type: "button", textContent, "aria-pressed": false, onclick: ({ target }) => answerStep(guess, target) })));
+    type: "button", textContent, ariaPressed: false, onclick: ({ target }) => answerStep(guess, target) })));
   $("#tour-guesses").firstChild.focus();
 }
 
@@ -101,7 +100,7 @@ function answerStep(guess, button) {
   const seen = look(columns[0]);
   const [from, to] = [before, seen].map(({ probabilities }) => probabilities[before.label]);
   const [isFirst, words] = tell({ seen, before, from, to }), right = isFirst === (guess === 0);
-  button.setAttribute("aria-pressed", true);
+  button.ariaPressed = true;
   $("#tour-guesses").disabled = true;
   $("#tour-answer").textContent = `${right ? "You were right." : "It is the other way round."} ${words}`;
   $("#tour-next").textContent = place + 1 < steps.length ? "Next" : "End of the tour";

@@ -7,7 +7,7 @@ import numpy as np
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.maps import describe_map
 from tlvit_utils.figures.plots import bars_figure, heat_panels, to_png
-from tlvit_utils.vit import ViTConfig, build_vit
+from tlvit_utils.vit import build_vit
 from tlvit_utils.widgets.panel import Panel, choice
 
 
@@ -47,43 +47,33 @@ class AttentionExplorer(Panel):
             "head from dark purple, its lowest weight, to yellow, its highest."
         ]
         for head, each in zip(heads, maps, strict=True):
-            lines.append(
-                f"{head}: {each.max():.1%} at most, {each[row, column]:.1%} on itself; "
-                f"{describe_map(each)}."
-            )
+            shares = f"{each.max():.1%} at most, {each[row, column]:.1%} on itself"
+            lines.append(f"{head}: {shares}; {describe_map(each)}.")
         picture = to_png(heat_panels(self.image, maps, heads, mark=(row, column)))
         return picture, "\n".join(lines), ""
 
 
 NO_BLOCK = "no block"
+COUNTS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class PlacementExplorer(Panel):
     """Choose where TokenLearner stands and how many tokens it makes: the ledger follows.
 
     Args:
-        config: the network, with the place and the number of tokens to begin with.
-        counts: numbers of tokens, beside the network's own; those that the network cannot have are
-            left out.
+        config: a `ViTConfig`, with the place and the number of tokens to begin with.
     """
 
-    def __init__(self, config=None, counts=(1, 2, 4, 8, 16, 32, 64)):
-        self.config = config = config or ViTConfig.published()
+    def __init__(self, config):
+        self.config = config
         self.cost = cache(lambda **changes: model_cost(build_vit(self.config.replace(**changes))))
         places = [(f"after block {i}", i) for i in range(config.num_layers)]
         own, after = config.num_tokens, config.token_learner_after
-        counts = sorted({n for n in counts if self._has(n)} | ({own} - {None}))
+        counts = sorted({n for n in COUNTS if n <= config.num_patches} | ({own} - {None}))
         super().__init__(
             after=choice([("nowhere", NO_BLOCK), *places], after if own else NO_BLOCK),
             num_tokens=choice([(count_tokens(n), n) for n in counts], own or counts[0]),
         )
-
-    def _has(self, num_tokens):
-        try:
-            self.config.replace(num_tokens=num_tokens, token_learner_after=0)
-        except ValueError:
-            return False
-        return True
 
     def draw(self, after, num_tokens):
         without = cost = self.cost(num_tokens=None)

@@ -51,16 +51,12 @@ class Panel(widgets.VBox):
             f"<p style='white-space:pre-line'>{escape(self.words)}</p>{more}</div>"
         )
 
-    def to_png(self) -> bytes:
-        """Return the picture with its words below it."""
-        picture = np.asarray(Image.open(io.BytesIO(self.picture.value)).convert("RGB"))
-        return encode_png(captioned([(picture, self.words)]))
-
     def _repr_mimebundle_(self, **kwargs):
+        picture = np.asarray(Image.open(io.BytesIO(self.picture.value)).convert("RGB"))
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         data = {
             "application/vnd.jupyter.widget-view+json": view,
-            "image/png": self.to_png(),
+            "image/png": encode_png(captioned([(picture, self.words)])),
             "text/plain": self.words,
         }
         return data, {"image/png": {"alt": self.words}}

@@ -15,7 +15,7 @@ from tlvit_utils.figures.overlay import as_uint8, encode_png, enlarge, render, t
 from tlvit_utils.widgets.panel import Panel, choice
 
 ALL_TOKENS = "all"
-GAP = 12  # pixels between the two pictures
+SIZE, GAP = 320, 12  # the side of each of the two pictures and what lies between, in pixels
 
 
 class AttentionViewer(Panel):
@@ -29,14 +29,13 @@ class AttentionViewer(Panel):
         images: `(N, size, size, 3)`, 0..255.
         labels: `(N,)`, integers, or None where the true classes are unknown.
         class_names: name of each class.
-        size: side of each picture in pixels.
 
     Raises:
         TypeError, ValueError: as `predict_with_maps`.
         ValueError: no images, or labels or class names that do not fit.
     """
 
-    def __init__(self, model, images, labels=None, class_names=CIFAR10_CLASSES, *, size=320):
+    def __init__(self, model, images, labels=None, class_names=CIFAR10_CLASSES):
         classes = model.output_shape[-1]
         if len(images) == 0:
             raise ValueError("There are no images; give at least one.")
@@ -49,7 +48,7 @@ class AttentionViewer(Panel):
             labels = check_labels(labels, images, classes)
         self.probabilities, self.maps = predict_with_maps(model, images)
         self.views = as_uint8(seen_images(model, images))
-        self.labels, self.class_names, self.size = labels, class_names, size
+        self.labels, self.class_names = labels, class_names
         tokens = [(f"token {i + 1}", i) for i in range(self.maps.shape[1])]
         super().__init__(
             image_index=widgets.BoundedIntText(0, max=len(images) - 1, description="Image"),
@@ -65,14 +64,13 @@ class AttentionViewer(Panel):
 
         if token == ALL_TOKENS:
             titles = [str(i + 1) for i in range(len(maps))]
-            picture = tile_square(overlay, titles, self.size)
+            picture = tile_square(overlay, titles, SIZE)
             words = f"tokens 1 to {len(maps)}, row by row, each on its own scale"
         else:
-            picture = overlay(token, self.size)
+            picture = overlay(token, SIZE)
             low, high = maps[token].min(), maps[token].max()
             words = f"token {token + 1}, {low:.3f} to {high:.3f}: {describe_map(maps[token])}"
-        white = np.full((self.size, GAP, 3), 255, "uint8")
-        both = np.concatenate([enlarge(view, self.size), white, picture], axis=1)
+        left = np.pad(enlarge(view, SIZE), ((0, 0), (0, GAP), (0, 0)), constant_values=255)
         probabilities = self.probabilities[image_index]
         label = None if self.labels is None else self.labels[image_index]
         best = np.argsort(-probabilities)[:5]
@@ -81,4 +79,4 @@ class AttentionViewer(Panel):
             f"Left, what the network sees; right, from dark purple to yellow, {words}.",
             ", ".join(f"{self.class_names[i]} {probabilities[i]:.0%}" for i in best) + ".",
         ]
-        return encode_png(both), "\n".join(lines), ""
+        return encode_png(np.hstack([left, picture])), "\n".join(lines), ""

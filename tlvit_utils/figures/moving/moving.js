@@ -1,11 +1,8 @@
 // What the drawings share: elements, arrows in a plane with tips that one drags, and steps.
 "use strict";
 
-const data = JSON.parse(document.getElementById("data").textContent);
-const $ = (selector) => document.querySelector(selector);
 const range = (count) => Array.from({ length: count }, (_, i) => i);
 const sum = (values) => values.reduce((total, value) => total + value, 0);
-const clip = (value, low, high) => Math.min(Math.max(value, low), high);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** A number as text, with a true minus and without minus zero. */
@@ -73,13 +70,13 @@ function plane(root, limit) {
         fill(line, { x1, y1, x2: x2 - back * Math.cos(angle), y2: y2 - back * Math.sin(angle) });
         const size = Math.min(1, long / 8) * (group.classList.contains("strong") ? 1.35 : 1);
         fill(head, { transform: `translate(${x2} ${y2}) rotate(${angle * 180 / Math.PI}) scale(${size})` });
-        fill(text, { visibility: long ? "visible" : "hidden", x: clip(x2 + 10 * Math.cos(angle), -94, 94), y: clip(y2 + 10 * Math.sin(angle), -94, 94) });
+        fill(text, { visibility: long ? "visible" : "hidden", x: clamp(x2 + 10 * Math.cos(angle), -94, 94), y: clamp(y2 + 10 * Math.sin(angle), -94, 94) });
       };
     },
     /** A tip that mouse, touch and arrow keys move; `move` gets where it shall be. */
     knob(label, move) {
       let place = [0, 0];
-      const go = (x, y) => move([clip(x, -limit, limit), clip(y, -limit, limit)]);
+      const go = (x, y) => move([clamp(x, -limit, limit), clamp(y, -limit, limit)]);
       const circle = svg("circle", { class: "knob", r: 10, tabindex: 0, role: "slider", "aria-label": label,
         "aria-valuemin": -limit, "aria-valuemax": limit });
       circle.onpointerdown = (event) => circle.setPointerCapture(event.pointerId);
@@ -112,7 +109,7 @@ function stepper(last, show, wait = 500) {
   slider.max = last;
   const stop = () => { clearInterval(timer); timer = 0; play.textContent = "Play"; };
   const go = (to) => {
-    step = clip(to, 0, last);
+    step = clamp(to, 0, last);
     slider.value = step;
     show(step);
   };
@@ -133,11 +130,8 @@ function stepper(last, show, wait = 500) {
 function glide(draw, milliseconds = 700) {
   const start = performance.now();
   const frame = (now) => {
-    const share = still.matches ? 1 : clip((now - start) / milliseconds, 0, 1);
+    const share = still.matches ? 1 : clamp((now - start) / milliseconds, 0, 1);
     if (draw(share) !== false && share < 1) requestAnimationFrame(frame);
   };
   frame(start);
 }
-
-$("h1").textContent = document.title = data.title;
-followHost();

@@ -19,7 +19,7 @@ function arrange() {
   const side = wide ? Math.min(360, .42 * width) : Math.min(280, width);
   const [left, top] = wide ? [side + 36, 0] : [0, side + 22], room = width - left;
   const fit = Math.sqrt(room * (wide ? side : 1.2 * side) / count) - GAP - LABEL / 2;
-  const tile = clip(fit, 9, side / grid);
+  const tile = clamp(fit, 9, side / grid);
   const label = tile >= 17 ? LABEL : 0, columns = Math.min(count, Math.floor((room + GAP) / (tile + GAP)));
   places = range(count).map((i) => ({
     from: [side / grid * (i % grid), side / grid * Math.floor(i / grid), side / grid],
@@ -35,7 +35,7 @@ function arrange() {
 /** Put every tile where it is on its way; the first leave first. */
 function move() {
   tiles.forEach((tile, i) => {
-    const share = clip(1.7 * apart - .7 * i / tiles.length, 0, 1), eased = share * share * (3 - 2 * share);
+    const share = clamp(1.7 * apart - .7 * i / tiles.length, 0, 1), eased = share * share * (3 - 2 * share);
     const [x, y, side] = range(3).map((k) => places[i].from[k] + eased * (places[i].to[k] - places[i].from[k]));
     const pixel = side / patch, [column, row] = [i % (size / patch), Math.floor(i / (size / patch))];
     tile.style.transform = `translate(${x}px, ${y}px)`;
@@ -102,7 +102,7 @@ function take(to) {
 $("#strip").append(...CHANNELS.map((name) => svg("path", { class: name })));
 canvas.onpointermove = canvas.onpointerdown = (event) => {
   const grid = size / patch, [row, column] = [event.offsetY, event.offsetX].map((at) =>
-    clip(Math.floor(at / canvas.clientWidth * grid), 0, grid - 1));
+    clamp(Math.floor(at / canvas.clientWidth * grid), 0, grid - 1));
   choose(row * grid + column);
 };
 choices($("#sizes"), sizes.map((each) => `${each}`), (i) => { cut(i); apart = 0; take(1); });

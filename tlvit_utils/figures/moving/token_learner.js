@@ -8,7 +8,7 @@ const BEFORE = 3; // steps before the first cell: grid, norm, map
 const last = BEFORE + cells.length;
 let token = 0, pooling = "mean", step = last;
 
-const rgb = (values) => `rgb(${values.map((value) => Math.round(255 * clip(value, 0, 1))).join(" ")})`;
+const rgb = (values) => `rgb(${values.map((value) => Math.round(255 * clamp(value, 0, 1))).join(" ")})`;
 const place = (cell) => `row ${Math.floor(cell / columns)}, column ${cell % columns}`;
 
 /** LayerNorm of one cell, without scale and shift. */
