@@ -57,8 +57,8 @@ function answer({ model, pictures }) {
   return pictures.map((picture) => {
     const steps = [];
     const pass = network.run(picture, (name, x) => steps.push([name, text(x)]));
-    for (const name of ["maps", "tokens", "probabilities"]) steps.push([name, text(pass[name] ?? [])]);
-    return steps;
+    const ends = ["maps", "tokens", "probabilities"].map((name) => [name, text(pass[name] ?? [])]);
+    return [...steps, ...ends];
   });
 }
 """
