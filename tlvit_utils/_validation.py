@@ -67,7 +67,13 @@ def check_choice(name, choice, choices) -> str:
 
 def check_fields(config, **special) -> None:
     """Check a frozen dataclass's fields by their types, or by functions of name and value."""
-    by_type = {int: check_count, float: check_number, bool: check_flag}
+    by_type = {
+        int: check_count,
+        float: check_number,
+        bool: check_flag,
+        tuple[int, ...]: check_counts,
+        tuple[tuple[int, int], ...]: check_pairs,
+    }
     for field in fields(config):
         check = special.get(field.name) or by_type[field.type]
         object.__setattr__(config, field.name, check(field.name, getattr(config, field.name)))

@@ -7,12 +7,7 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils._composite import Composite
-from tlvit_utils._validation import (
-    POOLINGS,
-    check_choice,
-    check_count,
-    check_rate,
-)
+from tlvit_utils._validation import POOLINGS, check_choice, check_count, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
 SUM_EPSILON = 1e-4  # added to the sum of a map, which may round to 0; float16 can hold it

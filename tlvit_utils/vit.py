@@ -7,15 +7,7 @@ from math import prod
 import keras
 from keras import layers
 
-from tlvit_utils._validation import (
-    POOLINGS,
-    check_choice,
-    check_count,
-    check_counts,
-    check_fields,
-    check_pairs,
-    check_rate,
-)
+from tlvit_utils._validation import POOLINGS, check_choice, check_count, check_fields, check_rate
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, TransformerBlock
 from tlvit_utils.patches import PatchEncoder, convolutional_tokenizer
@@ -99,8 +91,6 @@ class ViTConfig:
         check_fields(
             self,
             padding=partial(check_count, low=0),
-            convolutions=check_pairs,
-            mlp_units=check_counts,
             dropout_rate=check_rate,
             num_tokens=_check_num_tokens,
             variant=partial(check_choice, choices=VARIANTS),
@@ -119,7 +109,7 @@ class ViTConfig:
             )
         if self.convolutions:
             self._check_convolutions()
-        if self.mlp_units[-1:] != (self.projection_dim,):
+        if self.mlp_units[-1] != self.projection_dim:
             raise ValueError(
                 f"mlp_units is {self.mlp_units}, but it must end with projection_dim = "
                 f"{self.projection_dim}: a block adds the MLP's output to its input."
@@ -268,10 +258,10 @@ def build_vit(config: ViTConfig) -> keras.Model:
         x = TransformerBlock(*block, name=f"block_{i}")(x)  # (batch, tokens, dim)
         if config.num_tokens is not None and i == config.token_learner_after:
             reduction = VARIANTS[config.variant](config)
-            if config.variant in WINDOWS:
-                x = reduction(x)
-            else:
+            if config.has_maps:
                 x, _ = reduction(x, return_attention_maps=True)
+            else:
+                x = reduction(x)
     x = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, name="norm")(x)
     x = layers.GlobalAveragePooling1D("channels_last", name="mean_over_tokens")(x)
     x = layers.Dense(config.num_classes, activation="softmax", dtype="float32", name="classes")(x)

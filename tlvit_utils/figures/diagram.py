@@ -68,14 +68,16 @@ BLUE, HIGHLIGHT, FRAME = "#BFD7EA", "#FFF1C2", "#1A1A1A"
 
 def show(place: str) -> None:
     """Display `network_diagram(place)` and where in it the reader is."""
-    where = _look_up(place)[1]
+    figure, (_, where) = network_diagram(place), PLACES[place]
     caption = f"You are here: {where}. The maps are a sketch."
-    figures.show(network_diagram(place), caption, ALTERNATIVE.format(where))
+    figures.show(figure, caption, ALTERNATIVE.format(where))
 
 
 def network_diagram(place: str) -> Figure:
     """Draw the whole network, with a thick frame around one of `PLACES`."""
-    frames, _ = _look_up(place)
+    if place not in PLACES:
+        raise ValueError(f"place is {place!r}, but it must be one of {', '.join(PLACES)}.")
+    frames, _ = PLACES[place]
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.axis("off")
@@ -110,12 +112,6 @@ def network_diagram(place: str) -> Figure:
         _mark(ax, first, last, words)
     ax.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     return figure
-
-
-def _look_up(place):
-    if place not in PLACES:
-        raise ValueError(f"place is {place!r}, but it must be one of {', '.join(PLACES)}.")
-    return PLACES[place]
 
 
 def _centre(part):
@@ -165,15 +161,12 @@ def _draw_maps_and_tokens(ax):
     for token, spread in enumerate((6, 9, 5, 14, 7, 4, 20, 8)):
         row, column = 3.4 + 0.8 * np.cos(2 * token), 3.2 + 0.8 * np.sin(2 * token)
         heat = colormaps["viridis"](np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / spread))
-        right, up, colour = (
-            0.26 * (token % 2),
-            MIDDLE + 0.26 * (1 - token // 2),
-            token_colour(token),
-        )
-        _picture(ax, heat[..., :3], PARTS["maps"][0] + right, up, 0.22, colour, line=2)
+        right, bottom = 0.26 * (token % 2), MIDDLE + 0.26 * (1 - token // 2)
+        colour = token_colour(token)
+        _picture(ax, heat[..., :3], PARTS["maps"][0] + right, bottom, 0.22, colour, line=2)
         left = PARTS["tokens"][0] + right
-        _box(ax, left, up, left + 0.22, up + 0.22, colour, line=0)
-        ax.text(left + 0.11, up + 0.1, token + 1, va="center", color=ink_on(colour), **TEXT)
+        _box(ax, left, bottom, left + 0.22, bottom + 0.22, colour, line=0)
+        ax.text(left + 0.11, bottom + 0.1, token + 1, va="center", color=ink_on(colour), **TEXT)
 
 
 def _mark(ax, first, last, words):

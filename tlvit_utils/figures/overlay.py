@@ -85,11 +85,8 @@ def label_font(size: int = 14):
 
 def enlarge(array, size: int) -> np.ndarray:
     """Return an array `(height, width, …)` at `size` × `size`, its pixels kept square."""
-    array = np.asarray(array)
-    for axis in (0, 1):
-        count = array.shape[axis]
-        array = array.take(np.arange(size) * count // size, axis)
-    return array
+    rows, columns = (np.arange(size) * count // size for count in np.shape(array)[:2])
+    return np.take(np.take(array, rows, axis=0), columns, axis=1)
 
 
 def as_uint8(image) -> np.ndarray:

@@ -19,7 +19,7 @@ class HtmlPage:
 
     Attributes:
         template: the HTML file, beside which lie the style sheets and scripts that it names.
-        data: what the page knows, as JSON holds it; `data["title"]` is its title.
+        data: what the page knows, as JSON holds it, or arrays; `data["title"]` is its title.
         png: a still picture, for where no page can be shown.
         words: what the still picture shows.
     """
@@ -32,23 +32,22 @@ class HtmlPage:
     @property
     def html(self) -> str:
         """The page: one file that holds all it needs."""
-        return re.sub(
-            r'<link rel="stylesheet" href="([\w./]+\.css)">|<script src="([\w./]+\.js)"></script>'
-            r'|(?<=<script type="application/json" id="data">)(?=</script>)',
-            self._fill,
+        page = re.sub(
+            r'<link rel="stylesheet" href="(?P<style>.+?)">'
+            r'|<script src="(?P<script>.+?)"></script>',
+            self._file,
             self._source(),
         )
+        return page.replace('id="data"></script>', f'id="data">{_json(self.data)}</script>')
 
     def _source(self) -> str:
         return self.template.read_text(encoding="utf-8")
 
-    def _fill(self, tag) -> str:
-        """Return what stands in the page in place of a reference to a file."""
-        style, script = tag.groups()
-        if not style and not script:
-            return _json(self.data)
-        text = (self.template.parent / (style or script)).read_text(encoding="utf-8")
-        return f"<style>\n{text}</style>" if style else f"<script>\n{text}</script>"
+    def _file(self, reference) -> str:
+        """Return the style sheet or script that stands in the page in place of its reference."""
+        element = reference.lastgroup
+        text = (self.template.parent / reference[element]).read_text(encoding="utf-8")
+        return f"<{element}>\n{text}</{element}>"
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the page to `path`, complete or not at all."""
@@ -71,5 +70,7 @@ class HtmlPage:
 
 def _json(data) -> str:
     """Return JSON that can stand in a script element: nothing in it can end the element."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII, so no U+2028
+    text = json.dumps(  # ASCII, so no U+2028
+        data, separators=(",", ":"), allow_nan=False, default=lambda array: array.round(6).tolist()
+    )
     return text.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&"})

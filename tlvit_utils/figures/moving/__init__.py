@@ -205,15 +205,8 @@ def _numbers(name, values, shape, sizes, low=-np.inf, high=np.inf) -> np.ndarray
 
 def _page(name, title, data, figure, words) -> HtmlPage:
     """Return the drawing `name` of these data."""
-    data = {"title": title, "colours": TOKEN_COLOURS, **_plain(data)}
+    data = {"title": title, "colours": TOKEN_COLOURS, **data}
     return Drawing(FOLDER / f"{name}.html", data, to_png(figure), words)
-
-
-def _plain(value):
-    """Return arrays, and dicts of arrays, as lists of numbers with six decimals."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return value.round(6).tolist() if isinstance(value, np.ndarray) else value
 
 
 def _labels(letter, vectors) -> list[str]:
