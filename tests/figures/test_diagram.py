@@ -6,11 +6,6 @@ from tlvit_utils.figures import diagram
 from tlvit_utils.figures.diagram import PARTS, PLACES, network_diagram
 
 
-@pytest.fixture(params=PLACES, scope="module")
-def place(request):
-    return request.param
-
-
 def test_an_unknown_place_is_refused():
     with pytest.raises(ValueError, match=r"^place is 'moon', but it must be one of start_here, "):
         diagram.show("moon")
@@ -26,6 +21,7 @@ def test_arrows_from_below_end_at_weights_and_the_fusers_before_token_learner():
     assert len(ends) == 5
 
 
+@pytest.mark.parametrize("place", PLACES)
 def test_show_displays_the_picture_and_where_the_reader_is(place, monkeypatch):
     shown = []
     monkeypatch.setattr(figures, "show", lambda *given: shown.append(given))

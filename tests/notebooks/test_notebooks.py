@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_text import SOLUTION, code_cells, markdown, without_magics
+from notebook_text import SOLUTION, code_cells, markdown
 
 import tlvit_utils
 from bootstrap_cell import METADATA, SOURCE, TAG, bootstrap_source
@@ -42,15 +42,10 @@ def test_first_code_cell_is_the_bootstrap_cell(series):
         assert (first.source, first.metadata) == (SOURCE, METADATA)
 
 
-def syntax(source):
-    """Return the syntax tree of the code, which knows no comments and no cell magics."""
-    return ast.parse(without_magics(source))
-
-
 def component_classes(notebook):
     """Yield the components that a notebook builds: the classes of its solutions."""
     for source in SOLUTION.findall(markdown(notebook)):
-        for node in syntax(source).body:
+        for node in ast.parse(source).body:
             if isinstance(node, ast.ClassDef) and node.name in BUILT_IN_NOTEBOOKS:
                 yield node
 
