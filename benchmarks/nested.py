@@ -22,7 +22,7 @@ from tlvit_utils.analysis.comparison import pack_bits
 from tlvit_utils.analysis.interventions import NetworkParts
 from tlvit_utils.analysis.maps import BATCH_SIZE
 from tlvit_utils.pretrained import restore_weights
-from tlvit_utils.training.runs import run_path
+from tlvit_utils.training.runs import DATASETS, run_path
 from tlvit_utils.vit import VARIANTS
 
 SHIPPED = "scenes_weighted_mean"
@@ -74,16 +74,14 @@ def right_with_first_tokens(model: keras.Model, images, labels) -> np.ndarray:
 
 
 def main():
-    from study import STUDIES, experiment_path  # which trains the variant of this file
-
     parser = result_parser(__doc__)
     parser.add_argument("--runs", type=Path, metavar="DIR", required=True, help="study.py's")
     options = parser.parse_args()
     seed = 0
     nested = build_vit(ViTConfig.scenes())
-    path = experiment_path("scenes10", "nested", options.runs)
+    path = options.runs / "scenes10_nested.json"  # as study.py, which imports this, calls it
     restore_weights(nested, run_path(path, seed, ".npz"))
-    test = STUDIES["scenes10"].load().test
+    test = DATASETS["scenes10"]().test
     rows = []
     for name, model in (("nested", nested), (SHIPPED, load_pretrained(SHIPPED))):
         for i, right in enumerate(right_with_first_tokens(model, test.images, test.labels)):

@@ -183,7 +183,7 @@ def main():
         if options.weights and config.has_maps:
             after_epoch = record_maps(run_path(path, seed, ".maps.npz"), dataset, training.model)
         history = training.run(seed, after_epoch)
-        test = save_run(
+        run = save_run(
             path,
             training.model,
             in_float32,
@@ -196,7 +196,7 @@ def main():
         )
         weights = run_path(path, seed, ".npz")
         seconds = sum(history["seconds"])
-        print(f"{weights.stem}: test {test['top1']:.2%}, {seconds:.1f} s", flush=True)
+        print(f"{weights.stem}: test {run['test']['top1']:.2%}, {seconds:.1f} s", flush=True)
         if not options.weights:
             weights.unlink()
 

@@ -49,22 +49,14 @@ import nested
 import numpy as np
 from results import table_parser, table_path, training_images_fields
 
-from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils import ViTConfig
 from tlvit_utils._files import locked, save_result
 from tlvit_utils._validation import differences
 from tlvit_utils.analysis.comparison import compare_methods, pack_bits
-from tlvit_utils.analysis.cost import model_cost
-from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data import Dataset, load_cifar10, load_scenes10
-from tlvit_utils.session import choose_compute, session_fields
-from tlvit_utils.training import ProgressLine, Recipe, train
-from tlvit_utils.training.runs import (
-    build_in_float32,
-    remove_state,
-    run_path,
-    save_run,
-    shown_command,
-)
+from tlvit_utils.session import choose_compute
+from tlvit_utils.training import Recipe
+from tlvit_utils.training.runs import shown_command, train_run
 
 division.add_variants()
 nested.add_variant()
@@ -136,36 +128,22 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, comman
     """
     config = STUDIES[study].config.replace(**METHODS[method])
     recipe = replace(STUDIES[study].recipe, seed=seed)
-    compute = choose_compute()
     path = experiment_path(study, method, runs)
-    checkpoint = run_path(path, seed, ".weights.h5")
-    keras.config.set_dtype_policy(compute.dtype_policy)
-    keras.utils.set_random_seed(seed)
-    model = build_vit(config)
-    callbacks = [
-        ProgressLine(run_path(path, seed, "").name, len(dataset.train.labels), recipe.batch_size)
-    ]
-    if config.has_maps and seed == SEEDS[0]:
-        callbacks.append(RecordMaps(run_path(path, seed, ".maps.npz"), dataset))
-    history = train(model, dataset, recipe, checkpoint, callbacks, resume=True)
-    if len(history["loss"]) < recipe.epochs:
-        sys.exit("The same command continues it.")
-    exact = build_in_float32(config)
-    test = save_run(path, model, exact, config, recipe, dataset, history, command=command)
-    cost = model_cost(exact)
-    remove_state(path, seed)
+    maps = config.has_maps and seed == SEEDS[0]
+    done = train_run(path, config, recipe, dataset, command, maps=maps)
     return {
         "method": method,
         "seed": seed,
-        "accuracy": test["top1"],
-        "right": pack_bits(test["right"]),
-        "parameters": cost.params,
-        "multiply_adds": cost.macs,
-        "config": asdict(config),
-        "dtype_policy": compute.dtype_policy,
-        "history": history,
+        "accuracy": done["test"]["top1"],
+        "right": pack_bits(done["right"]),
+        "parameters": done["parameters"],
+        "multiply_adds": done["multiply_adds"],
+        "config": done["config"],
+        "dtype_policy": done["compute"].dtype_policy,
+        "history": done["history"],
         "command": command,
-        **session_fields(),
+        "machine": done["machine"],
+        "versions": done["versions"],
     }
 
 

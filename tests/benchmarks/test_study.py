@@ -12,6 +12,7 @@ from make_weights import run_card
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.comparison import unpack_bits
 from tlvit_utils.pretrained import restore_weights
+from tlvit_utils.training import runs
 from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.training.runs import run_path
 
@@ -59,7 +60,7 @@ def test_each_training_is_a_row_and_is_made_once(run_study, shapes, monkeypatch,
         assert row["accuracy"] == pytest.approx(right.mean())
     assert not list(run_study.folder.glob("*.resume.npz"))
 
-    monkeypatch.setattr(study, "train", None)  # it must not be called again
+    monkeypatch.setattr(study, "train_run", None)  # it must not be called again
     assert run_study(*options)["rows"] == rows
     assert "v1 weighted mean - average pooling" in capsys.readouterr().out
     with pytest.raises(SystemExit):
@@ -79,7 +80,7 @@ def test_an_interrupted_training_leaves_no_row_and_is_resumed(run_study, monkeyp
     recipe = replace(scenes.recipe, epochs=2)
     monkeypatch.setitem(study.STUDIES, "scenes10", replace(scenes, recipe=recipe))
     with monkeypatch.context() as context:
-        context.setattr(study, "ProgressLine", lambda *_: Interrupt())
+        context.setattr(runs, "ProgressLine", lambda *_: Interrupt())
         with pytest.raises(SystemExit, match="continues"):
             run_study(*options)
     names = {path.name for path in run_study.folder.iterdir()}

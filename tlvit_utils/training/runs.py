@@ -187,7 +187,7 @@ def save_run(
 ) -> dict:
     """Write a finished run's weights, measure them as written, and add the results to `path`.
 
-    Returns what `evaluate` finds on the test images.
+    Returns all that it knows of the run, with `right` as `evaluate` returns it.
     """
     weights = run_path(path, recipe.seed, ".npz")
     save_pretrained(model, weights)
@@ -208,12 +208,36 @@ def save_run(
         **session_fields(),
     }
     add_run(path, shared, run)
-    return test
+    return {**shared, **run, "right": test["right"]}
 
 
 def run_path(path: Path, seed: int, suffix: str) -> Path:
     """Return the file of one run beside its experiment's `path`."""
     return path.with_name(f"{path.name.removesuffix('.json')}_seed_{seed}{suffix}")
+
+
+def train_run(
+    path: Path, config: ViTConfig, recipe: Recipe, dataset: Dataset, command: str, *, maps: bool
+) -> dict:
+    """Train a run, or go on with it, keep its maps if asked, and return what `save_run` does."""
+    compute = choose_compute()
+    keras.config.set_dtype_policy(compute.dtype_policy)
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_vit(config)
+    name, num_images = run_path(path, recipe.seed, "").name, len(dataset.train.labels)
+    line = ProgressLine(name, num_images, recipe.batch_size)
+    callbacks = [line]
+    if maps:
+        callbacks.append(RecordMaps(run_path(path, recipe.seed, ".maps.npz"), dataset))
+    checkpoint = run_path(path, recipe.seed, ".weights.h5")
+    history = train(model, dataset, recipe, checkpoint, callbacks, resume=True)
+    if len(history["loss"]) < recipe.epochs:
+        sys.exit("The same command continues it.")
+    exact, speed = build_in_float32(config), line.images_per_second
+    fields = {"images_per_second": speed, "compute": compute, "command": command}
+    run = save_run(path, model, exact, config, recipe, dataset, history, **fields)
+    remove_state(path, recipe.seed)
+    return run
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -238,30 +262,11 @@ def main(arguments: list[str] | None = None) -> None:
         remove_state(path, options.seed)
         print(f"{path} has seed {options.seed} already; delete the run to train it again.")
         return
+    command = shown_command("-m tlvit_utils", arguments)
     try:
-        _train_run(path, config, recipe, options, shown_command("-m tlvit_utils", arguments))
+        dataset = DATASETS[options.dataset]()
+        check_same_experiment(path, describe_experiment(config, recipe, dataset))
+        print(choose_compute())
+        train_run(path, config, recipe, dataset, command, maps=options.maps)
     except (OSError, ValueError, DivergedError) as error:
         sys.exit(str(error))
-
-
-def _train_run(path, config, recipe, options, command):
-    dataset = DATASETS[options.dataset]()
-    check_same_experiment(path, describe_experiment(config, recipe, dataset))
-    compute = choose_compute()
-    print(compute)
-    keras.config.set_dtype_policy(compute.dtype_policy)
-    keras.utils.set_random_seed(recipe.seed)
-    model = build_vit(config)
-    checkpoint = run_path(path, recipe.seed, ".weights.h5")
-    name, num_images = run_path(path, recipe.seed, "").name, len(dataset.train.labels)
-    line = ProgressLine(name, num_images, recipe.batch_size)
-    callbacks = [line]
-    if options.maps:
-        callbacks.append(RecordMaps(run_path(path, recipe.seed, ".maps.npz"), dataset))
-    history = train(model, dataset, recipe, checkpoint, callbacks, resume=True)
-    if len(history["loss"]) < recipe.epochs:
-        sys.exit("The same command continues it.")
-    exact, speed = build_in_float32(config), line.images_per_second
-    fields = {"images_per_second": speed, "compute": compute, "command": command}
-    save_run(path, model, exact, config, recipe, dataset, history, **fields)
-    remove_state(path, recipe.seed)
