@@ -25,7 +25,13 @@ from tlvit_utils.analysis.graph import calls
 from tlvit_utils.augment import RandomCropFlip
 
 # Operations per element in the published count; GELU is the published example's, with erf
-ELEMENTWISE = {"gelu": 3, "softmax": 5}
+ELEMENTWISE = {
+    "gelu": 3,
+    "softmax": 5,
+    "rescaling": 1,
+    "globalaveragepooling1d": 1,
+    "globalaveragepooling2d": 1,
+}
 
 # Layers and operations of Keras that are products, but have no rule here
 UNKNOWN_PRODUCTS = {
@@ -196,8 +202,9 @@ def work_of(operation, *shapes) -> Work:
         raise _no_rule(operation)
     if isinstance(operation, keras.Layer) and (operation.weights or not _is_plain(operation)):
         return _work_inside(operation, shapes)
-    per_element = ELEMENTWISE.get(kind.lower(), 0)
-    return Work(elementwise=per_element * prod(shapes[0][1:])) if per_element else Work()
+    if per_element := ELEMENTWISE.get(kind.lower()):
+        return Work(elementwise=per_element * prod(shapes[0][1:]))
+    return Work()
 
 
 def _is_plain(layer):
@@ -243,18 +250,8 @@ def _(model, *shapes):
 
 
 @work_of.register(RandomCropFlip)
-@work_of.register(layers.Embedding)
-@work_of.register(layers.BatchNormalization)  # at inference one product and one sum per number
-@work_of.register(layers.Normalization)
 def _(layer, *shapes):
     return Work()
-
-
-@work_of.register(layers.Rescaling)
-@work_of.register(layers.GlobalAveragePooling1D)
-@work_of.register(layers.GlobalAveragePooling2D)
-def _(layer, shape):
-    return Work(elementwise=prod(shape[1:]))
 
 
 @work_of.register(layers.LayerNormalization)
