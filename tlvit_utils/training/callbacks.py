@@ -25,10 +25,9 @@ class DivergedError(RuntimeError):
 class StopAtNaN(keras.callbacks.Callback):
     """Raise a `DivergedError` at the first step whose loss is NaN or infinite."""
 
-    def __init__(self, schedule, steps_per_epoch):
+    def __init__(self, schedule):
         super().__init__()
         self.schedule = schedule
-        self.steps_per_epoch = steps_per_epoch
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -37,13 +36,12 @@ class StopAtNaN(keras.callbacks.Callback):
         self._check("loss", logs["loss"], batch)
 
     def on_epoch_end(self, epoch, logs=None):
-        for name in ("loss", "val_loss"):
-            self._check(name, logs[name], self.steps_per_epoch - 1)
+        self._check("val_loss", logs["val_loss"], self.params["steps"] - 1)
 
     def _check(self, name, value, batch):
         if math.isfinite(value):
             return
-        step = self.epoch * self.steps_per_epoch + batch
+        step = self.epoch * self.params["steps"] + batch
         rate = self.schedule(step) if callable(self.schedule) else self.schedule
         kept = "No epoch was completed, so no weights were kept."
         if self.epoch:
@@ -95,13 +93,13 @@ class ResumeFile(keras.callbacks.Callback):
 
     That is the model's variables (with the states of its random generators), the optimiser's, and
     the history. Keras's own `BackupAndRestore` does not keep the generators' states and can leave
-    half a file. `run` is what a resumed training must have in common.
+    half a file. `run`, plain JSON, is what a resumed training must have in common.
     """
 
     def __init__(self, path: str | os.PathLike, run: dict, history: dict[str, list[float]]):
         super().__init__()
         self.path = Path(path)
-        self.run = json.loads(json.dumps(run))  # tuples become lists, as they do in the file
+        self.run = run
         self.history = history
 
     def restore(self, model: keras.Model) -> None:

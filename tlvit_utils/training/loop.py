@@ -1,5 +1,6 @@
 """Training and evaluation: a thin layer over `model.fit` (notebook 05)."""
 
+import json
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -74,7 +75,7 @@ def train(
     if callbacks is None:
         callbacks = [ProgressLine(model.name, len(labels), recipe.batch_size)]
     callbacks = [
-        StopAtNaN(recipe.schedule(steps_per_epoch), steps_per_epoch),
+        StopAtNaN(recipe.schedule(steps_per_epoch)),
         best,  # before the log: where an epoch is logged, there are weights
         EpochLog(history),
         *callbacks,
@@ -155,17 +156,14 @@ def _checked(model, dataset, recipe):
 
 def describe_layers(model: keras.Model) -> dict[str, dict]:
     """Return the configuration of each layer, without names: Keras counts them up in a session."""
+    names = ("name", "inbound_nodes", "input_layers", "output_layers", "build_config")
 
-    def plain(value):
-        if isinstance(value, dict):
-            left_out = ("name", "inbound_nodes", "input_layers", "output_layers", "build_config")
-            return {str(k): plain(v) for k, v in value.items() if k not in left_out}
-        if isinstance(value, list | tuple):
-            return [plain(each) for each in value]
-        return value if isinstance(value, str | int | float | bool | None) else str(value)
+    def without_names(fields):
+        return {key: value for key, value in fields.items() if key not in names}
 
     layers = enumerate(model.layers)
-    return {f"layer {i} ({type(x).__name__})": plain(x.get_config()) for i, x in layers}
+    configs = {f"layer {i} ({type(x).__name__})": x.get_config() for i, x in layers}
+    return json.loads(json.dumps(configs, default=str), object_hook=without_names)
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
