@@ -49,17 +49,8 @@ print(json.dumps(result))
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def printed(folder):
-    return run_on_jax(BOTH, folder)
-
-
-def test_it_trains_as_train_does(printed):
+def test_it_trains_as_train_does_and_writes_each_seed_once(tmp_path):
+    printed = run_on_jax(BOTH, tmp_path)
     result = json.loads(printed[-1])
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         assert np.allclose(result["history"][name], result["other"][name], atol=1e-4), name
@@ -67,15 +58,13 @@ def test_it_trains_as_train_does(printed):
     assert result["seen"] == [[i, a] for i, a in enumerate(result["history"]["val_accuracy"])]
     assert result["difference"] < 1e-3  # both have the best epoch's weights
 
-
-def test_the_command_writes_each_seed_once(printed, folder):
     name = "modern_2_tokens_v1_shapes10_3_epochs"
     assert sum(line.startswith("modern_2_tokens") for line in printed) == 2
-    found = json.loads((folder / f"{name}.json").read_text())
+    found = json.loads((tmp_path / f"{name}.json").read_text())
     assert [run["seed"] for run in found["runs"]] == [0, 1]
     for seed, run in enumerate(found["runs"]):
         assert len(run["history"]["loss"]) == 3
-        assert "benchmarks/on_gpu.py" in run["command"] and str(folder) not in run["command"]
-        maps = np.load(folder / f"{name}_seed_{seed}.maps.npz")["maps"]
+        assert "benchmarks/on_gpu.py" in run["command"] and str(tmp_path) not in run["command"]
+        maps = np.load(tmp_path / f"{name}_seed_{seed}.maps.npz")["maps"]
         assert maps.shape == (3, 24, 2, 4, 4)
-        assert (folder / f"{name}_seed_{seed}.npz").exists()
+        assert (tmp_path / f"{name}_seed_{seed}.npz").exists()

@@ -11,9 +11,10 @@ from tlvit_utils.training.loop import evaluate
 from tlvit_utils.training.runs import run_path
 
 
-@pytest.fixture
-def measure(shapes, tiny_model, tiny_config, tmp_path, monkeypatch):
-    """A function that runs the command on two trainings of each kind, and returns its rows."""
+@pytest.mark.slow
+def test_each_method_with_maps_gets_a_row(
+    shapes, tiny_model, tiny_config, tmp_path, monkeypatch, capsys
+):
     tiny = study.Study(lambda: shapes, tiny_config, None)
     monkeypatch.setitem(study.STUDIES, "scenes10", tiny)
     methods = [("v1 mean", 0), ("v1 mean", 1), ("average pooling", 0), ("v1.1", 0)]
@@ -24,19 +25,11 @@ def measure(shapes, tiny_model, tiny_config, tmp_path, monkeypatch):
         path = study.experiment_path("scenes10", method, tmp_path)
         save_pretrained(tiny_model, run_path(path, seed, ".npz"))
 
-    def measure():
-        out = tmp_path / "worth.json"
-        options = ["--runs", str(tmp_path), "--rows", str(tmp_path / "rows.json")]
-        monkeypatch.setattr("sys.argv", ["", "scenes10", *options, "--out", str(out)])
-        what_maps_are_worth.main()
-        return json.loads(out.read_text())["rows"]
-
-    return measure
-
-
-@pytest.mark.slow
-def test_each_method_with_maps_gets_a_row(measure, shapes, tiny_model, capsys):
-    (row,) = measure()
+    out = tmp_path / "worth.json"
+    options = ["--runs", str(tmp_path), "--rows", str(tmp_path / "rows.json")]
+    monkeypatch.setattr("sys.argv", ["", "scenes10", *options, "--out", str(out)])
+    what_maps_are_worth.main()
+    (row,) = json.loads(out.read_text())["rows"]
     assert (row["method"], row["seeds"], row["images"]) == ("v1 mean", [0, 1], 64)
     top1 = evaluate(tiny_model, *shapes.test)["top1"]
     assert row["accuracy"]["learned"] == pytest.approx([top1, top1], abs=1.5 / 64)
