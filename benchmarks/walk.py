@@ -27,14 +27,10 @@ from tlvit_utils.data import load_cifar10
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training import ProgressLine, Recipe
 from tlvit_utils.training.runs import shown_command
-from tlvit_utils.training.walk import (
-    EPOCHS,
-    TRAIN_IMAGES,
-    VALIDATION_IMAGES,
-    WALK,
-    Step,
-    run_step,
-)
+from tlvit_utils.training.walk import EPOCHS, WALK, Step, run_step
+
+TRAIN_IMAGES = 10_000
+VALIDATION_IMAGES = 5_000
 
 
 def small_normal_positions(model: keras.Model) -> keras.Model:

@@ -85,14 +85,11 @@ def test_methods_of_a_study_are_compared_over_the_seeds_that_both_have():
 
 
 def test_welch_by_hand():
-    """Means 2 and 7, variances of the means 1 / 3 and 32 / 2."""
+    """Means 2 and 7, variances of the means 1 / 3 and 32 / 2. One training has no variance."""
     low, high = welch_interval([1, 2, 3], [3, 11])
     variance = 1 / 3 + 32 / 2
     reach = student_t(variance**2 / ((1 / 3) ** 2 / 2 + 16**2 / 1)) * np.sqrt(variance)
     assert (low, high) == pytest.approx((5 - reach, 5 + reach))
-
-
-def test_welch_needs_two_trainings_of_each():
     with pytest.raises(ValueError, match="1 and 2 trainings"):
         welch_interval([1], [3, 11])
 
@@ -103,8 +100,5 @@ def test_answers_survive_packing(count):
     text = pack_bits(right)
     assert len(text) < count / 6 + 5
     np.testing.assert_array_equal(unpack_bits(text, count), right)
-
-
-def test_too_few_answers_are_refused():
-    with pytest.raises(ValueError, match="fewer than 9"):
-        unpack_bits(pack_bits([True] * 8), 9)
+    with pytest.raises(ValueError, match="fewer than"):
+        unpack_bits(text, count + 8)

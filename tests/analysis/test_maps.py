@@ -91,11 +91,6 @@ def test_a_model_without_a_cropping_layer_sees_the_images(readme_model, images):
     np.testing.assert_array_equal(mask_shares(readme_model, masks), expected)
 
 
-def test_a_model_without_maps_is_refused(tiny_config, images):
-    with pytest.raises(ValueError, match="'vit' has no TokenLearner"):
-        predict_with_maps(build_vit(tiny_config.replace(num_tokens=None)), images)
-
-
 @pytest.mark.parametrize("layer", [TokenLearner(2), TokenLearnerV11(2)])
 def test_a_model_that_asks_for_the_tokens_alone_has_maps_too(layer, images):
     inputs = keras.Input((32, 32, 3))
@@ -147,9 +142,6 @@ def test_a_map_is_described_by_its_place_and_its_concentration():
     assert "weight lies on 1 of 64 cells" in words
     attention_map[3, 7] = 2
     assert "strongest at row 3, column 7 of 8 × 8" in describe_map(attention_map)
-
-
-def test_flat_and_empty_maps_are_described_without_a_warning():
     words = describe_map(np.full((8, 8), 0.5))
     assert "around the centre" in words and "32 of 64 cells (entropy 100% of" in words
     assert describe_map(np.zeros((8, 8))) == "0 on all 64 cells"
@@ -179,13 +171,10 @@ def test_shares_belong_to_the_view_and_not_to_the_whole_image(published):
     assert shares.mean() == pytest.approx(0.5, abs=1e-6)
 
 
-def test_wrong_masks_are_refused(tiny_model):
+def test_masks_that_do_not_fit_are_refused(tiny_model):
     for masks in (np.ones((32, 32)), np.ones((1, 16, 16)), np.full((1, 32, 32), 255)):
         with pytest.raises(ValueError, match=r"expected \(N, 32, 32\).* 0 and 1"):
             mask_shares(tiny_model, masks)
-
-
-def test_a_grid_that_does_not_divide_the_view_is_refused():
     inputs = keras.Input((32, 32, 3))
     grid = keras.layers.Conv2D(4, 5, 5)(RandomCropFlip(32, 32)(inputs))  # 6×6 cells
     model = keras.Model(inputs, TokenLearner(1)(grid, return_attention_maps=True)[0])

@@ -40,28 +40,27 @@ def test_a_bias_for_a_place_shows_against_other_images_masks():
     shares = np.zeros((12, 4, 4))
     shares[:, 1:3, 1:3] = rng.random((12, 2, 2))  # the objects are in the middle
     fixed = np.broadcast_to(rng.random((2, 4, 4)), (12, 2, 4, 4))
-    scores = localisation(fixed, shares, num_shuffles=11)
+    scores = localisation(fixed, shares)
     np.testing.assert_allclose(scores["own"].hits, scores["other"].hits)
-    objects = localisation(shares[:, None], shares, num_shuffles=11)
+    objects = localisation(shares[:, None], shares)
     assert objects["own"].hits[0] > objects["other"].hits[0] + 0.05
 
 
 @pytest.mark.parametrize(
-    "maps, shares, options, message",
+    "maps, shares, message",
     [
-        (np.ones((2, 1, 2, 2)), SHARES[:1], {}, r"shares \(1, 2, 2\)"),
-        (np.ones((1, 1, 2, 2)), SHARES[:1], {}, "at least two images"),
-        (np.ones((2, 2, 2)), SHARES, {}, r"maps have shape \(2, 2, 2\)"),
-        (np.ones((2, 0, 2, 2)), SHARES, {}, r"maps have shape \(2, 0, 2, 2\)"),
-        (-np.ones((2, 1, 2, 2)), SHARES, {}, "negative or not finite"),
-        (np.full((2, 1, 2, 2), np.nan), SHARES, {}, "negative or not finite"),
-        (np.zeros((2, 1, 2, 2)), SHARES, {}, "0 everywhere"),
-        (np.ones((2, 1, 2, 2)), SHARES, {"num_shuffles": 0}, "num_shuffles is 0"),
+        (np.ones((2, 1, 2, 2)), SHARES[:1], r"shares \(1, 2, 2\)"),
+        (np.ones((1, 1, 2, 2)), SHARES[:1], "at least two images"),
+        (np.ones((2, 2, 2)), SHARES, r"maps have shape \(2, 2, 2\)"),
+        (np.ones((2, 0, 2, 2)), SHARES, r"maps have shape \(2, 0, 2, 2\)"),
+        (-np.ones((2, 1, 2, 2)), SHARES, "negative or not finite"),
+        (np.full((2, 1, 2, 2), np.nan), SHARES, "negative or not finite"),
+        (np.zeros((2, 1, 2, 2)), SHARES, "0 everywhere"),
     ],
 )
-def test_maps_that_cannot_be_scored_are_refused(maps, shares, options, message):
+def test_maps_that_cannot_be_scored_are_refused(maps, shares, message):
     with pytest.raises(ValueError, match=message):
-        localisation(maps, shares, **options)
+        localisation(maps, shares)
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,6 @@ def test_each_epoch_is_measured_and_drawn(tiny_config, shapes, drawn, tmp_path, 
     assert maps.shape == (4, 4, 4)
 
 
-def test_elsewhere_a_line_is_printed_and_nothing_drawn(
-    tiny_model, shapes, drawn, monkeypatch, capsys
-):
-    monkeypatch.setattr(training_watch, "in_notebook", lambda: False)
-    begin(tiny_model, shapes)
-    assert not drawn
-    assert capsys.readouterr().out.startswith("After epoch 3 the mean map is highest on the object")
-
-
 def test_masks_are_cropped_as_the_pictures_are(tiny_config, shapes, drawn):
     model = build_vit(tiny_config.replace(resized_size=40, padding=0, crop_size=32))
     begin(model, shapes)
@@ -70,13 +61,20 @@ def begin(model, dataset):
     callback.on_epoch_begin(3)
 
 
-def test_the_share_is_that_of_the_mean_map(tiny_model, shapes, drawn):
+def test_the_share_is_that_of_the_mean_map(tiny_model, shapes, drawn, monkeypatch, capsys):
+    """It is drawn in a notebook, and printed elsewhere."""
     begin(tiny_model, shapes)
     ((_, _, found, chance, *_),) = drawn
     maps = attention_maps(tiny_model, shapes.validation.images)
     scores = localisation(maps, mask_shares(tiny_model, shapes.validation.masks))
     assert found == {3: scores["own"].mean_map_hit}
     assert chance == scores["chance"].mean_map_hit
+    monkeypatch.setattr(training_watch, "in_notebook", lambda: False)
+    begin(tiny_model, shapes)
+    assert len(drawn) == 1
+    assert f"After epoch 3 the mean map is highest on the object in {found[3]:.0%}" in (
+        capsys.readouterr().out
+    )
 
 
 def test_a_data_set_without_masks_is_refused(shapes):

@@ -7,7 +7,7 @@ from tlvit_utils.analysis.comparison import (
     welch_interval,
 )
 from tlvit_utils.analysis.cost import ModelCost, model_cost, work_of
-from tlvit_utils.analysis.epoch_maps import EpochMaps, RecordMaps, load_epoch_maps, save_epoch_maps
+from tlvit_utils.analysis.epoch_maps import EpochMaps, RecordMaps, load_epoch_maps
 from tlvit_utils.analysis.interventions import NetworkParts, answers_with_maps, randomised
 from tlvit_utils.analysis.maps import (
     attention_maps,

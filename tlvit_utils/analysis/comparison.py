@@ -30,11 +30,9 @@ def paired_difference(right, other) -> Difference:
     seeds, divided by the number of images; and that of the seeds' differences, averaged over
     images, divided by the number of seeds. The interval is Student's, with seeds − 1 degrees of
     freedom. (Satterthwaite's degrees would grow with the images' part, and make the interval of
-    two seeds narrower.) With one seed there is no second part, and the
-    interval holds only for other images.
-
-    The interval is slightly too wide, because the scatter from image to image within each seed is
-    in both parts.
+    two seeds narrower.) It is slightly too wide, because the scatter from image to image within
+    each seed is in both parts. With one seed there is no second part, and it holds only for other
+    images.
 
     Both are `(seeds, N)`, or `(N,)` for one seed: whether each answer is right, or how many are.
     """

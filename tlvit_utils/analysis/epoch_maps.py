@@ -4,7 +4,7 @@
 """
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -15,6 +15,7 @@ from tlvit_utils.analysis.maps import attention_maps
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.pretrained import PRETRAINED_FOR
 
+IMAGES = 24  # that `RecordMaps` keeps
 MAPS_DIR = Path(__file__).parents[1] / "assets" / "maps"
 
 
@@ -41,50 +42,37 @@ def load_epoch_maps(name: str = PRETRAINED_FOR["CIFAR-10"]) -> EpochMaps:
 
 
 def read_epoch_maps(path: str | os.PathLike) -> EpochMaps:
-    """Return the maps that `save_epoch_maps` wrote to `path`."""
+    """Return the maps that `RecordMaps` wrote to `path`."""
     with np.load(path, allow_pickle=False) as file:
-        return EpochMaps(
-            dataset=str(file["dataset"]),
-            split=str(file["split"]),
-            image_indices=file["image_indices"],
-            maps=file["maps"],
-            val_accuracy=file["val_accuracy"],
-        )
-
-
-def save_epoch_maps(epoch_maps: EpochMaps, path: str | os.PathLike) -> None:
-    """Write the maps as compressed `.npz`, complete or not at all."""
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **asdict(epoch_maps))
+        return EpochMaps(**{name: array[()] for name, array in file.items()})  # [()]: text too
 
 
 class RecordMaps(keras.callbacks.Callback):
-    """Keep the attention maps of a few fixed images after every epoch, as `EpochMaps`, in `path`.
+    """Keep the maps of the first test images after every epoch, as `EpochMaps`, in `path`.
 
     A training that is resumed continues the file, and is refused where it lacks an earlier epoch.
     """
 
-    def __init__(self, path, dataset: Dataset, split="test", image_indices=range(24)):
+    def __init__(self, path, dataset: Dataset):
         super().__init__()
         self.path = Path(path)
         self.dataset = dataset.name
-        self.split = split
-        self.image_indices = np.array(image_indices)
-        self.images = getattr(dataset, split).images[self.image_indices]
+        self.images = dataset.test.images[:IMAGES]
 
     def on_epoch_begin(self, epoch, logs=None):
         self._before(epoch)  # stop before the epoch is trained, not after it
 
     def on_epoch_end(self, epoch, logs=None):
         maps, accuracies = self._before(epoch)
-        epoch_maps = EpochMaps(
-            dataset=self.dataset,
-            split=self.split,
-            image_indices=self.image_indices,
-            maps=np.array([*maps, attention_maps(self.model, self.images)], "float16"),
-            val_accuracy=np.array([*accuracies, logs["val_accuracy"]], "float32"),
-        )
-        save_epoch_maps(epoch_maps, self.path)
+        with replacing(self.path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(
+                file,
+                dataset=self.dataset,
+                split="test",
+                image_indices=np.arange(len(self.images)),
+                maps=np.array([*maps, attention_maps(self.model, self.images)], "float16"),
+                val_accuracy=np.array([*accuracies, logs["val_accuracy"]], "float32"),
+            )
 
     def _before(self, epoch):
         """Return the maps and accuracies of the epochs before this one, from the file."""

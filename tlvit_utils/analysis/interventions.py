@@ -144,7 +144,7 @@ def _check(name, array, shape) -> np.ndarray:
     return array
 
 
-def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dict[str, np.ndarray]:
+def answers_with_maps(parts: NetworkParts, images, labels) -> dict[str, np.ndarray]:
     """Return which answers are right, `(N,)`, with the learned maps and with others in their place.
 
     If almost as many are right when every image gets the same maps, or another image's, then the
@@ -152,12 +152,10 @@ def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dic
 
     Args:
         images, labels: `(N, image_size, image_size, 3)`, 0..255, and `(N,)`, at least two.
-        seed: seed of the shuffled maps.
 
     Returns:
         Booleans for the `learned` maps, the `other image`'s that is next in order, their `mean`
-        over all images, `uniform` maps (each map's mean in all cells), and `shuffled` ones (each
-        map's values in random order).
+        over all images, and `uniform` maps (each map's mean in all cells).
     """
     images = check_images(images, parts.image_size)
     labels = check_labels(labels, images)
@@ -166,13 +164,11 @@ def answers_with_maps(parts: NetworkParts, images, labels, seed: int = 0) -> dic
     # Grids are large, so each batch's is made twice and never kept.
     batches = [slice(i, i + BATCH_SIZE) for i in range(0, len(images), BATCH_SIZE)]
     learned = np.concatenate([parts.maps(parts.grid(images[batch])) for batch in batches])
-    cells = learned.reshape(*learned.shape[:2], -1)
     maps = {
         "learned": learned,
         "other image": np.roll(learned, -1, axis=0),
         "mean": np.broadcast_to(learned.mean(axis=0), learned.shape),
         "uniform": np.broadcast_to(learned.mean((2, 3), keepdims=True), learned.shape),
-        "shuffled": np.random.default_rng(seed).permuted(cells, axis=2).reshape(learned.shape),
     }
     right = {name: np.zeros(len(images), bool) for name in maps}
     for batch in batches:

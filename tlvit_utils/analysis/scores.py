@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SHUFFLES = 10  # of the images, so that each map is held to so many others' masks
+
 
 @dataclass(frozen=True)
 class Localisation:
@@ -20,7 +22,7 @@ class Localisation:
     mean_map_hit: float  # of the mean of all tokens' maps
 
 
-def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation]:
+def localisation(maps, shares) -> dict[str, Localisation]:
     """Score maps by masks of the objects, beside two levels of chance.
 
     Source: the pointing game of Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
@@ -30,7 +32,6 @@ def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation
     Args:
         maps: `(N, num_tokens, height, width)`, at least 0.
         shares: `(N, height, width)`, from `mask_shares`.
-        num_shuffles: how many other images' masks each map is compared with.
 
     Returns:
         "own": the maps compared with their own images' masks.
@@ -45,8 +46,6 @@ def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation
             f"The maps have shape {maps.shape} and the shares {shares.shape}; expected (N, "
             "num_tokens, height, width) and (N, height, width) with at least two images."
         )
-    if num_shuffles < 1:
-        raise ValueError(f"num_shuffles is {num_shuffles}, but it must be at least 1.")
     maps = np.concatenate([maps, maps.mean(axis=1, keepdims=True)], axis=1)
     peaks = maps == maps.max((2, 3), keepdims=True)
     peaks = peaks / peaks.sum((2, 3), keepdims=True)
@@ -55,7 +54,7 @@ def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation
     def hits(inside):  # (num_tokens + 1,)
         return np.einsum("nshw,nhw->s", peaks, inside) / count
 
-    others = [hits(inside[images]) for images in _other_images(count, num_shuffles)]
+    others = [hits(inside[images]) for images in _other_images(count)]
     scores = {
         "own": hits(inside),
         "other": np.mean(others, axis=0),
@@ -64,10 +63,10 @@ def localisation(maps, shares, num_shuffles: int = 10) -> dict[str, Localisation
     return {name: Localisation(each[:-1], float(each[-1])) for name, each in scores.items()}
 
 
-def _other_images(count, num_shuffles):
-    """Yield `(count,)` indices, up to `num_shuffles` times; no image gets its own."""
+def _other_images(count):
+    """Yield `(count,)` indices, up to `SHUFFLES` times; no image gets its own."""
     order = np.random.default_rng(0).permutation(count)
-    for shift in range(1, min(num_shuffles, count - 1) + 1):
+    for shift in range(1, min(SHUFFLES, count - 1) + 1):
         others = np.empty_like(order)
         others[order] = np.roll(order, shift)
         yield others

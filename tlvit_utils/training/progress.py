@@ -10,6 +10,7 @@ import keras
 from tlvit_utils._text import format_seconds
 
 BAR_LENGTH = 12
+EVERY = 0.5  # seconds between two lines
 
 
 def in_notebook() -> bool:
@@ -38,15 +39,14 @@ class CellOutput:
 class ProgressLine(keras.callbacks.Callback):
     """One line with a bar: epoch, images per second, time left, loss and accuracy, live.
 
-    It is replaced in place twice a second; a log file gets only each epoch's last line.
+    It is replaced in place; a log file gets only each epoch's last line.
     """
 
-    def __init__(self, name, num_images, batch_size, every=0.5):
+    def __init__(self, name, num_images, batch_size):
         super().__init__()
         self.name = name
         self.num_images = num_images
         self.batch_size = batch_size
-        self.every = every
         self.output = CellOutput()
         self.train_seconds, self.train_images = 0.0, 0
         self.validation_seconds, self.shown = 0.0, 0.0
@@ -76,7 +76,7 @@ class ProgressLine(keras.callbacks.Callback):
             self.train_seconds += now - self.batch_end
             self.train_images += self.batch_size
         self.batch_end = now
-        if now - self.shown > self.every and self.train_images:
+        if now - self.shown > EVERY and self.train_images:
             self.shown = now
             self.write(self._line((batch + 1) * self.batch_size, logs))
 

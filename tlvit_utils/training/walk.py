@@ -19,8 +19,6 @@ from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.vit import ViTConfig, build_vit
 
 EPOCHS = 5
-TRAIN_IMAGES = 10_000
-VALIDATION_IMAGES = 5_000
 
 
 @dataclass(frozen=True)
@@ -38,19 +36,12 @@ class Step:
         return self.adapt(model) if self.adapt else model
 
 
-class _Nothing(layers.Layer):
-    """Takes the place of batch normalisation, and the same arguments."""
-
-    def call(self, x, training=None, mask=None):
-        return x
-
-
 def without_batch_norm(model: keras.Model) -> keras.Model:
     """Return a copy of the network without batch normalisation, with fresh weights."""
 
     def clone(layer):
         if isinstance(layer, layers.BatchNormalization):
-            return _Nothing(name=layer.name)
+            return layers.Lambda(keras.activations.linear, name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     return keras.models.clone_model(model, clone_function=clone)
@@ -105,13 +96,13 @@ def run_step(
     step: Step,
     dataset: Dataset,
     *,
-    train_images: int = TRAIN_IMAGES,
-    validation_images: int = VALIDATION_IMAGES,
-    epochs: int = EPOCHS,
+    train_images: int,
+    validation_images: int,
+    epochs: int,
     seed: int = 0,
     callbacks: list[keras.callbacks.Callback] | None = None,
 ) -> dict:
-    """Train a step's network on the first images of the data; a shorter schedule is compressed.
+    """Train a step's network on the first images of the data; the schedule fits the epochs.
 
     Returns:
         `change`, `parameters`, `multiply_adds` (per image, in inference), `history` as `train`
@@ -123,7 +114,6 @@ def run_step(
     """
     keras.utils.set_random_seed(seed)
     model = step.build()
-    cost = model_cost(build_vit(step.config))
     recipe = replace(step.recipe, epochs=epochs, seed=seed)
     subset = dataset.take(train_images, validation_images, len(dataset.test.labels))
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +123,7 @@ def run_step(
     return {
         "change": step.change,
         "parameters": model.count_params(),
-        "multiply_adds": cost.macs,
+        "multiply_adds": model_cost(model).macs,
         "val_accuracy": history["val_accuracy"][-1],
         "seconds": sum(history["seconds"]),
         "history": history,

@@ -42,7 +42,7 @@ class WatchMaps(keras.callbacks.Callback):
 
     def _show(self, epoch):
         probabilities, maps = predict_with_maps(self.model, self.split.images)
-        scores = localisation(maps, self.mask_shares, num_shuffles=1)
+        scores = localisation(maps, self.mask_shares)
         self.found[epoch] = scores["own"].mean_map_hit
         chance = scores["chance"].mean_map_hit
         caption = (
