@@ -6,7 +6,7 @@ what the layers and operations in its `call` cost; one that cannot be read like 
 
     @work_of.register(MyLayer)
     def _(layer, shape):  # the shape of each input, (None, ...)
-        return Work(products=...)
+        return Work(macs=...)
 
 Every matrix product and convolution counts, attention's included. Element-wise arithmetic (norms,
 GELU, softmax, biases: about 1 % of the published model) does not, as is customary, and neither
@@ -45,21 +45,10 @@ UNKNOWN_PRODUCTS = {
 
 @dataclass(frozen=True)
 class Work:
-    """The operations of one layer for one image."""
+    """The multiply-adds of one layer for one image."""
 
-    products: int = 0  # multiply-adds of Dense layers and convolutions
-    einsums: int = 0  # multiply-adds that the published count leaves out
-    elementwise: int = 0  # element-wise operations that the published count includes
-
-    @property
-    def macs(self) -> int:
-        """All multiply-adds."""
-        return self.products + self.einsums
-
-    @property
-    def published_macs(self) -> float:
-        """Its share of the published count; see `ModelCost.published_gflops`."""
-        return self.products + self.elementwise / 2
+    macs: int = 0  # of all matrix products and convolutions
+    published_macs: float = 0  # in the published count; see `ModelCost.published_gflops`
 
     def __add__(self, other):
         return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -76,7 +65,7 @@ class LayerCost:
     output_shape: tuple[int, ...]  # of its (first) output, without the batch axis
     params: int  # 0 where an earlier row has counted them
     macs: int
-    published_macs: float  # as `Work.published_macs`
+    published_macs: float  # in the published count
 
 
 @dataclass(frozen=True)
@@ -156,8 +145,7 @@ def model_cost(model: keras.Model) -> ModelCost:
                 operation.name,
                 tuple(output_shape[1:]),
                 operation.count_params() if new else 0,
-                work.macs,
-                work.published_macs,
+                *astuple(work),
             )
         )
     return ModelCost(tuple(rows))
@@ -195,16 +183,22 @@ def work_of(operation, *shapes) -> Work:
     if kind == "Matmul":
         first, second = (keras.KerasTensor(shape) for shape in shapes)
         output = operation.compute_output_spec(first, second)
-        return Work(products=first.shape[-1] * prod(output.shape[1:]))
+        macs = first.shape[-1] * prod(output.shape[1:])
+        return Work(macs, macs)
     if kind == "Einsum":
-        return Work(einsums=_einsum_macs(operation.subscripts, shapes))
+        return Work(_einsum_macs(operation.subscripts, shapes))
     if kind in UNKNOWN_PRODUCTS:
         raise _no_rule(operation)
     if isinstance(operation, keras.Layer) and (operation.weights or not _is_plain(operation)):
         return _work_inside(operation, shapes)
     if per_element := ELEMENTWISE.get(kind.lower()):
-        return Work(elementwise=per_element * prod(shapes[0][1:]))
+        return _elementwise(per_element * prod(shapes[0][1:]))
     return Work()
+
+
+def _elementwise(operations):
+    """Return what the published count makes of so many element-wise operations."""
+    return Work(published_macs=operations / 2)
 
 
 def _is_plain(layer):
@@ -257,13 +251,12 @@ def _(layer, *shapes):
 @work_of.register(layers.LayerNormalization)
 def _(layer, shape):
     # 2 means, a squared difference (counted twice), 3 products, a difference; rsqrt twice a row
-    return Work(elementwise=8 * prod(shape[1:]) + 2 * prod(shape[1:-1]))
+    return _elementwise(8 * prod(shape[1:]) + 2 * prod(shape[1:-1]))
 
 
 @work_of.register(layers.Dense)
 def _(layer, shape):
-    outputs = prod(shape[1:-1]) * layer.units
-    return Work(products=shape[-1] * outputs) + _bias_and_activation(layer, outputs)
+    return _dense(layer, prod(shape[1:-1]) * layer.units, shape[-1])
 
 
 @work_of.register(layers.Conv1D)
@@ -271,14 +264,15 @@ def _(layer, shape):
 @work_of.register(layers.Conv3D)
 def _(layer, shape):
     outputs = prod(layer.compute_output_shape(shape)[1:])
-    per_output = prod(layer.kernel.shape[:-1])  # window × input channels of one group
-    return Work(products=per_output * outputs) + _bias_and_activation(layer, outputs)
+    return _dense(layer, outputs, prod(layer.kernel.shape[:-1]))  # window × channels of one group
 
 
-def _bias_and_activation(layer, outputs):
+def _dense(layer, outputs, per_output):
+    """Return the work of so many outputs: products for each, bias and activation."""
     function = getattr(layer.activation, "func", layer.activation)  # inside a functools.partial
     activation = ELEMENTWISE.get(getattr(function, "__name__", None), 0)
-    return Work(elementwise=(layer.use_bias + activation) * outputs)
+    macs = per_output * outputs
+    return Work(macs, macs) + _elementwise((layer.use_bias + activation) * outputs)
 
 
 @work_of.register(layers.MultiHeadAttention)
@@ -288,9 +282,8 @@ def _(layer, query, value, *others):  # a key is as long as its value
     kernels = sum(prod(weight.shape) for weight in layer.weights if weight.name == "kernel")
     read_kernels = prod(layer.key_dense.kernel.shape) + prod(layer.value_dense.kernel.shape)
     scores = layer.num_heads * queries * read
-    return Work(
-        einsums=queries * (kernels - read_kernels)  # queries and output
-        + values * read_kernels
-        + scores * (layer.key_dim + layer.value_dim),  # the two products, Q Kᵀ and scores V
-        elementwise=ELEMENTWISE["softmax"] * scores + queries * layer.num_heads * layer.key_dim,
-    )
+    macs = queries * (kernels - read_kernels)  # queries and output
+    macs += values * read_kernels
+    macs += scores * (layer.key_dim + layer.value_dim)  # the two products, Q Kᵀ and scores V
+    scaling = queries * layer.num_heads * layer.key_dim
+    return Work(macs) + _elementwise(ELEMENTWISE["softmax"] * scores + scaling)

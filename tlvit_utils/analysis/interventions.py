@@ -34,7 +34,6 @@ class NetworkParts:
     Attributes:
         image_size: side of the images in pixels.
         token_learner: the layer that the network is split at.
-        maps_sum_to_one: whether TokenLearner's maps sum to 1 (all but v1's).
 
     Raises:
         TypeError: a TokenLearner of your own, whose pooling is unknown.
@@ -49,7 +48,6 @@ class NetworkParts:
                 f"How {call.layer.name!r}, a {type(call.layer).__name__}, pools is unknown here; "
                 f"expected one of {', '.join(each.__name__ for each in TOKEN_LEARNERS)}."
             )
-        self.maps_sum_to_one = not isinstance(call.layer, TokenLearner)
         self.image_size = model.input_shape[1]
         to_input = keras.Model(model.input, to_grid(call.input))
         grid = keras.Input(to_input.output_shape[1:])  # (height, width, dim)
@@ -91,7 +89,7 @@ class NetworkParts:
             raise ValueError(
                 "The maps hold values that are negative or not finite; expected at least 0."
             )
-        if self.maps_sum_to_one:
+        if not isinstance(self.token_learner, TokenLearner):
             sums = maps.sum((2, 3), keepdims=True)
             if not sums.all():
                 raise ValueError(

@@ -54,22 +54,15 @@ def localisation(maps, shares) -> dict[str, Localisation]:
     def hits(inside):  # (num_tokens + 1,)
         return np.einsum("nshw,nhw->s", peaks, inside) / count
 
-    others = [hits(inside[images]) for images in _other_images(count)]
+    order = np.random.default_rng(0).permutation(count)  # a ring of images, turned by each shift
+    shifts = range(1, min(SHUFFLES, count - 1) + 1)
+    others = [hits(inside[np.roll(order, shift)[np.argsort(order)]]) for shift in shifts]
     scores = {
         "own": hits(inside),
         "other": np.mean(others, axis=0),
         "chance": np.full(num_tokens + 1, inside.mean()),
     }
     return {name: Localisation(each[:-1], float(each[-1])) for name, each in scores.items()}
-
-
-def _other_images(count):
-    """Yield `(count,)` indices, up to `SHUFFLES` times; no image gets its own."""
-    order = np.random.default_rng(0).permutation(count)
-    for shift in range(1, min(SHUFFLES, count - 1) + 1):
-        others = np.empty_like(order)
-        others[order] = np.roll(order, shift)
-        yield others
 
 
 def _check_maps(maps) -> np.ndarray:
