@@ -286,20 +286,12 @@ def curves_figure(
     panels = (("loss", "loss", 1), ("accuracy", "accuracy, %", 100))
     for ax, (quantity, label, factor) in zip(axes.flat, panels, strict=True):
         for i, (name, history) in enumerate(histories.items()):
-            for key, split in ((quantity, "train"), (f"val_{quantity}", "valid.")):
-                values, training = factor * np.array(history.get(key, [])), split == "train"
-                at = np.arange(1, len(values) + 1)
-                if training and "at" in history:  # within the epochs
-                    at = history["at"][: len(values)]
-                ax.plot(
-                    at,
-                    values,
-                    "--" if training else "-",
-                    marker="osD^v"[i % 5],
-                    markerfacecolor="white" if training else token_colour(i),
-                    color=token_colour(i),
-                    label=f"{name}, {split}",
-                )
+            train = factor * np.array(history.get(quantity, []))
+            valid = factor * np.array(history.get(f"val_{quantity}", []))
+            at = history.get("at", range(1, len(train) + 1))[: len(train)]  # within the epochs
+            style = {"marker": "osD^v"[i % 5], "color": token_colour(i)}
+            ax.plot(at, train, "--", mfc="white", label=f"{name}, train", **style)
+            ax.plot(range(1, len(valid) + 1), valid, "-", label=f"{name}, valid.", **style)
         if epochs is not None:
             ax.set_xlim(0, 1.02 * epochs)
         label_axes(ax, "epoch", label)
