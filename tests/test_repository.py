@@ -134,7 +134,7 @@ def test_a_wheel_installs_into_an_empty_environment_and_loads_weights(committed,
     (folder / "here.pth").write_text(sysconfig.get_path("purelib"))
     code = "import tlvit_utils as t; print(t.__file__); print(t.load_pretrained().count_params())"
     python = Path(paths["scripts"]) / "python"
-    output = subprocess.run([python, "-c", code], cwd=tmp_path, check=True, stdout=subprocess.PIPE)
+    output = subprocess.run([python, "-I", "-c", code], check=True, stdout=subprocess.PIPE)
     path, count = output.stdout.decode().split()
     assert Path(path).is_relative_to(folder)
     assert int(count) > 0
