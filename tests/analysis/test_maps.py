@@ -16,16 +16,9 @@ from tlvit_utils.analysis.maps import (
 )
 
 
-def test_probabilities_and_maps_are_those_of_the_model(tiny_model, images):
+def test_one_pass_gives_the_models_probabilities_and_maps(tiny_model, images, monkeypatch):
     maps = tiny_model.get_layer("token_learner").output[1]
-    both = keras.Model(tiny_model.input, [tiny_model.output, maps])
-    for result, expected in zip(predict_with_maps(tiny_model, images), both(images), strict=True):
-        np.testing.assert_array_equal(result, convert_to_numpy(expected))
-        assert result.dtype == "float32"
-    assert attention_maps(tiny_model, images).shape == (5, 3, 4, 4)
-
-
-def test_one_pass_gives_both(tiny_model, images, monkeypatch):
+    both = keras.Model(tiny_model.input, [tiny_model.output, maps])(images)
     batches = []
     call = TokenLearner.call
 
@@ -35,7 +28,9 @@ def test_one_pass_gives_both(tiny_model, images, monkeypatch):
         return call(self, x, **options)
 
     monkeypatch.setattr(TokenLearner, "call", counted)
-    predict_with_maps(tiny_model, images)
+    for result, expected in zip(predict_with_maps(tiny_model, images), both, strict=True):
+        np.testing.assert_array_equal(result, convert_to_numpy(expected))
+        assert result.dtype == "float32"
     assert batches == [5]
 
 

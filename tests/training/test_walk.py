@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import walk as screening
 from keras import layers
+from test_loop import At, interrupt
 
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.data.datasets import load_shapes10
@@ -92,11 +93,6 @@ def test_run_step_trains_on_the_first_images_with_the_given_seed(dataset):
 
 
 def test_an_unfinished_step_has_no_row(dataset):
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                raise KeyboardInterrupt
-
     step = Step("tiny", TINY, Recipe(5, batch_size=16), linear)
     with pytest.raises(KeyboardInterrupt):
-        run_step(step, dataset, **SIZES, callbacks=[Interrupt()])
+        run_step(step, dataset, **SIZES, callbacks=[At(1, 0, interrupt)])
