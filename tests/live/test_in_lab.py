@@ -1,11 +1,16 @@
-"""In JupyterLab: the live page run, saved, opened again, not trusted and typed in; and a widget."""
+"""In JupyterLab: the live page run, saved, opened again, not trusted and typed in; a widget; and
+text that a caller gives, which is text wherever it is shown and never becomes an element."""
 
 import nbformat
 import pytest
 from in_lab import run_all, save, write_notebook
+from nbconvert import HTMLExporter
 
 PATIENCE = 180_000  # milliseconds; a busy machine needs a minute to import TensorFlow
-CODE = """
+FOREIGN = "<img src=x onerror=hacked=1>"
+CODE = (
+    f"FOREIGN = {FOREIGN!r}"
+    + """
 import numpy as np
 from tlvit_utils import ViTConfig, build_vit, live
 
@@ -14,20 +19,46 @@ config = ViTConfig.modern(3).replace(
 )
 images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
 network = build_vit(config)
-live.page(network, images, np.arange(6))
+names = [f"{FOREIGN}{i}" for i in range(10)]
+live.page({FOREIGN: network}, images, np.arange(6), class_names=names, title=FOREIGN)
 """
+)
 WIDGET = """
 from tlvit_utils.widgets import AttentionViewer
 
-AttentionViewer(network, images)
+AttentionViewer(network, images, class_names=names)
+"""
+OTHERS = """
+from tlvit_utils import figures
+from tlvit_utils.analysis import model_cost
+from tlvit_utils.checks.answers import CheckError
+from tlvit_utils.data.datasets import show_banner
+from tlvit_utils.training.progress import ProgressLine
+from tlvit_utils.widgets import AttentionExplorer
+
+ProgressLine(FOREIGN, 32, 16).write(FOREIGN)
+show_banner(FOREIGN)
+figures.show(figures.bars_figure({FOREIGN: 1.0}, FOREIGN), FOREIGN)
+display(AttentionExplorer(images[0], {FOREIGN: np.full((2, 16, 16), 1 / 16)}))
+network.layers[3].name = FOREIGN  # TensorFlow computes nothing under this name
+display(model_cost(network))
+raise CheckError(FOREIGN, {FOREIGN: FOREIGN})
 """
 
 
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory):
     path = tmp_path_factory.mktemp("notebooks") / "live.ipynb"
-    write_notebook(path, (CODE, WIDGET), [f"words {i}" for i in range(3)])
+    write_notebook(path, (CODE, WIDGET, OTHERS), [f"words {i}" for i in range(3)])
     return path
+
+
+def is_only_text(page):
+    """Check that no frame has the element or has run its script, and that the text is there."""
+    assert page.get_by_text(FOREIGN).count()
+    for frame in page.frames:
+        assert frame.evaluate("typeof hacked") == "undefined"
+        assert frame.locator("img[src=x]").count() == 0
 
 
 def works(page):
@@ -41,7 +72,7 @@ def works(page):
 
 def turn_by_keyboard(page):
     """Change the picture and the token of the viewer with keys alone."""
-    words = page.locator(".jp-OutputArea [role=status]")
+    words = page.locator(".jp-OutputArea [role=status]").first
     words.get_by_text("Image 0: ").wait_for()
     page.get_by_label("Image", exact=True).focus()
     page.keyboard.press("ArrowUp")
@@ -57,7 +88,7 @@ def turn_by_keyboard(page):
 
 @pytest.mark.slow
 def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
-    serve_lab, notebook, new_page
+    serve_lab, notebook, browser, new_page
 ):
     lab = serve_lab(notebook.parent)
 
@@ -71,29 +102,40 @@ def test_the_page_lives_in_a_notebook_that_is_run_saved_and_opened_again(
     run_all(page)
     frame = works(page)
 
+    page.get_by_text("Your answer is not right yet").wait_for()  # the last cell's error
+
     cells = page.locator(".jp-Notebook .jp-Cell")
-    assert cells.count() == 5
+    assert cells.count() == 6
     frame.locator("#thumbs input").nth(2).focus()
     for key in ("d", "d", "x", "a", "b", "Shift+D"):  # would delete and add cells in JupyterLab
         page.keyboard.press(key)
-    assert cells.count() == 5
+    assert cells.count() == 6
     frame.get_by_label("Look").focus()
     page.keyboard.press("ArrowRight")
     frame.locator("[value=picture]:checked").wait_for()
 
     turn_by_keyboard(page)
-    assert cells.count() == 5
+    assert cells.count() == 6
+    is_only_text(page)
 
     saved = save(page, notebook, seconds=60)
     assert "tlvit-live" in saved.cells[0].outputs[0].data["text/html"]
     assert "widgets" not in saved.metadata
     page.close()
 
+    path = notebook.with_name("exported.html")
+    path.write_text(HTMLExporter().from_notebook_node(saved)[0], "utf-8")
+    exported = browser.new_page(offline=True)  # MathJax is missing, which is an error
+    exported.goto(path.as_uri(), wait_until="domcontentloaded")
+    is_only_text(exported)
+    works(exported)
+    exported.close()
+
     again = open_notebook(notebook.name)
     works(again)
     again.close()
 
-    saved.cells[2].source = "sent by somebody else"
+    saved.cells[-1].source = "sent by somebody else"
     nbformat.write(saved, notebook.with_name("foreign.ipynb"))
     foreign = open_notebook("foreign.ipynb")
     still = foreign.locator(".jp-OutputArea img").first

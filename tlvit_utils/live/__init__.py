@@ -24,20 +24,12 @@ from tlvit_utils.analysis.maps import (
 )
 from tlvit_utils.data.batches import check_images, check_labels
 from tlvit_utils.data.datasets import CIFAR10_CLASSES
-from tlvit_utils.figures.overlay import (
-    as_uint8,
-    captioned,
-    encode_png,
-    enlarge,
-    render,
-    tile_square,
-)
+from tlvit_utils.figures.overlay import as_uint8, encode_png, enlarge
 from tlvit_utils.figures.page import HtmlPage
-from tlvit_utils.figures.plots import TOKEN_COLOURS, ink_on
+from tlvit_utils.figures.plots import TOKEN_COLOURS, ink_on, to_png, token_maps_figure
 from tlvit_utils.live.layers import describe_network, to_base64
 
 TEMPLATE = Path(__file__).parent / "page.html"
-STILL = 320  # the side of the pictures that stand in for the page where it cannot be shown
 
 
 class Page(HtmlPage):
@@ -165,18 +157,16 @@ def _check(models, images, masks, epoch_maps, classes):
 
 def _still(model, image, answer) -> tuple[bytes, str]:
     """Return the picture that stands in for the page where it cannot be shown, and its words."""
-    view = as_uint8(seen_images(model, image)[0])
-    columns = [(enlarge(view, STILL), answer)]
-    if any(map(makes_maps, model.layers)):
-        maps = attention_maps(model, image)[0]
-        titles = [str(token + 1) for token in range(len(maps))]
-        grid = tile_square(lambda i, side: render(view, maps[i], size=side), titles, STILL)
-        columns.append((grid, "Its tokens' maps, dark purple to yellow."))
-    words = " ".join(line for _, line in columns)
-    return encode_png(captioned(columns)), (
+    (view,) = seen_images(model, image)
+    words = (
         "Live page. Open the notebook in Jupyter and trust it, or save the page, to change the "
-        f"picture and the network. {words}"
+        f"picture and the network. {answer}"
     )
+    if not any(map(makes_maps, model.layers)):
+        return encode_png(enlarge(as_uint8(view), 320)), words
+    title = answer.replace("$", r"\$")  # which would begin a formula
+    figure = token_maps_figure(view, attention_maps(model, image)[0], title)
+    return to_png(figure), f"{words} Its tokens' maps, dark purple to yellow."
 
 
 def _epochs(epoch_maps) -> dict:
