@@ -54,27 +54,17 @@ def tile_square(draw, titles, size: int) -> np.ndarray:
     return np.asarray(sheet)
 
 
-def captioned(columns) -> np.ndarray:
-    """Return pictures side by side, each with a text below it, whose lines are wrapped."""
-    font, margin = label_font(13), 8
-    texts = [_wrapped(text, picture.shape[1]) for picture, text in columns]
-    width = sum(picture.shape[1] + margin for picture, _ in columns) + margin
-    height = max(len(picture) for picture, _ in columns)
-    text_height = LINE * max(text.count("\n") + 1 for text in texts)
-    canvas = Image.new("RGB", (width, height + text_height + 3 * margin), "white")
-    left = margin
-    for (picture, _), text in zip(columns, texts, strict=True):
-        canvas.paste(Image.fromarray(picture), (left, margin))
-        place = left, height + 2 * margin
-        ImageDraw.Draw(canvas).multiline_text(place, text, fill="black", font=font)
-        left += picture.shape[1] + margin
-    return np.asarray(canvas)
-
-
-def _wrapped(text, width):
-    """Return the text with its lines broken so that they are at most about `width` pixels wide."""
+def captioned(picture, text: str) -> np.ndarray:
+    """Return a picture with a text below it, whose lines are wrapped."""
+    margin, (height, width, _) = 8, picture.shape
     lines = text.replace("×", "x").splitlines()  # Pillow's font has no ×
-    return "\n".join(textwrap.fill(line, width // 7) for line in lines)  # a letter takes about 7
+    text = "\n".join(textwrap.fill(line, width // 7) for line in lines)  # a letter takes about 7
+    below = height + 2 * margin
+    size = width + 2 * margin, below + LINE * (text.count("\n") + 1) + margin
+    canvas = Image.new("RGB", size, "white")
+    canvas.paste(Image.fromarray(picture), (margin, margin))
+    ImageDraw.Draw(canvas).multiline_text((margin, below), text, fill="black", font=label_font(13))
+    return np.asarray(canvas)
 
 
 @cache

@@ -56,7 +56,7 @@ class Panel(widgets.VBox):
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         data = {
             "application/vnd.jupyter.widget-view+json": view,
-            "image/png": encode_png(captioned([(picture, self.words)])),
+            "image/png": encode_png(captioned(picture, self.words)),
             "text/plain": self.words,
         }
         return data, {"image/png": {"alt": self.words}}
