@@ -80,20 +80,17 @@ function describeMap(values, side) {
   if (!total) return `0 on all ${count} cells`;
   const [strongest, ...others] = [...values.keys()].filter((i) => values[i] >= high * (1 - 1e-5));
   const where = others.length ? `on ${others.length + 1} cells alike,` : `at ${cellName(strongest, side)}`;
-  let x = 0, y = 0, entropy = 0; // x and y: the centre of the weight
-  values.forEach((value, cell) => {
-    const weight = value / total, place = centreOf(cell, side);
-    x += weight * place[0];
-    y += weight * place[1];
-    entropy -= weight && weight * Math.log(weight) / Math.log(count);
-  });
-  return `strongest ${where} of ${side} × ${side}; on the whole ${placeName(x, y)}; half of its weight `
+  const weights = Array.from(values, (value) => value / total);
+  const centre = [0, 1].map((axis) =>
+    sum(weights.map((weight, cell) => weight * centreOf(cell, side)[axis])));
+  const entropy = -sum(weights.map((weight) => weight && weight * Math.log(weight))) / Math.log(count);
+  return `strongest ${where} of ${side} × ${side}; on the whole ${placeName(centre)}; half of its weight `
     + `lies on ${cellsForHalf(values)} of ${count} cells (entropy ${percent(entropy, 0)} of a uniform map’s)`;
 }
 
 const cellName = (cell, side) => `row ${Math.floor(cell / side)}, column ${cell % side}`;
 
-function placeName(x, y) {
+function placeName([x, y]) {
   const vertical = y < 0.45 ? "top" : y > 0.55 ? "bottom" : "";
   const horizontal = x < 0.45 ? "left" : x > 0.55 ? "right" : "";
   const words = `${vertical} ${horizontal}`.trim();

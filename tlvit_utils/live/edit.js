@@ -41,13 +41,10 @@ function paintDabs(pixels, size, dabs) {
 /** The picture without its object: the hole takes the colour that most pixels outside it have, which
  * in a scene is that of the ground. */
 function withoutObject(pixels, mask) {
-  const counts = new Map(), out = Float32Array.from(pixels);
-  mask.forEach((inside, i) => {
-    const colour = pixels.subarray(3 * i, 3 * i + 3).join();
-    if (!inside) counts.set(colour, (counts.get(colour) ?? 0) + 1);
-  });
-  const [ground] = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
-  mask.forEach((inside, i) => inside && ground && out.set(ground.split(","), 3 * i));
+  const out = Float32Array.from(pixels), outside = [...mask.keys()].filter((i) => !mask[i]);
+  const alike = Map.groupBy(outside, (i) => rowOf(pixels, i, 3).join());
+  const [ground] = [...alike.values()].sort((a, b) => b.length - a.length);
+  mask.forEach((inside, i) => inside && ground && out.set(rowOf(pixels, ground[0], 3), 3 * i));
   return out;
 }
 

@@ -149,10 +149,9 @@ function renderTiles(column, limits) {
   });
 }
 
-const signed = (points) => {
-  const text = Math.abs(points).toFixed(1);
-  return text === "0.0" ? text : `${points > 0 ? "+" : "−"}${text}`;
-};
+const SIGNED = new Intl.NumberFormat("en",
+  { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const signed = (points) => SIGNED.format(points).replace("-", "−");
 
 /** A cell of the table with a bar as long as a share of its width. */
 const barCell = (className, bar, share) => element("td", { className },
