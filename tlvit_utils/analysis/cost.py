@@ -48,7 +48,7 @@ class Work:
     """The multiply-adds of one layer for one image."""
 
     macs: int = 0  # of all matrix products and convolutions
-    published_macs: float = 0  # in the published count; see `ModelCost.published_gflops`
+    published_macs: float = 0.0  # in the published count; see `ModelCost.published_gflops`
 
     def __add__(self, other):
         return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
