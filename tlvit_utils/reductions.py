@@ -12,13 +12,7 @@ from keras import layers, ops
 
 from tlvit_utils._validation import check_count
 from tlvit_utils.blocks import LAYER_NORM_EPSILON
-from tlvit_utils.token_learner import (
-    GridToTokens,
-    for_each_cell,
-    grid_shape,
-    softmax_pooling,
-    to_grid,
-)
+from tlvit_utils.token_learner import GridToTokens, grid_shape, softmax_pooling, to_grid
 
 
 class GroupedPointwiseConv2D(layers.Conv2D):
@@ -114,7 +108,7 @@ class PatchMerger(GridToTokens):
 
     def call(self, x, return_attention_maps=False):
         grid = self.norm(to_grid(x))
-        logits = for_each_cell(self.queries, grid) / sqrt(grid.shape[-1])
+        logits = self.queries(grid) / sqrt(grid.shape[-1])  # (batch, height, width, num_tokens)
         tokens, maps = softmax_pooling(logits, grid)
         return (tokens, maps) if return_attention_maps else tokens
 

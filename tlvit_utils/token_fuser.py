@@ -1,7 +1,6 @@
 """TokenFuser: learned tokens write back onto the grid that they came from (notebook 07)."""
 
 from functools import partial
-from math import prod
 
 import keras
 from keras import layers, ops
@@ -46,7 +45,7 @@ class TokenFuser(Composite):
             len(tokens_shape) != 3
             or len(grid_shape) not in (3, 4)
             or tokens_shape[-1] != grid_shape[-1]
-            or None in (*tokens_shape[1:], *grid_shape[1:])
+            or None in tokens_shape[1:]
         ):
             raise ValueError(
                 f"The tokens have shape {tuple(tokens_shape)} and the grid {tuple(grid_shape)}, "
@@ -82,11 +81,9 @@ class TokenFuser(Composite):
         tokens = ops.transpose(tokens, (0, 2, 1))  # (batch, num_tokens, dim)
         if self.use_normalization:
             tokens = self.tokens_norm2(tokens)
-        # One axis of cells, for the reason that `token_learner.for_each_cell` gives.
-        cells = ops.reshape(grid, (-1, prod(grid.shape[1:-1]), grid.shape[-1]))
-        masks = ops.sigmoid(self.mask_mlp(self.grid_norm(cells), training=training))
-        fused = ops.einsum("bns,bsc->bnc", masks, tokens)  # masks: (batch, cells, num_tokens)
-        return self.dropout(ops.reshape(fused, (-1, *grid.shape[1:])), training=training)
+        masks = ops.sigmoid(self.mask_mlp(self.grid_norm(grid), training=training))
+        fused = ops.einsum("b...s,bsc->b...c", masks, tokens)  # masks: (batch, ..., num_tokens)
+        return self.dropout(fused, training=training)
 
     def compute_output_shape(self, tokens_shape, grid_shape):
         return grid_shape

@@ -42,17 +42,6 @@ def to_grid(x):
     return ops.reshape(x, (-1, *grid_shape(x.shape)))
 
 
-def for_each_cell(layer, grid):
-    """Apply a dense layer or an MLP to each cell of a grid `(batch, height, width, dim)`.
-
-    The layer sees `(batch, cells, dim)`: in a grid of one row, TensorFlow with oneDNN gives some
-    processors a wrong product of four axes with two, or a crash (2.18 to 2.21, Keras up to 3.13).
-    """
-    _, height, width, dim = grid.shape
-    cells = layer(ops.reshape(grid, (-1, height * width, dim)))
-    return ops.reshape(cells, (-1, height, width, cells.shape[-1]))
-
-
 def softmax_pooling(logits, values):
     """Pool a grid into tokens with maps that are a softmax over the grid.
 
@@ -199,7 +188,7 @@ class TokenLearnerV11(GridToTokens):
 
     def call(self, x, return_attention_maps=False, training=None):
         grid = to_grid(x)
-        logits = for_each_cell(partial(self.mlp, training=training), self.norm(grid))
+        logits = self.mlp(self.norm(grid), training=training)  # (batch, height, width, num_tokens)
         tokens, maps = softmax_pooling(logits, grid)
         return (tokens, maps) if return_attention_maps else tokens
 

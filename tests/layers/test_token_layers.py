@@ -36,6 +36,11 @@ from tlvit_utils import (
 
 PARITY = Path(__file__).parent / "parity"  # outputs of google-research/scenic, float32
 WITHOUT_MAPS = (TokenFuser, AveragePooling, StridedConvolution)
+WITH_DENSE = (TokenLearnerV11, PatchMerger, TokenFuser)
+ONE_DNN = keras.backend.backend() == "tensorflow" and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
+# Keras before 3.15 lets tf.matmul multiply a grid (batch, rows, columns, dim) by a matrix. With
+# oneDNN, TensorFlow up to 2.21 does so wrongly, or crashes, where `rows` is 1.
+ONE_ROW_IS_WRONG = ONE_DNN and tuple(map(int, keras.version().split(".")[:2])) < (3, 15)
 # Every argument away from its default at least once.
 ARGUMENTS = [
     (TokenLearner, {"num_tokens": 3}),
@@ -139,6 +144,8 @@ REFERENCES = {  # layer, input of one image, weights: its tokens, and its maps i
 @pytest.mark.parametrize("size", [(4, 5), (1, 10), (5, 2)])
 @pytest.mark.parametrize(("cls", "arguments"), [a for a in ARGUMENTS if a[0] in REFERENCES])
 def test_equals_plain_numpy(cls, arguments, size, randomise):
+    if ONE_ROW_IS_WRONG and size[0] == 1 and cls in WITH_DENSE:
+        pytest.skip("with oneDNN, TensorFlow multiplies a grid of one row by a matrix wrongly")
     layer = cls(**arguments)
     inputs = inputs_of(cls, *size)
     layer.build(*(x.shape for x in inputs))
@@ -338,8 +345,7 @@ def test_frames_of_a_video_by_time_distributed(layer):
 
 @every_layer
 def test_an_empty_batch_stays_empty(cls, arguments):
-    one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
-    if cls is TokenLearner and keras.backend.backend() == "tensorflow" and one_dnn:
+    if cls is TokenLearner and ONE_DNN:
         pytest.skip("with oneDNN, TensorFlow's convolution of no images has another shape")
     inputs = [x[:0] for x in inputs_of(cls)]
     assert cls(**arguments)(*inputs).shape[0] == 0
