@@ -81,7 +81,7 @@ function draw() {
     `The grid has ${rows} × ${columns} cells.`,
     "LayerNorm gives each cell’s numbers mean 0 and standard deviation 1. A TokenLearner computes its maps from them.",
     `The map of token ${token + 1}: dark is a small weight, light a large one. These maps are given; a TokenLearner computes `
-      + "its maps by four convolutions and a sigmoid.",
+      + "its maps with four convolutions and a sigmoid.",
     "The map weights the raw grid, which has not been normalised. Now the cells are added one by one.",
   ][step] ?? (step === last ? `All cells are added. Token ${token + 1}, the ${POOLINGS[pooling]}, is ${vector(result)}.`
     : `The cell in ${place(cell)} is added with the weight ${number(map[cell])}: ${done} of ${cells.length}.`));
