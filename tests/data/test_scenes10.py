@@ -49,11 +49,16 @@ def test_an_epoch_goes_on_where_the_one_before_ended():
 
 
 @pytest.mark.parametrize(
-    "images, message", [(IMAGES[:0], "no images to hide"), (IMAGES[:, :8, :8], "8 pixels wide")]
+    "images, seed, message",
+    [
+        (IMAGES[:0], 0, "no images to hide"),
+        (IMAGES[:, :8, :8], 0, "8 pixels wide"),
+        (IMAGES, None, "seed is None"),
+    ],
 )
-def test_images_that_cannot_be_hidden_are_refused(images, message):
+def test_scenes_that_cannot_be_made_are_refused(images, seed, message):
     with pytest.raises(ValueError, match=message):
-        make_scenes10(images, LABELS, 5)
+        make_scenes10(images, LABELS, 5, seed)
 
 
 # the data set

@@ -25,7 +25,9 @@ def test_other_seeds_and_streams_give_other_pictures():
     assert len(np.unique(np.concatenate(parts), axis=0)) == 9 * 50
 
 
-def test_a_negative_number_of_pictures_is_refused(sample):
+def test_numbers_below_0_and_no_seed_are_refused(sample):
+    with pytest.raises(ValueError, match="seed is None"):
+        make_shapes10(None, 10)
     for draw in (partial(make_shapes10, 0), Split(*sample).take):
         with pytest.raises(ValueError, match="is -1, but it must be a whole number of at least 0"):
             draw(-1)

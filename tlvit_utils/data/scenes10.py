@@ -8,6 +8,7 @@ Random numbers are those of shapes10, so a seed gives the same bytes on every pl
 
 import numpy as np
 
+from tlvit_utils._validation import check_count
 from tlvit_utils.data.shapes10 import Draws
 
 CANVAS_SIZE = 64  # side of a scene, in pixels
@@ -43,6 +44,8 @@ def make_scenes10(
         raise ValueError(f"The images are {side} pixels wide; expected {LARGEST} to {size}.")
     if count and not len(images):
         raise ValueError(f"There are no images to hide in {count} scenes; give at least one.")
+    check_count("count", count, low=0)
+    check_count("seed", seed, low=0)
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, epoch)))
     draw = Draws(source.random_raw((count, 3 + 6 * NUM_FRAGMENTS)))
     hidden = (epoch * count + np.arange(count)) % len(images)

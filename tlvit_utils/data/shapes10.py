@@ -47,6 +47,7 @@ def make_shapes10(
         masks `(num_images, 32, 32)`, 1 where the object covers at least half of the pixel, else 0.
     """
     check_count("num_images", num_images, low=0)
+    check_count("seed", seed, low=0)  # NumPy takes None, for other pictures each time
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream,)))
     chunks = [_draw_chunk(source) for _ in range(num_images // CHUNK + 1)]
     return tuple(np.concatenate(arrays)[:num_images] for arrays in zip(*chunks, strict=True))
