@@ -18,6 +18,7 @@ from numpy_reference import (
     token_learner_v11,
     windows,
 )
+from packaging.version import Version
 
 from tlvit_utils import (
     MLP,
@@ -40,7 +41,7 @@ WITH_DENSE = (TokenLearnerV11, PatchMerger, TokenFuser)
 ONE_DNN = keras.backend.backend() == "tensorflow" and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
 # Keras before 3.15 lets tf.matmul multiply a grid (batch, rows, columns, dim) by a matrix. With
 # oneDNN, TensorFlow up to 2.21 does so wrongly, or crashes, where `rows` is 1.
-ONE_ROW_IS_WRONG = ONE_DNN and tuple(map(int, keras.version().split(".")[:2])) < (3, 15)
+ONE_ROW_IS_WRONG = ONE_DNN and Version(keras.version()) < Version("3.15")
 # Every argument away from its default at least once.
 ARGUMENTS = [
     (TokenLearner, {"num_tokens": 3}),
