@@ -175,13 +175,14 @@ def main():
             runs[each.seed] = json.loads(kept.read_text(encoding="utf-8"))
     if not found:
         parser.error(f"{options.runs} holds no weights of a network with maps.")
-    rows = [table_row(options.source, method, runs) for method, runs in found.items()]
-    for row in rows:
-        print_row(row)
+    rows = {}
     if out.exists():
         before = json.loads(out.read_text(encoding="utf-8"))["rows"]
-        rows = [row for row in before if row["source"] != options.source] + rows
-    save_result(out, rows=rows)
+        rows = {(row["source"], row["method"]): row for row in before}
+    for method, runs in found.items():
+        row = rows[options.source, method] = table_row(options.source, method, runs)
+        print_row(row)
+    save_result(out, rows=list(rows.values()))
 
 
 if __name__ == "__main__":
