@@ -86,3 +86,15 @@ def test_sizes_that_cannot_work_are_refused(sizes, message):
 def test_images_must_be_square():
     with pytest.raises(ValueError, match=r"32 × 40 pixels.*square"):
         RandomCropFlip(32, 32)(np.zeros((1, 32, 40, 3)))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("layer", [PUBLISHED, PADDED], ids=["published", "padded"])
+def test_the_shape_is_known_beforehand_and_a_policy_gives_the_dtype(layer, training, images):
+    config = layer.get_config()  # two new layers, which draw the same crops
+    half = RandomCropFlip.from_config({**config, "dtype": "float16"})
+    view = half(images, training=training)
+    assert tuple(view.shape) == half.compute_output_shape(images.shape)
+    assert keras.backend.standardize_dtype(view.dtype) == "float16"
+    expected = convert_to_numpy(RandomCropFlip.from_config(config)(images, training=training))
+    np.testing.assert_allclose(convert_to_numpy(view), expected, atol=1)  # of 255
