@@ -65,7 +65,8 @@ def _name_points(ax, points):
         if cost < left + (right - left) / 4:
             crowd.append(point)
         else:
-            where = {"textcoords": "offset points", "ha": "center", "color": colour}
+            side = "left" if cost < (left + right) / 2 else "right"  # away from the edge
+            where = {"textcoords": "offset points", "ha": side, "color": colour}
             ax.annotate(name, (cost, accuracy), (0, 10), **where, **text)
     if not crowd:
         return
