@@ -1,9 +1,9 @@
-"""Why does it help to divide each map by its own sum? Two layers that each do half of it.
+"""Does it help to divide each map by its own sum, and why? Two layers that each do half of it.
 
 The weighted mean differs from the sum in two ways. Forwards, a token has the length of a cell,
 however much its map is open. Backwards, cells compete: what one gains in weight the others lose.
 Each layer here has one of the two and not the other, so that with the sum and the weighted mean
-there are four. `benchmarks/study.py` trains them if asked.
+there are four. `benchmarks/study.py` trains them if asked; `docs/RESULTS.md` has what came out.
 """
 
 import keras
