@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from results import result_parser, save_rows
+from results import experiment_path, result_parser, save_rows
 
 from tlvit_utils import TokenLearner, ViTConfig, build_vit, load_pretrained
 from tlvit_utils.analysis.comparison import pack_bits
@@ -79,7 +79,7 @@ def main():
     options = parser.parse_args()
     seed = 0
     nested = build_vit(ViTConfig.scenes())
-    path = options.runs / "scenes10_nested.json"  # as study.py, which imports this, calls it
+    path = experiment_path("scenes10", "nested", options.runs)
     restore_weights(nested, run_path(path, seed, ".npz"))
     test = DATASETS["scenes10"]().test
     rows = []

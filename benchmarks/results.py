@@ -44,6 +44,11 @@ def result_path(name: str) -> Path:
     return Path(tlvit_utils.__file__).parent / "assets" / "results" / f"{name}.json"
 
 
+def experiment_path(study: str, method: str, runs: Path) -> Path:
+    """Return the file beside which the trainings of a method of `study.py` keep theirs."""
+    return runs / f"{study}_{method.replace(' ', '_')}.json"
+
+
 def training_images_fields(dataset: Dataset) -> dict[str, str]:
     """Return the SHA-256 of the training images, and a note where they are a known copy."""
     fields = {"train_images_sha256": images_sha256(dataset)}

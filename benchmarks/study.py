@@ -47,7 +47,7 @@ import division
 import keras
 import nested
 import numpy as np
-from results import table_parser, table_path, training_images_fields
+from results import experiment_path, table_parser, table_path, training_images_fields
 
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import locked, save_result
@@ -114,11 +114,6 @@ STUDIES = {
         Recipe.modern(5),
     ),
 }
-
-
-def experiment_path(study: str, method: str, runs: Path) -> Path:
-    """Return the file beside which a method's trainings keep theirs."""
-    return runs / f"{study}_{method.replace(' ', '_')}.json"
 
 
 def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, command: str) -> dict:

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from results import result_path, table_parser, table_path
-from study import STUDIES, experiment_path, load_rows
+from results import experiment_path, result_path, table_parser, table_path
+from study import STUDIES, load_rows
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result

@@ -49,7 +49,7 @@ def make_shapes10(
     check_count("num_images", num_images, low=0)
     check_count("seed", seed, low=0)  # NumPy takes None, for other pictures each time
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream,)))
-    chunks = [_draw_chunk(source) for _ in range(num_images // CHUNK + 1)]
+    chunks = [_draw_chunk(source) for _ in range(0, max(num_images, 1), CHUNK)]
     return tuple(np.concatenate(arrays)[:num_images] for arrays in zip(*chunks, strict=True))
 
 
