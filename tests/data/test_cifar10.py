@@ -159,6 +159,7 @@ def test_arrays_that_crash_numpy_are_refused(gadget, key, tmp_path):
         (pickle.dumps(make_batch())[:-100], "truncated"),
         (b"<!DOCTYPE html><p>Not found</p>", "invalid load key"),
         (b"", "Ran out of input"),
+        (pickle.dumps([1, 2, 3]), "it holds a list, not a dictionary"),
         ({b"labels": LABELS}, r"'data' are not uint8 \(20, 3072\)"),
         ({b"data": make_batch()[b"data"]}, "'labels' are not 20 numbers 0..9"),
         (make_batch() | {b"data": np.zeros((COUNT - 1, 3072), "uint8")}, "not uint8"),

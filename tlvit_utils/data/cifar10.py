@@ -53,7 +53,7 @@ def load(may_download: bool = True) -> dict[str, np.ndarray]:
     if found := find_folder():
         folder, named_by = found
         print(f"Reading CIFAR-10 from {named_by}.")
-        return _join(read_batch(folder / name) for name in FILES)
+        return _join((name, read_batch(folder / name)) for name in FILES)
     if cache_path("cifar10").exists():
         print("Reading CIFAR-10 from the course's cache.")
     count = len(FILES) * BATCH_IMAGES
@@ -115,20 +115,21 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
 
 def _read_archive(path: Path) -> dict[str, np.ndarray]:
     """Return what `load` does from `cifar-10-python.tar.gz`, whose hash is right."""
-    batches = {}
-    with tarfile.open(path, "r:gz") as archive:
-        for member in archive:  # in an order of its own
-            if (name := Path(member.name).name) in FILES:
-                batches[name] = _parse_batch(archive.extractfile(member))
-    return _join(batches[name] for name in FILES)
+    with tarfile.open(path, "r:gz") as archive:  # it has an order of its own
+        members = ((Path(member.name).name, member) for member in archive)
+        return _join(
+            (name, _parse_batch(archive.extractfile(member)))
+            for name, member in members
+            if name in FILES
+        )
 
 
-def _join(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return the batches as two arrays; they need not be in memory all at once."""
+def _join(batches: Iterable[tuple[str, tuple]]) -> dict[str, np.ndarray]:
+    """Return files' names and batches, in any order, as two arrays; one at a time is in memory."""
     images = np.empty((len(FILES), BATCH_IMAGES, 32, 32, 3), dtype="uint8")
     labels = np.empty((len(FILES), BATCH_IMAGES), dtype="uint8")
-    for i, batch in enumerate(batches):
-        images[i], labels[i] = batch
+    for name, batch in batches:
+        images[FILES.index(name)], labels[FILES.index(name)] = batch
     return {"images": images.reshape(-1, 32, 32, 3), "labels": labels.reshape(-1)}
 
 
@@ -148,6 +149,8 @@ def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
     """Return a binary file's images and labels; a ValueError says what is wrong with it."""
     try:
         batch = read_pickle(file)
+        if not isinstance(batch, dict):
+            raise ValueError(f"it holds a {type(batch).__name__}, not a dictionary")
         # Python 2 wrote the keys as bytes, a copy may have text
         data, labels = (batch.get(key, batch.get(key.encode())) for key in ("data", "labels"))
     except Exception as error:  # a damaged pickle can raise nearly anything

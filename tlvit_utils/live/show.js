@@ -50,21 +50,27 @@ function flowInto(column) {
 
 // Showing
 
-let scheduled = false, settling;
+let stale = false, waiting = false, settling;
 
-/** Show what is chosen with the next frame, and settle when the hands rest. */
+/** Show what is chosen, and settle when the hands rest. */
 function schedule() {
   clearTimeout(settling);
   settling = setTimeout(settle, 200);
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame(() => {
-    scheduled = false;
-    render();
-  });
+  stale = true;
+  if (!waiting) queueMicrotask(show);
+  waiting = true;
+}
+
+/** Draw at once what has changed, and what changes while this is drawn only with the next frame. */
+function show() {
+  waiting = stale;
+  if (!stale) return;
+  render();
+  requestAnimationFrame(show);
 }
 
 function render() {
+  stale = false;
   document.body.dataset.mode = state.mode;
   document.body.style.setProperty("--opacity", state.opacity / 100);
   while (columns.length < (state.beside ? 2 : 1)) makeColumn();
@@ -206,7 +212,7 @@ function scoreOf(seen) {
 
 /** When the hands rest: say what the network answers, and keep the state in the address. */
 function settle() {
-  if (scheduled) render(); // a busy browser has not drawn yet
+  if (stale) render(); // a busy browser has not drawn yet
   const { root } = columns[0], said = all(".verdict, .extra > p", root).map((p) => p.textContent);
   if (!playing) $("#say").textContent = said.join(". ");
   keepAddress();
