@@ -39,7 +39,7 @@ def colour_of(name: str) -> str | None:
     return token_colour(int(token[1]) - 1) if token else None
 
 
-def ink_on(colour: str) -> str:
+def ink_on(colour) -> str:
     """Return black or white, whichever can be read better on a colour."""
     red, green, blue = to_rgb(colour)
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
@@ -157,12 +157,10 @@ def matrix_figure(matrix, row_names, column_names, title: str, limits=(0, 1), la
     matrix = np.asarray(matrix)
     figure, axes = new_figure(1.6 + 0.6 * matrix.shape[1], 1.4 + 0.6 * matrix.shape[0])
     ax = axes[0, 0]
-    low, high = limits
-    ax.imshow(matrix, cmap="cividis", vmin=low, vmax=high)
+    image = ax.imshow(matrix, cmap="cividis", vmin=limits[0], vmax=limits[1])
     for (row, column), value in np.ndenumerate(matrix):
-        # where cividis gives black and white the same contrast, 4.6
-        colour = "black" if value > low + 0.467 * (high - low) else "white"
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+        ink = ink_on(image.to_rgba(value))
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
     slope = 45 if max(len(str(name)) for name in column_names) > 4 else 0
     ax.set_xticks(range(len(column_names)), column_names, rotation=slope)
     ax.set_yticks(range(len(row_names)), row_names)
