@@ -14,7 +14,7 @@ QUERIES = np.array([[1.5, 0.5], [-0.5, 1.5], [-1.0, -1.0]])
 KEYS = np.array([[1.0, 1.0], [-1.0, 0.8], [0.3, -1.2]])
 VALUES = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
 GRID = np.random.default_rng(0).random((3, 4, 3))
-MAPS = np.random.default_rng(1).random((2, 3, 4))
+FILTERS = np.random.default_rng(1).normal(size=(2, 3, 3, 3))
 
 TOKENS = np.array([[1.0, -1.0, 0.5], [0.0, 1.0, 2.0]])
 IMAGE = np.random.default_rng(2).integers(0, 256, (16, 16, 3), dtype="uint8")
@@ -31,7 +31,7 @@ def norm(tokens):
 
 DRAWINGS = {
     "attention": lambda: moving.attention(QUERIES, KEYS, VALUES),
-    "token_learner": lambda: moving.token_learner(GRID, MAPS),
+    "token_learner": lambda: moving.token_learner(GRID, FILTERS),
     "block": lambda: moving.block(TOKENS),
     "patches": lambda: moving.patches(IMAGE, (4, 8)),
     "same_mean": lambda: moving.same_mean(VALUES),
@@ -53,7 +53,7 @@ def open_page(new_page, tmp_path):
 
 def numbers(page, selector):
     """Return the numbers that these elements show."""
-    texts = page.locator(selector).all_inner_texts()
+    texts = page.locator(selector).all_text_contents()
     return [float(text.replace("−", "-").rstrip(" %")) for text in texts if text]
 
 
@@ -143,9 +143,15 @@ def test_arrow_keys_and_a_finger_move_the_query(attention):
 
 
 def test_the_token_is_built_cell_by_cell(open_page):
-    page = open_page(moving.token_learner(GRID, MAPS))
+    page = open_page(moving.token_learner(GRID, FILTERS))
     page.locator("#tokens input").nth(1).check(force=True)
-    cells, weights = GRID.reshape(-1, 3), MAPS[1].ravel()
+    cells, padded = GRID.reshape(-1, 3), np.zeros((5, 6, 3))
+    padded[1:4, 1:5] = norm(cells).reshape(GRID.shape)
+    places = itertools.product(range(3), range(4))
+    logits = np.array([(padded[x : x + 3, y : y + 3] * FILTERS[1]).sum() for x, y in places])
+    weights = 1 / (1 + np.exp(-logits))
+    assert numbers(page, "#logits text") == pytest.approx(logits, abs=0.06)
+    assert numbers(page, "#map text") == pytest.approx(weights, abs=0.006)
     for i, divisor in enumerate((12, 1, weights.sum())):  # mean, sum, weighted mean
         page.locator("#poolings input").nth(i).check(force=True)
         token = weights @ cells / divisor
@@ -154,14 +160,14 @@ def test_the_token_is_built_cell_by_cell(open_page):
     step.focus()
     page.keyboard.press("Home")
     assert numbers(page, "td:nth-child(2)") == [0, 0, 0]
-    for done in range(1, 5):  # after grid, norm and map
-        for _ in range(4 if done == 1 else 1):
+    for done in range(1, 5):  # after grid, norm, convolution and map
+        for _ in range(5 if done == 1 else 1):
             page.keyboard.press("ArrowRight")
         so_far = weights[:done] @ cells[:done]
         assert numbers(page, "td:nth-child(2)") == pytest.approx(so_far, abs=6e-4)
     page.get_by_text("The cell in row 0, column 3").wait_for()
     page.get_by_role("button", name="Step back").click()
-    assert step.input_value() == "6"
+    assert step.input_value() == "7"
 
 
 @pytest.fixture
@@ -240,7 +246,7 @@ def test_tokens_move_and_their_mean_stays(open_page):
     [
         (lambda: moving.attention(QUERIES, KEYS[:2], VALUES), r"keys has shape \(2, 2\)"),
         (lambda: moving.attention(QUERIES, KEYS, VALUES * np.nan), "values must hold finite"),
-        (lambda: moving.token_learner(GRID, -MAPS), "maps must hold finite numbers from 0"),
+        (lambda: moving.token_learner(GRID, FILTERS[:, :2]), r"filters has shape \(2, 2, 3, 3\)"),
         (lambda: moving.block(TOKENS[0]), r"tokens has shape \(3,\)"),
         (lambda: moving.patches(IMAGE, (5,)), "Patches of 5 pixels do not cut 16 pixels"),
         (lambda: moving.same_mean(TOKENS), r"tokens has shape \(2, 3\)"),

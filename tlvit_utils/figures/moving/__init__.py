@@ -62,23 +62,31 @@ def attention(queries, keys, values) -> HtmlPage:
     return _page("attention", "Attention with arrows", data, figure, words)
 
 
-def token_learner(grid, maps) -> HtmlPage:
-    """Draw TokenLearner from the inside: grid, norm, map, and their product added cell by cell.
+def token_learner(grid, filters) -> HtmlPage:
+    """Draw TokenLearner from the inside: norm, convolution, map, and map × grid, cell by cell.
 
     Args:
         grid: `(rows, columns, 3)`, 0..1, shown as colours; 2 to 6 rows and columns.
-        maps: `(tokens, rows, columns)`, not negative, 1 to 8 tokens.
+        filters: `(tokens, 3, 3, 3)`, for each of 1 to 8 tokens 3 rows, columns and channels. The
+            sigmoid of this one convolution is the map; a TokenLearner has four convolutions.
     """
     few = range(2, 7)
     grid = _numbers("grid", grid, "(rows, columns, 3)", (few, few, [3]), 0, 1)
     rows, columns, _ = grid.shape
-    sizes = (range(1, 9), [rows], [columns])
-    maps = _numbers("maps", maps, f"(tokens, {rows}, {columns})", sizes, 0)
-    weighted, brightest = maps[0, :, :, None] * grid, max(maps[0].max(), 1e-12)
+    filters = _numbers("filters", filters, "(tokens, 3, 3, 3)", (range(1, 9), [3], [3], [3]))
+    normed = _norm(grid)
+    padded = np.pad(normed, ((1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
+    logits = np.einsum("xycij,sijc->sxy", windows, filters)  # (tokens, rows, columns)
+    maps = 1 / (1 + np.exp(-logits))
+    weighted, brightest = maps[0, :, :, None] * grid, maps[0].max()
     token = weighted.mean((0, 1))
-    figure, axes = new_figure(10, 3, 1, 4)
+    figure, axes = new_figure(10, 2.2, 1, 6)
+    grey = 0.5 + logits[0] / max(2 * np.abs(logits[0]).max(), 1e-12)
     panels = {
         "grid": grid,
+        "norm": (0.5 + 0.3 * normed).clip(0, 1),
+        "convolution": np.repeat(grey[:, :, None], 3, 2),
         "map of token 1": np.repeat(maps[0, :, :, None] / brightest, 3, 2),
         "map × grid": weighted / brightest,
         "token 1 (mean)": token.clip(0, 1)[None, None],
@@ -87,12 +95,13 @@ def token_learner(grid, maps) -> HtmlPage:
         ax.imshow(panel)
         ax.set(xticks=[], yticks=[], title=title)
     words = (
-        f"TokenLearner from the inside: a map of {rows} × {columns} weights, times a grid of "
-        f"{rows} × {columns} colours, is added up cell by cell to {_text(weighted.sum((0, 1)))}; "
-        f"the mean, token 1, is {_text(token)}."
+        f"TokenLearner from the inside: norm, a convolution and a sigmoid make a map of {rows} × "
+        f"{columns} weights from a grid of {rows} × {columns} colours; map times grid is added up "
+        f"cell by cell to {_text(weighted.sum((0, 1)))}; the mean, token 1, is {_text(token)}."
     )
-    cells = {"grid": grid.reshape(-1, 3), "maps": maps.reshape(-1, rows * columns)}
-    data = {"rows": rows, "columns": columns, **cells}
+    data = {"rows": rows, "columns": columns}
+    data |= {"grid": grid.reshape(-1, 3), "normed": normed.reshape(-1, 3)}
+    data |= {"logits": logits.reshape(-1, rows * columns), "maps": maps.reshape(-1, rows * columns)}
     return _page("token_learner", "TokenLearner from the inside", data, figure, words)
 
 
@@ -109,8 +118,7 @@ def block(tokens) -> HtmlPage:
         stations = [tokens]
         for used, part in ((attends, _attend), (thinks, _think)):
             before = stations[-1]
-            normed = before - before.mean(1, keepdims=True)
-            normed = normed / np.sqrt(before.var(1, keepdims=True) + 1e-6)
+            normed = _norm(before)
             added = used * part(normed)
             stations += [normed, added, skip * before + added]
         return np.stack(stations)
@@ -130,6 +138,12 @@ def block(tokens) -> HtmlPage:
         f"leaves as {_text(first[6])}."
     )
     return _page("block", "A Transformer block", {"paths": paths}, figure, words)
+
+
+def _norm(tokens):
+    """Return LayerNorm of tokens `(..., dim)`, without scale and shift."""
+    centred = tokens - tokens.mean(-1, keepdims=True)
+    return centred / np.sqrt(tokens.var(-1, keepdims=True) + 1e-6)
 
 
 def _attend(tokens):
