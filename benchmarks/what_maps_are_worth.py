@@ -9,7 +9,8 @@ published --weights --out DIR` left; with `shipped` those of the package. On all
 - the accuracy with the network's own maps, with those of another image, with each token's mean map
   over all images, and with flat maps, each as high as the mean of the own one;
 - on scenes10, the share of images in which the highest cell lies on the hidden image: of a token's
-  map (the mean over tokens), of the best token's, and of the mean of all tokens' maps. Each is held
+  map (the mean over tokens), of the best token's, and of the mean of all tokens' maps; and the
+  share of a token's map that lies there, its mass (the mean over tokens). Each is held
   to the image's own mask, to other images' masks and to chance, and beside it stands the hit rate
   of the best *fixed* cell, which knows where hidden images mostly are and does not look.
 
@@ -51,7 +52,7 @@ DATASETS = {
 }
 WITH_MAPS = ("v1 mean", "v1 sum", "v1 weighted mean", "v1.1", "PatchMerger")
 OTHERS = ("other image", "mean", "uniform")  # maps that take the place of the network's own
-HITS = ("token_hit", "best_token_hit", "mean_map_hit")  # a run measured earlier may have more
+SCORES = ("token_hit", "best_token_hit", "mean_map_hit", "mass")
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def summarise(found) -> dict[str, float]:
         "token_hit": float(np.mean(found.hits)),
         "best_token_hit": float(np.max(found.hits)),
         "mean_map_hit": found.mean_map_hit,
+        "mass": float(np.mean(found.mass)),
     }
 
 
@@ -133,7 +135,7 @@ def table_row(source: str, method: str, runs: dict[int, dict]) -> dict:
     if "localisation" in runs[seeds[0]]:
         by_seed = [runs[seed]["localisation"] for seed in seeds]
         row["localisation"] = {
-            held_to: {name: [each[held_to][name] for each in by_seed] for name in HITS}
+            held_to: {name: [each[held_to][name] for each in by_seed] for name in SCORES}
             for held_to in by_seed[0]
         }
         row["best_fixed_cell"] = runs[seeds[0]]["best_fixed_cell"]

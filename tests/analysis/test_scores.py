@@ -18,12 +18,14 @@ def test_localisation_by_hand():
     scores = localisation(maps, SHARES)
     # Half of a cell is enough for a hit: two of four cells in the first image, one in the second.
     np.testing.assert_allclose(scores["own"].hits, [1, 0.5, (0.5 + 0.25) / 2])
+    np.testing.assert_allclose(scores["own"].mass, [(3.5 / 4 + 2.4 / 4) / 2, 0.5, 0.3375])
     # The sums of the maps are [[6, 2], [1, 1]] and [[3, 1], [2, 4]]: both means hit.
     assert scores["own"].mean_map_hit == 1
     other = scores["other"]  # of two images there is only one other
     np.testing.assert_allclose(other.hits, [0, 0.5, (0.25 + 0.5) / 2])
     assert other.mean_map_hit == 0
     np.testing.assert_allclose(scores["chance"].hits, np.full(3, 0.375))
+    np.testing.assert_allclose(scores["chance"].mass, np.full(3, 0.3375))
     assert scores["chance"].mean_map_hit == 0.375
 
 
@@ -31,6 +33,7 @@ def test_flat_maps_score_what_chance_scores():
     shares = np.random.default_rng(0).random((20, 4, 4))
     scores = localisation(np.full((20, 3, 4, 4), 0.1), shares)
     np.testing.assert_allclose(scores["own"].hits, scores["chance"].hits)
+    np.testing.assert_allclose(scores["own"].mass, scores["chance"].mass)
     assert scores["own"].mean_map_hit == pytest.approx(scores["chance"].mean_map_hit)
 
 

@@ -61,6 +61,37 @@ def test_scenes_that_cannot_be_made_are_refused(images, seed, message):
         make_scenes10(images, LABELS, 5, seed)
 
 
+@pytest.mark.parametrize("sizes", [(3, 3), (4, 8)])
+def test_fragments_are_squares_of_other_images(sizes):
+    """Each image has one colour of its own, so the sizes and sources of fragments show."""
+    images = np.zeros((250, 8, 8, 3), "uint8") + np.arange(250, dtype="uint8")[:, None, None, None]
+    layout = {"canvas_size": 40, "num_fragments": 1, "fragment_sizes": sizes}
+    scenes, _, masks = make_scenes10(images, np.arange(250, dtype="uint8"), 200, **layout)
+    assert scenes.shape == (200, 40, 40, 3)
+    sides = set()
+    for scene, mask in zip(scenes[..., 0], masks, strict=True):
+        colours, counts = np.unique(scene[mask == 0], return_counts=True)
+        fragment = (scene != colours[counts.argmax()]) & (mask == 0)
+        rows, columns = fragment.any(axis=1).sum(), fragment.any(axis=0).sum()
+        if len(colours) == 2 and fragment.sum() == rows * columns == rows**2:  # in full view
+            sides.add(int(rows))
+    assert sides == set(range(sizes[0], sizes[1] + 1))
+
+
+@pytest.mark.parametrize(
+    "layout, message",
+    [
+        ({"canvas_size": 31}, "canvas_size is 31"),
+        ({"num_fragments": -1}, "num_fragments is -1"),
+        ({"fragment_sizes": (9, 8)}, r"fragment_sizes is \(9, 8\)"),
+        ({"fragment_sizes": (8, 33)}, r"fragment_sizes is \(8, 33\)"),
+    ],
+)
+def test_layouts_that_the_images_do_not_fit(layout, message):
+    with pytest.raises(ValueError, match=message):
+        make_scenes10(IMAGES, LABELS, 5, **layout)
+
+
 # the data set
 
 
@@ -84,6 +115,14 @@ def test_a_split_shows_nothing_of_another(marked):
         assert split.images[..., channel].all()
         assert not np.delete(split.images, channel, axis=-1).any()
     assert repr(scenes) == "scenes10 made of marked: 12 / 8 / 9 images to train, validate and test"
+
+
+def test_another_layout_has_another_name(marked):
+    scenes = load_scenes10(sizes=(4, 3, 2), base=marked, canvas_size=48, num_fragments=3)
+    assert scenes.name == "scenes10 made of marked, canvas_size 48, num_fragments 3"
+    assert scenes.test.images.shape == (2, 48, 48, 3)
+    with pytest.raises(ValueError, match="must have three"):
+        load_scenes10(sizes=(4, 3), base=marked)
 
 
 def test_every_epoch_trains_on_new_scenes_and_the_others_stay(marked):

@@ -13,12 +13,13 @@ SHUFFLES = 10  # of the images, so that each map is held to so many others' mask
 
 @dataclass(frozen=True)
 class Localisation:
-    """How often maps find the object, from 0 to 1: the mean over images.
+    """How often maps find the object, and how much of them lies on it: means over images, 0 to 1.
 
     A map hits where its highest cell lies at least half inside the mask.
     """
 
     hits: np.ndarray  # (num_tokens,)
+    mass: np.ndarray  # (num_tokens,), the share of each map's sum that lies on the object
     mean_map_hit: float  # of the mean of all tokens' maps
 
 
@@ -37,7 +38,7 @@ def localisation(maps, shares) -> dict[str, Localisation]:
         "own": the maps compared with their own images' masks.
         "other": with other images' masks. Where this is close to "own", the maps look where
             objects usually are, whatever the image.
-        "chance": what a random cell scores.
+        "chance": what a random cell scores, and a flat map.
     """
     maps, shares = _check_maps(maps), np.asarray(shares, dtype=float)
     count, num_tokens, height, width = maps.shape
@@ -49,20 +50,22 @@ def localisation(maps, shares) -> dict[str, Localisation]:
     maps = np.concatenate([maps, maps.mean(axis=1, keepdims=True)], axis=1)
     peaks = maps == maps.max((2, 3), keepdims=True)
     peaks = peaks / peaks.sum((2, 3), keepdims=True)
-    inside = (shares >= 0.5).astype(float)
+    maps = maps[:, :-1] / maps[:, :-1].sum((2, 3), keepdims=True)
 
-    def hits(inside):  # (num_tokens + 1,)
-        return np.einsum("nshw,nhw->s", peaks, inside) / count
+    def score(shares):
+        inside = (shares >= 0.5).astype(float)
+        hits = np.einsum("nshw,nhw->s", peaks, inside) / count  # (num_tokens + 1,)
+        return np.concatenate([hits, np.einsum("nshw,nhw->s", maps, shares) / count])
 
     order = np.random.default_rng(0).permutation(count)  # a ring of images, turned by each shift
     shifts = range(1, min(SHUFFLES, count - 1) + 1)
-    others = [hits(inside[np.roll(order, shift)[np.argsort(order)]]) for shift in shifts]
-    scores = {
-        "own": hits(inside),
-        "other": np.mean(others, axis=0),
-        "chance": np.full(num_tokens + 1, inside.mean()),
+    others = [score(shares[np.roll(order, shift)[np.argsort(order)]]) for shift in shifts]
+    chance = [(shares >= 0.5).mean()] * (num_tokens + 1) + [shares.mean()] * num_tokens
+    scores = {"own": score(shares), "other": np.mean(others, axis=0), "chance": np.array(chance)}
+    return {
+        name: Localisation(each[:num_tokens], each[num_tokens + 1 :], float(each[num_tokens]))
+        for name, each in scores.items()
     }
-    return {name: Localisation(each[:-1], float(each[-1])) for name, each in scores.items()}
 
 
 def _check_maps(maps) -> np.ndarray:

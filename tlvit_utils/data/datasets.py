@@ -100,6 +100,7 @@ def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> D
 
     `sizes` are the numbers to train, validate and test on; sets of 10,000 or more are cached.
     """
+    _check_sizes(sizes)
 
     def make():
         splits = [shapes10.make_shapes10(seed, n, stream=i) for i, n in enumerate(sizes)]
@@ -117,7 +118,11 @@ def load_shapes10(seed: int = 0, sizes: tuple[int, int, int] = SPLIT_SIZES) -> D
 
 
 def load_scenes10(
-    seed: int = 0, sizes: tuple[int, int, int] = SCENES_SIZES, *, base: Dataset | None = None
+    seed: int = 0,
+    sizes: tuple[int, int, int] = SCENES_SIZES,
+    *,
+    base: Dataset | None = None,
+    **layout,
 ) -> Dataset:
     """Make scenes10: each image of another data set hidden in a larger scene, with its mask.
 
@@ -128,24 +133,34 @@ def load_scenes10(
         sizes: number of scenes to train (in each epoch), validate and test.
         base: the data set whose images are hidden; by default CIFAR-10 where it is at hand, else
             shapes10, after a banner that says so. The scenes' name says which it is.
+        layout: `canvas_size`, `num_fragments` and `fragment_sizes` of `scenes10.make_scenes10`, if
+            not those that the shipped networks learned; they become part of the name.
     """
+    _check_sizes(sizes)
     if base is None:
         base = _cifar10_or_shapes10("auto", SPLIT_SIZES, may_download=False)
 
     def make(stream, split, epoch, count):
-        return Split(*scenes10.make_scenes10(*split, count, seed, stream=stream, epoch=epoch))
+        options = {"stream": stream, "epoch": epoch, **layout}
+        return Split(*scenes10.make_scenes10(*split, count, seed, **options))
 
     def draw(epoch, count):
         return make(0, base.train, epoch, count)
 
     train, validation, test = sizes
+    described = "".join(f", {name} {value}" for name, value in layout.items())
     return Dataset(
-        f"scenes10 made of {base.name}",
+        f"scenes10 made of {base.name}{described}",
         base.class_names,
         train=replace(draw(0, train), draw=draw),
         validation=make(1, base.validation, 0, validation),
         test=make(2, base.test, 0, test),
     )
+
+
+def _check_sizes(sizes):
+    if len(sizes) != 3:
+        raise ValueError(f"sizes is {sizes}, but it must have three: train, validation and test.")
 
 
 def _dataset(name, class_names, arrays, sizes) -> Dataset:

@@ -11,10 +11,6 @@ import numpy as np
 from tlvit_utils._validation import check_count
 from tlvit_utils.data.shapes10 import Draws
 
-CANVAS_SIZE = 64  # side of a scene, in pixels
-NUM_FRAGMENTS = 12
-SMALLEST, LARGEST = 8, 16  # side of a fragment, in pixels
-
 
 def make_scenes10(
     images: np.ndarray,
@@ -24,6 +20,9 @@ def make_scenes10(
     *,
     stream: int = 0,
     epoch: int = 0,
+    canvas_size: int = 64,
+    num_fragments: int = 12,
+    fragment_sizes: tuple[int, int] = (8, 16),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return scenes, their labels, and where their images are, all uint8.
 
@@ -34,24 +33,35 @@ def make_scenes10(
         images, labels: `(N, side, side, 3)` and `(N,)`, uint8; scenes show nothing else.
         stream: which of the seed's independent streams, one for each split.
         epoch: each epoch of a stream has scenes of its own.
+        canvas_size: side of a scene, in pixels.
+        fragment_sizes: the smallest and the largest side of a fragment, in pixels.
 
     Returns:
-        Scenes `(count, 64, 64, 3)`; labels `(count,)`; and masks `(count, 64, 64)`, 1 on the
-        image and 0 elsewhere.
+        Scenes `(count, canvas_size, canvas_size, 3)`; labels `(count,)`; and masks `(count,
+        canvas_size, canvas_size)`, 1 on the image and 0 elsewhere.
     """
-    side, size = images.shape[1], CANVAS_SIZE
-    if not LARGEST <= side <= size:
-        raise ValueError(f"The images are {side} pixels wide; expected {LARGEST} to {size}.")
+    side, size, (smallest, largest) = images.shape[1], canvas_size, fragment_sizes
+    if not 1 <= smallest <= largest <= side <= size:
+        raise ValueError(
+            f"fragment_sizes is {fragment_sizes}, the images are {side} pixels wide and "
+            f"canvas_size is {size}; expected numbers from 1 that do not fall in this order."
+        )
+    check_count("num_fragments", num_fragments, low=0)
     if count and not len(images):
         raise ValueError(f"There are no images to hide in {count} scenes; give at least one.")
     check_count("count", count, low=0)
     check_count("seed", seed, low=0)
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, epoch)))
-    draw = Draws(source.random_raw((count, 3 + 6 * NUM_FRAGMENTS)))
+    draw = Draws(source.random_raw((count, 3 + 6 * num_fragments)))
     hidden = (epoch * count + np.arange(count)) % len(images)
     colours = images[draw(0, len(images))].sum((1, 2), dtype="uint32") // side**2  # (count, 3)
     places = np.stack([draw(0, size - side + 1), draw(0, size - side + 1)], axis=1).tolist()
-    fragments = [_draw_fragments(draw, len(images), side).tolist() for _ in range(NUM_FRAGMENTS)]
+    fragments = []
+    for _ in range(num_fragments):  # each has a source, a length, a place there and one here
+        source, length = draw(0, len(images)), draw(smallest, largest + 1)
+        inside, room = side - length + 1, size - length + 1
+        corners = draw(0, inside), draw(0, inside), draw(0, room), draw(0, room)
+        fragments.append(np.stack([source, length, *corners], axis=1).tolist())
 
     scenes = np.empty((count, size, size, 3), "uint8")
     masks = np.zeros((count, size, size), "uint8")
@@ -65,11 +75,3 @@ def make_scenes10(
         scene[y : y + side, x : x + side] = images[hidden[i]]
         masks[i, y : y + side, x : x + side] = 1
     return scenes, labels[hidden], masks
-
-
-def _draw_fragments(draw, num_images, side):
-    """Return one fragment for each scene: source, length, from y and x, to y and x; (count, 6)."""
-    source, length = draw(0, num_images), draw(SMALLEST, LARGEST + 1)
-    inside, room = side - length + 1, CANVAS_SIZE - length + 1
-    places = draw(0, inside), draw(0, inside), draw(0, room), draw(0, room)
-    return np.stack([source, length, *places], axis=1)
