@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, is_dataclass
 from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 from uuid import uuid4
 
 import numpy as np
@@ -39,7 +39,7 @@ def remove_leftovers(beginning: str | os.PathLike) -> None:
         path.unlink(missing_ok=True)
 
 
-def check_room(path: str | os.PathLike, size: int) -> None:
+def ensure_room(path: str | os.PathLike, size: int) -> None:
     """Raise an OSError unless `size` bytes can be written to `path`; make its folder."""
     path = Path(path)
     try:
@@ -67,35 +67,28 @@ def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             held.enter_context(FileLock(path, timeout=0))
-        except Timeout:  # it is held, or this folder has no locks
-            if _has_locks(path.parent):
-                if busy:
-                    raise OSError(busy) from None
-                print("Another process is doing the same work; waiting for it …")
-                held.enter_context(FileLock(path))
-        except (OSError, NotImplementedError):
+        except Timeout:
+            if busy:
+                raise OSError(busy) from None
+            print("Another process is doing the same work; waiting for it …")
+            held.enter_context(FileLock(path))
+        except OSError:
             pass
         yield
 
 
-def _has_locks(folder):
-    try:
-        with TemporaryDirectory(dir=folder) as empty, FileLock(Path(empty, "lock"), timeout=0):
-            return True
-    except (OSError, NotImplementedError):
-        return False
-
-
 def save_result(path: str | os.PathLike, **fields) -> None:
     """Write `fields` as JSON, complete or not at all; dataclasses become objects, arrays lists."""
-    text = json.dumps(fields, indent=1, default=_plain)
+    text = json.dumps(_plain(fields), indent=1)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(value):
     if is_dataclass(value):
-        return asdict(value)
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"JSON cannot hold a value of type {type(value).__name__}.")
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -92,6 +92,8 @@ def test_welch_by_hand():
     assert (low, high) == pytest.approx((5 - reach, 5 + reach))
     with pytest.raises(ValueError, match="1 and 2 trainings"):
         welch_interval([1], [3, 11])
+    with pytest.raises(ValueError, match="not finite"):
+        welch_interval([1, np.nan], [3, 11])
 
 
 @pytest.mark.parametrize("count", [1, 8, 10_000, 10_001])

@@ -86,6 +86,33 @@ def test_a_model_without_a_cropping_layer_sees_the_images(readme_model, images):
     np.testing.assert_array_equal(mask_shares(readme_model, masks), expected)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.CenterCrop(16, 24),
+        keras.layers.Cropping2D(4),
+        keras.layers.Resizing(64, 64),
+        keras.layers.ZeroPadding2D(8),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_keras_layers_that_crop_pad_or_resize_make_the_view(layer, images):
+    """Those before the first convolution, one after the other."""
+    inputs = keras.Input((32, 32, 3))
+    first = RandomCropFlip(32, 32, 4)
+    grid = keras.layers.Conv2D(4, 8, 8)(layer(first(inputs)))
+    model = keras.Model(inputs, TokenLearner(1)(keras.layers.ZeroPadding2D(1)(grid)))
+    expected = convert_to_numpy(layer(images.astype("float32"))) / 255
+    np.testing.assert_allclose(seen_images(model, images), expected, atol=1e-6)
+
+
+def test_keras_random_crop_is_refused(images):
+    inputs = keras.Input((32, 32, 3))
+    model = keras.Model(inputs, TokenLearner(1)(keras.layers.RandomCrop(16, 16)(inputs)))
+    with pytest.raises(ValueError, match="RandomCrop, which does not crop"):
+        seen_images(model, images)
+
+
 @pytest.mark.parametrize("layer", [TokenLearner(2), TokenLearnerV11(2)])
 def test_a_model_that_asks_for_the_tokens_alone_has_maps_too(layer, images):
     inputs = keras.Input((32, 32, 3))
@@ -116,6 +143,8 @@ def test_wrong_images_are_refused(function, tiny_model, images):
         function(tiny_model, images / 255)
     with pytest.raises(ValueError, match=r"\(32, 32, 3\).*image\[None\]"):
         function(tiny_model, images[0])
+    with pytest.raises(TypeError, match="has no graph"):
+        function(type("Subclass", (keras.Model,), {})(), images)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +169,8 @@ def test_a_map_is_described_by_its_place_and_its_concentration():
     words = describe_map(np.full((8, 8), 0.5))
     assert "around the centre" in words and "32 of 64 cells (entropy 100% of" in words
     assert describe_map(np.zeros((8, 8))) == "0 on all 64 cells"
+    assert describe_map(np.full((8, 8), 1e-4, "float16")) == words
+    assert describe_map(np.diag([1, np.nan])) == "not finite on 1 of 4 cells"
 
 
 def test_shares_count_the_pixels_of_a_mask_in_each_cell(tiny_model):

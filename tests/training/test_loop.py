@@ -232,6 +232,8 @@ def test_evaluate_counts_every_image_once(tiny_model, shapes):
         assert result[f"top{k}"] == top_k_accuracy(probabilities, labels[:, None], k) == expected
     with pytest.raises(ValueError, match="one label per image"):
         top_k_accuracy(probabilities, labels[:1], 5)
+    with pytest.raises(ValueError, match="There are no images"):
+        evaluate(tiny_model, images[:0], [])
     taken = probabilities.argmax(axis=1)
     np.testing.assert_array_equal(result["right"], taken == labels)
     for true in range(10):

@@ -57,6 +57,14 @@ def test_it_shows_the_maps_of_the_pass_that_predicts(viewer, tiny_model, images)
     np.testing.assert_array_equal(right_half(viewer), expected)
 
 
+@pytest.mark.parametrize(("name", "value"), [("token", None), ("opacity", np.nan)])
+def test_a_value_that_cannot_be_drawn_is_refused_and_undone(name, value, viewer):
+    before = viewer.controls[name].value
+    with pytest.raises(ValueError, match=name):
+        viewer.controls[name].value = value
+    assert viewer.controls[name].value == before
+
+
 def test_it_says_what_is_right_and_what_is_wrong(viewer, tiny_model, images):
     assert "(right)" in viewer.words
     set_to(viewer, image_index=1)

@@ -81,6 +81,8 @@ def welch_interval(first, second) -> tuple[float, float]:
             f"There are {len(first)} and {len(second)} trainings; Welch's interval needs at least "
             "two of each."
         )
+    if not np.isfinite([*first, *second]).all():
+        raise ValueError("A training's number is not finite; give the others alone.")
     parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
     mean, variance = float(np.mean(second) - np.mean(first)), sum(part for part, _ in parts)
     if not variance:

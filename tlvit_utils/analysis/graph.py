@@ -19,6 +19,12 @@ def calls(model: keras.Model) -> list:
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
+def image_size(model: keras.Model) -> int:
+    """Return the side of the images that a functional model takes, in pixels."""
+    calls(model)  # a TypeError that says what is missing
+    return model.input_shape[1]
+
+
 def all_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers in a model's graph, in order, each followed by the layers inside it."""
     called = [node.operation for node in calls(model) if isinstance(node.operation, keras.Layer)]

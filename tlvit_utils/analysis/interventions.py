@@ -9,6 +9,7 @@ import random
 import keras
 import numpy as np
 
+from tlvit_utils.analysis.graph import image_size
 from tlvit_utils.analysis.maps import (
     BATCH_SIZE,
     MapsOf,
@@ -48,7 +49,7 @@ class NetworkParts:
                 f"How {call.layer.name!r}, a {type(call.layer).__name__}, pools is unknown here; "
                 f"expected one of {', '.join(each.__name__ for each in TOKEN_LEARNERS)}."
             )
-        self.image_size = model.input_shape[1]
+        self.image_size = image_size(model)
         to_input = keras.Model(model.input, to_grid(call.input))
         grid = keras.Input(to_input.output_shape[1:])  # (height, width, dim)
         try:

@@ -7,11 +7,18 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tlvit_utils.analysis.graph import all_layers, calls
+from tlvit_utils.analysis.graph import all_layers, calls, image_size
 from tlvit_utils.augment import RandomCropFlip
 from tlvit_utils.data.batches import check_images
 
 BATCH_SIZE = 256
+VIEW_LAYERS = (  # change which part of an image the network sees, or its size
+    RandomCropFlip,
+    keras.layers.CenterCrop,
+    keras.layers.Cropping2D,
+    keras.layers.Resizing,
+    keras.layers.ZeroPadding2D,
+)
 
 
 class TokenLearnerCall(NamedTuple):
@@ -87,7 +94,7 @@ def predict_with_maps(model: keras.Model, images) -> tuple[np.ndarray, np.ndarra
         The model's (first) output, `(N, classes)`, and maps `(N, num_tokens, height, width)`,
         float32.
     """
-    images = check_images(images, model.input_shape[1])
+    images = check_images(images, image_size(model))
     maps = find_token_learner(model).maps
     return tuple(in_batches(keras.Model(model.input, [model.outputs[0], maps]), images))
 
@@ -97,17 +104,17 @@ def attention_maps(model: keras.Model, images) -> np.ndarray:
     return predict_with_maps(model, images)[1]
 
 
-def in_batches(function, array) -> list[np.ndarray]:
+def in_batches(function, array, batch_size: int = BATCH_SIZE) -> list[np.ndarray]:
     """Apply a layer, a model or `compiled(model)` to an array batch by batch; outputs are float32.
 
     For several batches a model is compiled first. That takes a second, and each batch then takes
     about half the time.
     """
-    if isinstance(function, keras.Model) and len(array) > BATCH_SIZE:
+    if isinstance(function, keras.Model) and len(array) > batch_size:
         function = compiled(function)
     outputs = []
-    for start in range(0, max(len(array), 1), BATCH_SIZE):
-        batch = np.asarray(array[start : start + BATCH_SIZE], "float32")
+    for start in range(0, max(len(array), 1), batch_size):
+        batch = np.asarray(array[start : start + batch_size], "float32")
         outputs.append(list(map(keras.ops.convert_to_numpy, keras.tree.flatten(function(batch)))))
     return [np.concatenate(parts).astype("float32") for parts in zip(*outputs, strict=True)]
 
@@ -135,10 +142,20 @@ def compiled(model: keras.Model):
 
 
 def _views(model, pictures):
-    """Return pictures `(N, height, width, channels)` as the model's cropping layer shows them."""
+    """Return pictures `(N, height, width, channels)` as the model's first convolution sees them.
+
+    Colours apart: layers before it may crop, pad and resize the pictures.
+    """
     for layer in all_layers(model):
-        if isinstance(layer, RandomCropFlip):
-            return in_batches(layer, pictures)[0]
+        if isinstance(layer, keras.layers.RandomCrop):
+            raise ValueError(
+                f"{layer.name!r} is Keras's RandomCrop, which does not crop at inference, so what "
+                "the maps cover is unknown; use CenterCrop or tlvit_utils.RandomCropFlip."
+            )
+        if hasattr(layer, "kernel"):
+            break
+        if isinstance(layer, VIEW_LAYERS):
+            pictures = in_batches(layer, pictures)[0]
     return np.asarray(pictures, "float32")
 
 
@@ -146,9 +163,9 @@ def seen_images(model: keras.Model, images) -> np.ndarray:
     """Return the centre views that the network sees at inference, on which its maps are drawn.
 
     Images `(N, image_size, image_size, 3)`, 0..255, become `(N, crop_size, crop_size, 3)`, float32,
-    values 0..1. A model without a `RandomCropFlip` layer sees the images themselves.
+    values 0..1. A model that neither crops, pads nor resizes sees the images themselves.
     """
-    return np.clip(_views(model, check_images(images, model.input_shape[1])) / 255, 0, 1)
+    return np.clip(_views(model, check_images(images, image_size(model))) / 255, 0, 1)
 
 
 def seen_masks(model: keras.Model, masks) -> np.ndarray:
@@ -156,7 +173,7 @@ def seen_masks(model: keras.Model, masks) -> np.ndarray:
 
     The masks are `(N, image_size, image_size)`, 0 and 1.
     """
-    masks, size = np.asarray(masks), model.input_shape[1]
+    masks, size = np.asarray(masks), image_size(model)
     if masks.shape[1:] != (size, size) or not np.isin(masks, (0, 1)).all():
         raise ValueError(
             f"The masks have shape {masks.shape} and type {masks.dtype}; expected (N, {size}, "
@@ -193,7 +210,9 @@ def describe_answer(probabilities, label, class_names) -> str:
 
 def describe_map(attention_map) -> str:
     """Say in words where a map `(rows, columns)` looks and how concentrated it is."""
-    weights = np.asarray(attention_map)
+    weights = np.asarray(attention_map, dtype=float)
+    if not np.isfinite(weights).all():
+        return f"not finite on {(~np.isfinite(weights)).sum()} of {weights.size} cells"
     if not weights.any():
         return f"0 on all {weights.size} cells"
     weights = weights / weights.sum()

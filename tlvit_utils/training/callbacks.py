@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tlvit_utils._files import check_room, replacing
+from tlvit_utils._files import ensure_room, replacing
 from tlvit_utils._validation import differences
 
 FILE_BYTES = 1_000_000  # of a weights file, at most, beside the weights
@@ -83,7 +83,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         if logs["val_accuracy"] <= self.best:
             return
         self.best = logs["val_accuracy"]
-        check_room(self.path, FILE_BYTES + count_bytes(self.model))  # HDF5 crashes without
+        ensure_room(self.path, FILE_BYTES + count_bytes(self.model))  # HDF5 crashes without
         with replacing(self.path) as temporary:
             self.model.save_weights(temporary)
 
@@ -128,7 +128,7 @@ class ResumeFile(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         fields = json.dumps({"run": self.run, "history": self.history})
         state = [ops.convert_to_numpy(variable) for variable in _state(self.model)]
-        check_room(self.path, FILE_BYTES + sum(values.nbytes for values in state))
+        ensure_room(self.path, FILE_BYTES + sum(values.nbytes for values in state))
         with replacing(self.path) as temporary, open(temporary, "wb") as file:
             np.savez(file, *state, fields=fields)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tlvit_utils._files import check_room, locked, remove_leftovers
+from tlvit_utils._files import ensure_room, locked, remove_leftovers
+from tlvit_utils.analysis.graph import image_size
+from tlvit_utils.analysis.maps import BATCH_SIZE, in_batches
 from tlvit_utils.data.batches import check_images, check_labels, make_pipeline
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.session import choose_compute
@@ -125,7 +127,7 @@ def train(
 def _alone(beginning, size):
     """Keep other trainings off the files whose paths begin so, and make sure there is room."""
     lock, checkpoint = Path(f"{beginning}lock"), f"{beginning}weights.h5"
-    check_room(checkpoint, size)
+    ensure_room(checkpoint, size)
     busy = f"Another training writes {checkpoint}; wait for it, or choose another file."
     with locked(lock, busy):
         remove_leftovers(beginning)
@@ -140,7 +142,7 @@ def _checked(model, dataset, recipe):
     """Return the training images, their labels, and the pair of both for validation."""
 
     def check(split):
-        images = check_images(split.images, model.input_shape[1])
+        images = check_images(split.images, image_size(model))
         return images, check_labels(split.labels, images, model.output_shape[-1])
 
     images, labels = check(dataset.train)
@@ -176,7 +178,7 @@ def compile_model(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> N
     )
 
 
-def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
+def evaluate(model: keras.Model, images, labels, batch_size: int = BATCH_SIZE) -> dict:
     """Measure a classifier on images `(N, size, size, 3)`, 0..255, with labels `(N,)` or `(N, 1)`.
 
     Returns:
@@ -184,9 +186,11 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = 256) -> dict:
         five; `confusion`, `(classes, classes)` int64, how many images of each class (row) were
         taken for each class (column); `right`, `(N,)` booleans.
     """
-    images = check_images(images, model.input_shape[1])
+    images = check_images(images, image_size(model))
     labels = check_labels(labels, images, model.output_shape[-1])
-    probabilities = model.predict(images, batch_size=batch_size, verbose=0)
+    if not len(images):
+        raise ValueError("There are no images; give at least one.")
+    (probabilities,) = in_batches(model, images, batch_size)
     confusion = np.zeros((probabilities.shape[1],) * 2, "int64")
     answers = probabilities.argmax(axis=1)
     np.add.at(confusion, (labels, answers), 1)

@@ -45,7 +45,12 @@ class Panel(widgets.VBox):
 
     def _update(self, change=None):
         settings = {name: control.value for name, control in self.controls.items()}
-        self.picture.value, self.words, more = self.draw(**settings)
+        try:
+            self.picture.value, self.words, more = self.draw(**settings)
+        except Exception:
+            if change:
+                change.owner.value = change.old
+            raise
         self.text.value = (
             "<div role='status' style='max-width:900px;line-height:1.5'>"
             f"<p style='white-space:pre-line'>{escape(self.words)}</p>{more}</div>"

@@ -3,6 +3,7 @@
 import ipywidgets as widgets
 import numpy as np
 
+from tlvit_utils._validation import check_number
 from tlvit_utils.analysis.maps import (
     describe_answer,
     describe_map,
@@ -36,17 +37,17 @@ class AttentionViewer(Panel):
     """
 
     def __init__(self, model, images, labels=None, class_names=CIFAR10_CLASSES):
-        classes = model.output_shape[-1]
         if len(images) == 0:
             raise ValueError("There are no images; give at least one.")
+        self.probabilities, self.maps = predict_with_maps(model, images)
+        classes = self.probabilities.shape[-1]
         if len(class_names) != classes:
             raise ValueError(
-                f"There are {len(class_names)} class names, but the model tells {classes} classes "
-                "apart; give one name per class."
+                f"There are {len(class_names)} class names, but the model distinguishes "
+                f"{classes} classes; give one name per class."
             )
         if labels is not None:
             labels = check_labels(labels, images, classes)
-        self.probabilities, self.maps = predict_with_maps(model, images)
         self.views = as_uint8(seen_images(model, images))
         self.labels, self.class_names = labels, class_names
         tokens = [(f"token {i + 1}", i) for i in range(self.maps.shape[1])]
@@ -57,6 +58,9 @@ class AttentionViewer(Panel):
         )
 
     def draw(self, image_index, token, opacity):
+        check_number("opacity", opacity)
+        if token is None:
+            raise ValueError('token is None; choose a token\'s index, or "all".')
         view, maps = self.views[image_index], self.maps[image_index]
 
         def overlay(token, size):
