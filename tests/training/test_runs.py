@@ -314,3 +314,24 @@ def test_the_shipped_cards_are_those_that_the_tool_makes(name, experiment):
     card = model_card(name)
     results = WEIGHTS_DIR.with_name("results") / f"{experiment}.json"
     assert run_card(results, card["recipe"]["seed"]) == card
+
+
+@pytest.mark.parametrize(
+    "name, method",
+    [
+        ("scenes_average", "average pooling"),
+        ("scenes_sum", "v1 sum"),
+        ("scenes_v1.1", "v1.1"),
+        ("scenes_weighted_mean", "v1 weighted mean"),
+    ],
+)
+def test_the_cards_of_scenes_agree_with_the_study(name, method):
+    card = model_card(name)
+    study = json.loads(
+        (WEIGHTS_DIR.with_name("results") / "study_scenes10.json").read_text("utf-8")
+    )
+    (row,) = (row for row in study["rows"] if (row["method"], row["seed"]) == (method, 0))
+    assert (card["recipe"], card["dataset"]) == (study["recipe"], study["dataset"])
+    shared = ("config", "parameters", "multiply_adds", "history")
+    assert [card[key] for key in shared] == [row[key] for key in shared]
+    assert card["test"]["top1"] == row["accuracy"]
