@@ -184,6 +184,23 @@ def test_a_sequence_is_a_square_grid(layer):
     np.testing.assert_array_equal(tokens, convert_to_numpy(layer(x)))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [each for each in ON_A_GRID if not isinstance(each, (TokenLearner, *WITHOUT_MAPS))],
+    ids=lambda x: type(x).__name__,
+)
+def test_shuffled_cells_give_the_same_tokens_and_take_their_weights_along(layer, randomise):
+    layer, x = fresh(layer), random_array(2, 4, 5, 8)
+    layer.build(x.shape)
+    randomise(layer)
+    order = np.random.default_rng(0).permutation(20)
+    tokens, maps = with_maps(layer, x)
+    others, moved = with_maps(layer, x.reshape(2, 20, 8)[:, order].reshape(x.shape))
+    np.testing.assert_allclose(others, tokens, atol=1e-5)
+    expected = maps.reshape(2, 4, 20)[..., order]
+    np.testing.assert_allclose(moved.reshape(expected.shape), expected, atol=1e-6)
+
+
 @every_grid_layer
 @pytest.mark.parametrize(
     ("shape", "message"),

@@ -40,7 +40,13 @@ WRONG_ANSWERS = {
         ("self.activate_last or ", "", "`activate_last` is True"),
         ("if self.activate_last or dense is not self.dense_layers[-1]", "if True", "is False"),
         ("training=training", "training=True", "Dropout at inference"),
-        ("            x = self.dropout(x, training=training)\n", "", "No dropout"),
+        ("            x = self.dropout(x, training=training)\n", "", "No dropout: "),
+        ("            x = self.dropout(", "        x = self.dropout(", "after the hidden"),
+        (
+            "            x = self.dropout(x, training=training)\n        return x",
+            "            y, x = x, self.dropout(x, training=training)\n        return y",
+            "after the last",
+        ),
     ],
     "TransformerBlock": [
         ("self.norm2(x)", "self.norm1(x)", "`norm1` twice"),
@@ -79,6 +85,7 @@ WRONG_ANSWERS = {
         ("            config.activate_last,\n", "", "activate_last=True, but"),
         ("LayerNormalization(epsilon=1e-6", "Rescaling(1", "before the mean"),
         ("epsilon=1e-6, ", "", "epsilon=0.001, but"),
+        (', name="norm"', "", "the name 'norm'"),
         ("layers.GlobalAveragePooling1D", "layers.Flatten", "side by side"),
         ("GlobalAveragePooling1D", "GlobalMaxPooling1D", "This is the maximum"),
     ],
@@ -95,6 +102,12 @@ WRONG_ANSWERS = {
         ("        loss = ", "    loss = ", "no gradient"),
         ("model(images", "model(labels", "It raised"),
         ("    optimizer.apply(gradients, model.trainable_weights)\n", "", "apply the gradients"),
+        ("gradient(loss,", "gradient(probabilities,", "gradient of the loss"),
+        (
+            "optimizer.apply(gradients, model.trainable_weights)",
+            "[w.assign_sub(g) for w, g in zip(model.trainable_weights, gradients)]",
+            "the optimizer applies",
+        ),
         ("apply(gradients,", "apply([-gradient for gradient in gradients],", "uphill"),
         ("return loss", "return tf.reduce_sum(probabilities, axis=1)", "Return the loss"),
     ],
@@ -152,6 +165,15 @@ WRONG_ANSWERS = {
     ],
     "masked_pooling": [
         ("logits - logits.max(axis=(1, 2), keepdims=True)", "logits", "exp overflows"),
+        ("logits.max(axis=(1, 2), keepdims=True)", "logits.max()", "of each map"),
+        (
+            "    logits = np.where(exists[..., None], logits, -1e9)\n"
+            "    powers = np.exp(logits - logits.max(axis=(1, 2), keepdims=True))",
+            "    powers = np.exp(logits - logits.max(axis=(1, 2), keepdims=True))\n"
+            "    powers = powers * exists[..., None]",
+            "after masking",
+        ),
+        ("-1e9", "-100", "a lower logit"),
     ],
     "merge_pairs": [
         (

@@ -6,7 +6,15 @@ import keras
 import numpy as np
 
 from tlvit_utils.blocks import MLP, TransformerBlock
-from tlvit_utils.checks.answers import compare, exercise, random, sizes, softmax, to_numpy
+from tlvit_utils.checks.answers import (
+    CheckError,
+    compare,
+    exercise,
+    random,
+    sizes,
+    softmax,
+    to_numpy,
+)
 from tlvit_utils.checks.layers import check_dropout_of, check_option, compare_layers
 
 TWO_TOKENS = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")  # (batch = 1, tokens = 2, dim = 2)
@@ -59,7 +67,14 @@ def check_mlp(answer):
         small = ((2, 2), 0.0, activate_last), {"x": TWO_TOKENS}
         large = ((7, 5, 3), 0.0, activate_last), [(2, 4, 3)]
         compare_layers(answer, MLP, ["dense_layers"], small, large, _wrong_mlp)
-    check_dropout_of(answer((64, 8), 0.5, False), (2, 3, 8))
+    layer, x = answer((64, 8), 0.5, False), random(np.random.default_rng(0), 2, 3, 8)
+    check_dropout_of(layer, x.shape)
+    still, dropped = to_numpy(layer(x)), to_numpy(layer(x, training=True))
+    kept = dropped != 0
+    if kept.all():
+        raise CheckError("No dropout after the last layer.")
+    if np.allclose(dropped[kept], 2 * still[kept], rtol=1e-3):
+        raise CheckError("No dropout after the hidden layers.")
 
 
 def _wrong_mlp(layer, x):
@@ -180,6 +195,12 @@ def check_attention_with_heads(answer):
     def flatten(x):  # undoes `cut_tokens`
         return x.reshape(len(x), x.shape[2], -1)
 
+    def strided(x, heads):
+        return x.reshape(*x.shape[:2], -1, heads).transpose(0, 3, 1, 2)
+
+    def join_strided(x):  # undoes `strided`
+        return x.transpose(0, 2, 3, 1).reshape(len(x), x.shape[2], -1)
+
     def right(queries, keys, values, heads, axis=-1, width=None, split=split, join=join):
         queries, keys, values = (split(x, heads) for x in (queries, keys, values))
         scores = queries @ keys.swapaxes(2, 3) / np.sqrt(width or queries.shape[-1])
@@ -196,7 +217,12 @@ def check_attention_with_heads(answer):
             "All heads were treated as one: each must have its own weights.": one_head,
             "Transposed axes: undo the transpose before the last reshape.": attend(join=flatten),
             "Split the width, and then transpose it.": attend(split=cut_tokens, join=flatten),
+            "You split the tokens among the heads; split the width.": attend(split=cut_tokens),
+            "Split the width into (num_heads, dim / num_heads).": attend(split=strided),
+            "A head is a block of the width, not every h-th number.": attend(
+                split=strided, join=join_strided
+            ),
         }
 
-    queries = np.array([[[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0]]])  # width 4 for 2 heads
+    queries = np.array([[[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0]]])  # width 4 for 2 heads
     compare(answer, right, wrong, draw, small=(queries, queries, 4 * queries, 2))

@@ -2,13 +2,14 @@
 
 import inspect
 import warnings
+from itertools import count
 
 import keras
 import numpy as np
 
 from tlvit_utils.checks.answers import CheckError, as_pair, compare, random, to_numpy
 
-RANDOM, IDENTITY = "random", "the identity"
+RANDOM, IDENTITY = "random", "the identity; gamma of the norms: 1, 2, …"
 POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
 
 
@@ -58,10 +59,10 @@ def compare_layers(answer, ours, parts, small, large, wrong):
 
 def _with_weights(kind, answer, ours, parts, arguments, shapes):
     """Return a layer of the learner's class and one of the package's, with the same weights."""
-    rng = np.random.default_rng(0)
+    rng, gammas = np.random.default_rng(0), count(1)
     theirs, mine = ours(*arguments), answer(*arguments)
     theirs.build(*shapes)
-    theirs.set_weights([_weights(each, kind, rng) for each in theirs.weights])
+    theirs.set_weights([_weights(each, kind, rng, gammas) for each in theirs.weights])
     with warnings.catch_warnings(action="ignore"):  # of a part that `call` does not use
         mine(*(np.zeros(each, "float32") for each in shapes))
     for part in parts:
@@ -69,13 +70,13 @@ def _with_weights(kind, answer, ours, parts, arguments, shapes):
     return mine, theirs
 
 
-def _weights(variable, kind, rng):
-    """Return numbers for a weight: random ones, or those that change nothing."""
+def _weights(variable, kind, rng, gammas):
+    """Return numbers for a weight: random ones, or those that change nothing but a norm's scale."""
     shape = variable.shape
     if kind == RANDOM:
         return 0.5 * random(rng, *shape)
     if "kernel" not in variable.name:
-        return np.full(shape, variable.name == "gamma", "float32")
+        return np.full(shape, next(gammas) if variable.name == "gamma" else 0, "float32")
     if len(shape) == 4:  # a convolution that keeps its cell
         kernel = np.zeros(shape, "float32")
         kernel[shape[0] // 2, shape[1] // 2] = np.eye(*shape[2:])

@@ -131,6 +131,9 @@ def check_softmax_maps(answer):
             "Reshape instead of transpose: this mixes the maps.": (
                 softmax(logits, (1, 2)).reshape(maps.shape)
             ),
+            "The reshape mixes the maps before the softmax: use a transpose.": (
+                softmax(logits.reshape(maps.shape), (2, 3))
+            ),
             "Transposed: the order is (batch, tokens, height, width).": maps.transpose(0, 2, 3, 1),
             "Transposed axes: height and width are exchanged.": maps.swapaxes(2, 3),
         }
@@ -176,4 +179,9 @@ def check_tokens_of_video(answer):
             "Unfold at the end: the batch holds frames.": tokens.reshape(-1, *tokens.shape[2:]),
         }
 
-    compare(answer, right, wrong, draw)
+    def cells(grids):
+        """Each cell is a token."""
+        return to_numpy(grids).reshape(len(grids), -1, 1)
+
+    small = np.arange(8.0).reshape(2, 2, 1, 2, 1), cells
+    compare(answer, right, wrong, draw, small)

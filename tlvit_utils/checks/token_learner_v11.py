@@ -12,6 +12,7 @@ from tlvit_utils.checks.answers import (
     exercise,
     numbers,
     random,
+    same,
     shown,
     sigmoid,
     sizes,
@@ -167,11 +168,16 @@ def _wrong_fused(layer, tokens, grid):
     """Return what the package's layer makes of its inputs with each mistake, by its sentence."""
     use = layer.use_normalization
 
-    def mixed(tokens, first=use, mix=True, last=use):
+    def transposed(x):
+        return keras.ops.transpose(x, (0, 2, 1))
+
+    def reshaped(x):
+        return keras.ops.reshape(x, (len(x), x.shape[2], x.shape[1]))
+
+    def mixed(tokens, first=use, mix=True, last=use, turn=transposed):
         tokens = layer.tokens_norm1(tokens) if first else keras.ops.convert_to_tensor(tokens)
         if mix:
-            turned = layer.token_mixing(keras.ops.transpose(tokens, (0, 2, 1)))
-            tokens = keras.ops.transpose(turned, (0, 2, 1))
+            tokens = turn(layer.token_mixing(turn(tokens)))
         return to_numpy(layer.tokens_norm2(tokens) if last else tokens)
 
     def write(masks, tokens):
@@ -188,6 +194,9 @@ def _wrong_fused(layer, tokens, grid):
         "You added the grid; the fuser's caller does that.": grid + fused,
         "The tokens are not mixed with each other.": write(masks, mixed(tokens, mix=False)),
         "You took the mean over the tokens; each cell is the sum.": fused / tokens.shape[1],
+        "Reshape instead of transpose: it mixes the tokens' numbers before the Dense layer.": (
+            write(masks, mixed(tokens, turn=reshaped))
+        ),
     }
     if use:
         wrong |= {
@@ -224,17 +233,26 @@ def check_masked_pooling(answer):
             ORDER: tokens.swapaxes(1, 2),
         }
 
-    logits = np.array([0.0, 1000.0, 1.0, 1000.0]).reshape(1, 2, 2, 1)
-    cells, exists = np.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2, 1), np.array([[[1, 0], [1, 1]]])
-    small = np.log([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2, 1), cells, exists == 1
-    compare(answer, right, wrong, draw, small)
+    cells = np.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2, 1)
+    exists = np.array([[[True, False], [True, True]]])
+    compare(answer, right, wrong, draw, (np.log(cells), cells, exists))
+    # real cells near 0, 1000 and -200, and a missing one that is far from them
+    logits = np.array([[0, 1000, -200], [1000, 0, 0], [1, 1001, -199], [2, 1002, -198.0]])
+    logits = logits.reshape(1, 2, 2, 3)
+    expected = right(logits, cells, exists)
     with np.errstate(all="ignore"):  # the box below says it better than NumPy
-        got = numbers(answer(logits, cells, exists == 1))
-    if not np.isfinite(got).all():
+        got = numbers(answer(logits, cells, exists))
+    if not same(got, expected):
         raise CheckError(
-            "exp overflows, but a logit of 1000 is fine. Subtract the largest logit of each map, "
-            "so that exp sees nothing above 0.",
-            {"called with": f"logits = {shown(logits)}", "got": shown(got)},
+            "Missing cells have weight where all logits are low: mask with a lower logit."
+            if np.isfinite(got).all() and got.all()
+            else "exp overflows, or gives only zeros. Subtract the largest logit of each map, "
+            "after masking, so that its largest exp is 1.",
+            {
+                "called with": f"logits = {shown(logits)}\nexists = {shown(exists)}",
+                "expected": shown(expected),
+                "got": shown(got),
+            },
         )
 
 
@@ -254,19 +272,23 @@ def check_merge_pairs(answer):
         tokens[[0, 4]] = near * rng.uniform(0.5, 2, (2, 1))
         return tokens.astype("float32"), rng.integers(1, 6, len(tokens)).astype("float32"), count
 
-    def right(tokens, sizes, count, cosine=True, how="sum", sign=1, keep=False):
+    def once(x, index, y):
+        x[index] += y
+
+    def right(tokens, sizes, count, cosine=True, add=2 * (np.add.at,), sign=1, keep=False):
         even, odd = tokens[0::2], tokens[1::2].copy()
         units = [x / np.linalg.norm(x, axis=1, keepdims=True) if cosine else x for x in (even, odd)]
         likeness = units[0] @ units[1].T
         merged = np.argsort(-sign * likeness.max(axis=1))[:count]
-        old_odd, weights = odd.copy(), sizes[1::2].copy()
-        for i in merged:
-            j, size = likeness[i].argmax(), sizes[0::2][i]
-            if how == "last":  # what `sums[partners] += …` does where a partner comes twice
-                odd[j], weights[j] = old_odd[j], sizes[1::2][j]
-            odd[j] = (odd[j] * weights[j] + even[i] * size) / (weights[j] + size)
-            if how != "stale":  # with the sizes from before the first merge
-                weights[j] += size
+        partners, added, weights = likeness[merged].argmax(axis=1), sizes[0::2][merged], sizes[1::2]
+        if add is None:  # one after the other, with the sizes from before the first merge
+            for i, j, size in zip(merged, partners, added, strict=True):
+                odd[j] = (odd[j] * weights[j] + even[i] * size) / (weights[j] + size)
+        else:
+            sums, weights = odd * weights[:, None], weights.copy()
+            add[0](sums, partners, even[merged] * added[:, None])
+            add[1](weights, partners, added)
+            odd = sums / weights[:, None]
         return np.concatenate([even if keep else np.delete(even, merged, axis=0), odd])
 
     def wrong(tokens, sizes, count):
@@ -275,13 +297,20 @@ def check_merge_pairs(answer):
         left = len(tokens) // 2 - count
         return {
             "A plain mean: weight each by its size.": right(tokens, np.ones_like(sizes), count),
-            "Stale sizes: add the sizes up as well, and use the sum.": merge(how="stale"),
+            "Stale sizes: add the sizes up as well, and use the sum.": merge(add=None),
+            "You divided by the old sizes.": merge(add=(np.add.at, lambda *_: None)),
             "The dot product prefers long tokens: divide by the length.": merge(cosine=False),
-            "`x[index] += y` counts a repeated index once: use `np.add.at`.": merge(how="last"),
+            "`x[index] += y` counts a repeated index once: use `np.add.at`.": merge(
+                add=2 * (once,)
+            ),
+            "`sums[…] += y` counts a repeated index once.": merge(add=(once, np.add.at)),
+            "`weights[…] += y` counts a repeated index once.": merge(add=(np.add.at, once)),
             "You merged the pairs that are least alike.": merge(sign=-1),
             "The merged tokens are still there: drop them.": merge(keep=True),
             "Even and odd places are exchanged.": right(tokens[exchanged], sizes[exchanged], count),
             "The order is the other way round: even ones first.": np.roll(merge(), -left, axis=0),
         }
 
-    compare(answer, right, wrong, draw)
+    # both even tokens that merge are most like the first odd one
+    tokens = np.array([[4.0, 3.0], [1.0, 0.0], [2.0, 1.0], [0.0, 1.0], [3.0, 3.0], [-1.0, 0.0]])
+    compare(answer, right, wrong, draw, small=(tokens, np.array([1.0, 2, 3, 1, 2, 1]), 2))

@@ -38,15 +38,16 @@ def check_train_step(answer):
 
     def after(step, training=True):
         model = _model_of_three_classes(training)
-        optimizer = keras.optimizers.SGD(1.0)
+        optimizer = keras.optimizers.SGD(0.5)
         loss_function = keras.losses.SparseCategoricalCrossentropy()
         loss = step(model, loss_function, optimizer, images, labels)
-        return [to_numpy(weight) for weight in model.trainable_weights], loss
+        steps = int(optimizer.iterations)
+        return [to_numpy(weight) for weight in model.trainable_weights], loss, steps
 
     before = _model_of_three_classes().get_weights()
-    expected, expected_loss = after(train_step)
+    expected, expected_loss, _ = after(train_step)
     try:
-        weights, loss = after(answer)
+        weights, loss, steps = after(answer)
     except CheckError as error:
         # of Keras's optimiser, or of arithmetic with a gradient that is None
         if "No gradients provided" in str(error) or "NoneType" in str(error):
@@ -57,6 +58,11 @@ def check_train_step(answer):
                 error.details,
             ) from error
         raise
+    if _equal(weights, before) and steps:
+        raise CheckError(
+            "The gradients that you applied are 0. The probabilities always sum to 1, so ask for "
+            "the gradient of the loss."
+        )
     if _equal(weights, before):
         raise CheckError("The weights have not changed: apply the gradients to them.")
     if _equal(weights, after(train_step, training=False)[0]):
@@ -64,9 +70,14 @@ def check_train_step(answer):
             "The network ran as at inference, without dropout and augmentation: call it with "
             "`training=True`."
         )
-    uphill = [2 * start - end for start, end in zip(before, expected, strict=True)]
-    if _equal(weights, uphill):
+
+    def moved(times):
+        return [start + times * (end - start) for start, end in zip(before, expected, strict=True)]
+
+    if _equal(weights, moved(-1)):
         raise CheckError("This goes uphill: the loss grows.")
+    if _equal(weights, moved(2)):
+        raise CheckError("You subtracted the gradients themselves: the optimizer applies them.")
     if not _equal(weights, expected):
         raise CheckError("The weights moved, but not as the loss's gradient says.")
     if np.shape(to_numpy(loss)) != () or not np.isclose(float(loss), float(expected_loss)):
@@ -237,5 +248,6 @@ def check_adamw_step(answer):
             "Return m and v as they are, not corrected.": move(mean, root, averages=(mean, square)),
         }
 
-    weights, gradient, m, v = (np.array([x]) for x in (1.0, 0.5, 0.05, 0.00025))
-    compare(answer, right, wrong, draw, small=(weights, gradient, m, v, 2, 0.1, 0.05))
+    scale = np.array([1.0, 2e-5])  # where gradients are tiny, 1e-7 counts
+    small = np.ones(2), 0.5 * scale, 0.05 * scale, 0.00025 * scale**2, 2, 0.1, 0.05
+    compare(answer, right, wrong, draw, small)

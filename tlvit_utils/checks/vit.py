@@ -36,8 +36,8 @@ def check_build_vit(answer):
     model, reference = _model(answer, SMALL), build_vit(SMALL)
     _compare_blocks(model, [16, 16, 3, 3])
     _compare_configs(model, reference)
-    _compare_names(model)
     _compare_predictions(model, reference)
+    _compare_names(model)
 
 
 @exercise
@@ -167,9 +167,9 @@ def _compare_configs(model, reference):
 
 
 def _compare_names(model):
-    """Raise a CheckError unless later cells find the blocks and the maps by their names."""
+    """Raise a CheckError unless later cells find blocks, maps and norm by their names."""
     names = {layer.name for layer in model.layers}
-    for name in (*(f"block_{i}" for i in range(SMALL.num_layers)), "token_learner"):
+    for name in (*(f"block_{i}" for i in range(SMALL.num_layers)), "token_learner", "norm"):
         if name not in names:
             raise CheckError(f"No layer has the name {name!r}, by which later cells find it.")
     if not isinstance(model.get_layer("token_learner").output, tuple | list):
