@@ -65,6 +65,13 @@ def test_dropout_acts_in_training_only(x, block, seeded):
     assert dropped.mean() == pytest.approx(0.25, abs=0.05)
 
 
+@pytest.mark.parametrize("make", [MLP, lambda *a, **k: TransformerBlock(2, 4, *a, **k)])
+def test_name_and_policy_reach_every_part(make):
+    layer = make((8, 12), 0.1, name="given", dtype="mixed_bfloat16")
+    assert layer.name == "given"
+    assert {part.dtype_policy.name for part in layer._flatten_layers()} == {"mixed_bfloat16"}
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
