@@ -184,7 +184,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium or Chrome without a window; skips where there is neither."""
+    """Chromium or Chrome without a window; where there is neither, it skips, and fails in CI."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="Playwright is not installed, so no browser can be driven"
     )
@@ -197,7 +197,8 @@ def browser():
         except playwright.Error as error:
             if path:
                 raise
-            pytest.skip(f"neither Chromium nor Chrome is here: {error.message.splitlines()[0]}")
+            stop = pytest.fail if os.environ.get("CI") else pytest.skip
+            stop(f"neither Chromium nor Chrome is here: {error.message.splitlines()[0]}")
         yield started
         started.close()
 
