@@ -370,6 +370,60 @@ def test_two_networks_stand_beside_each_other(open_page, networks, scenes):
     expect(page.locator(".column")).to_have_count(1)
 
 
+def test_a_token_that_is_off_leaves_the_mean_map_and_the_weight_on_the_object(open_page):
+    page = open_page("mode=network&off=0,2")
+    maps = page.evaluate("Array.from(tokenlearner.run(sets[0].pictures[0].pixels).maps)")
+    left = np.reshape(maps, (3, 4, 4))[1]
+    low, high = page.locator(".scale span").all_inner_texts()[:2]
+    assert (float(low), float(high)) == pytest.approx((left.min(), left.max()), abs=6e-4)
+    expected = sum(
+        left[row, column] * (min(16, 8 * row + 8) - max(4, 8 * row))
+        * (min(16, 8 * column + 8) - max(4, 8 * column))
+        for row in (0, 1) for column in (0, 1)
+    ) / 64 / left.sum()  # fmt: skip
+    said = page.locator(".extra").first.inner_text()
+    assert float(re.search(r"(\d+) % of the maps", said)[1]) == pytest.approx(
+        100 * expected, abs=0.6
+    )
+
+
+def test_a_token_beside_a_network_without_maps_can_be_left_out(open_page, networks, scenes):
+    page = open_page("network=0.2&beside=0.0&mode=network")
+    before = shown(page, 1)
+    page.get_by_label("token 3 on").uncheck()
+    assert "off=2" in hash_of(page) and shown(page, 1) != before
+    assert not page.get_by_label("token 3 on").is_checked()
+    page.get_by_role("radio", name="flat maps").check(force=True)
+    assert "maps=flat" in hash_of(page)
+
+
+def test_a_pointer_redraws_no_picture_and_runs_no_network(open_page):
+    page = open_page("mode=network&off=0")
+    box = page.locator(".pad").first.bounding_box()
+    page.evaluate("""() => { window.work = 0;
+        const { prototype } = CanvasRenderingContext2D, { putImageData } = prototype;
+        prototype.putImageData = function (...all) { work++; putImageData.apply(this, all); };
+        const { pool } = networkOf(entries[0]);
+        networkOf(entries[0]).pool = (...all) => { work++; return pool(...all); }; }""")
+    for share in (0.1, 0.15, 0.4, 0.9):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.1 * box["height"])
+        settle(page)
+    assert "%" in page.locator(".token .share").last.inner_text()
+    assert page.evaluate("work") == 0
+    page.get_by_label("token 2 on").uncheck()
+    settle(page)
+    assert page.evaluate("work") > 0
+
+
+def test_the_training_shows_the_finished_networks_bars_and_says_so(open_page, networks, scenes):
+    page = open_page("mode=training&epoch=0&maps=flat&off=0&dx=5&seed=3&beside=0.1")
+    check_shown(page, networks["one"], scenes[0][0])
+    words = page.locator("#tools-training").inner_text()
+    assert "bars are always those of the finished network" in words and "beside" in words
+    assert not page.locator("#changes").is_visible()
+    assert page.locator(".token.off").count() == 0
+
+
 def test_the_training_is_scrubbed_played_and_clicked(open_page):
     page = open_page("mode=training&token=0&picture=9")
     assert "picture" not in hash_of(page)  # it has no maps of picture 10
@@ -426,6 +480,23 @@ def test_an_own_picture_is_taken_and_a_bad_file_gets_a_sentence(open_page, netwo
     assert not page.evaluate("window.foreign")
 
 
+def test_the_last_of_two_files_is_shown_however_long_the_first_takes(open_page, networks):
+    page = open_page()
+    small = np.full((SIZE, SIZE, 3), 77, "uint8")
+    slow = png(np.zeros((4000, 3000), "uint8"))
+    page.locator("#file").set_input_files(
+        {"name": "slow.png", "mimeType": "image/png", "buffer": slow}
+    )
+    assert "slow.png" in page.locator("#note").inner_text()
+    page.locator("#file").set_input_files(
+        {"name": "quick.png", "mimeType": "image/png", "buffer": png(small)}
+    )
+    until(page, "sets[0].own")
+    page.wait_for_timeout(2000)
+    assert "quick.png" in page.evaluate("sets[0].own.name")
+    check_shown(page, networks["one"], small)
+
+
 def test_foreign_text_stays_text(open_page):
     page = open_page("beside=0.1&mode=network&maps=other")
     assert page.locator("h1").inner_text() == f"Try {FOREIGN}"
@@ -461,6 +532,27 @@ def test_an_address_with_nonsense_shows_something(open_page, text):
     page = open_page(text)
     assert sum(shown(page)) == pytest.approx(100, abs=0.3)
     assert page.evaluate("state.seed") == 0  # draws need a positive one
+
+
+def test_a_text_that_holds_no_view_changes_nothing(open_page):
+    page = open_page("mode=network&off=1")
+    page.get_by_text("Share", exact=True).click()
+    page.locator("#share-text").fill("hello")
+    page.locator("#share-text").press("Enter")
+    assert "no view" in page.locator("#share-note").inner_text()
+    assert hash_of(page) == "mode=network&off=1"
+
+
+def test_undo_leaves_the_focus_in_the_page_and_counts_only_changes(open_page):
+    page = open_page("mode=picture")
+    drag(page, (0.3, 0.3), (0.3, 0.3))  # moves nothing
+    assert page.locator("#undo").is_disabled()
+    drag(page, (0.3, 0.3), (0.5, 0.3))
+    drag(page, (0.5, 0.3), (0.5, 0.3))
+    page.locator("#undo").focus()
+    page.keyboard.press("Enter")
+    assert "dx" not in hash_of(page) and page.locator("#undo").is_disabled()
+    assert page.evaluate("document.activeElement.className").startswith("pad")
 
 
 def test_the_keyboard_alone_is_enough(open_page):
@@ -515,9 +607,12 @@ def test_the_tour_asks_before_it_shows(open_page, network, count):
         page.locator("#tour-next").press("Enter")
     assert "painted=0000099009900000" in hash_of(page)  # the last step's map
     assert len(asked) == count and any("moves" in text for text in asked) == (count == 6)
+    found = hash_of(page)
     page.get_by_role("button", name="Guided tour").click()
+    page.locator("#tour-guesses button").first.press("Enter")
+    assert hash_of(page) != found
     page.get_by_role("button", name="Leave the tour").click()
-    assert not page.locator("#tour").is_visible()
+    assert not page.locator("#tour").is_visible() and hash_of(page) == found
 
 
 def test_it_works_in_a_frame_and_follows_the_theme(new_page, made):

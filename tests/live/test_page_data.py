@@ -97,6 +97,7 @@ def test_a_notebook_gets_a_frame_a_picture_and_words(page):
     assert np.asarray(Image.open(io.BytesIO(data["image/png"]))).std() > 10
     assert metadata["image/png"]["alt"] == data["text/plain"] == unescape(words) == page.words
     assert "right" in page.words or "wrong" in page.words
+    assert page.words.count("strongest at row") == 3  # one per token
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,7 @@ def maps_of(tokens=3, side=4, image=0):
         ({"class_names": ["one", "two"]}, "2 class names"),
         ({"epoch_maps": maps_of(tokens=5, side=7)}, r"\(5, 7, 7\).*'a' makes \(3, 4, 4\)"),
         ({"epoch_maps": maps_of(image=5)}, "only 5 images"),
+        ({"epoch_maps": "x"}, "EpochMaps"),
         ({"start": 5}, "start is 5"),
         ({"start": -1}, "start is -1"),
     ],
@@ -169,6 +171,7 @@ def no_crop():
     ("model", "words"),
     [
         (no_crop, "no RandomCropFlip"),
+        (lambda: "modern_8_tokens", "it is a str"),
         (lambda: chain(keras.layers.Activation("tanh", name="odd")), "'odd' is a Activation"),
         (lambda: chain(keras.layers.ReLU(max_value=6, name="odd")), "'odd' has max_value=6"),
         (lambda: chain(keras.layers.Dense(96)), "has activation='linear'"),

@@ -1,9 +1,18 @@
-// What all pages share: their data and title, and how they live in a frame of a notebook or of the site.
+// What all pages share: their data and title, a few short names, and how they live in a frame of a
+// notebook or of the site.
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (selector, root = document) => root.querySelector(selector);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+/** A new element with properties and children. */
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
 
 let frameWidth = 0, frameHeight = 0;
 

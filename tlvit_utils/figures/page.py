@@ -59,7 +59,8 @@ class HtmlPage:
         """Return the page in a frame of its own, and a picture, which shows where no frame may."""
         title, words = escape(str(self.data["title"])), escape(self.words)
         frame = (
-            "<style>.tlvit-live + img { display: none }</style>"
+            "<style>@media screen { .tlvit-live + img { display: none } }"
+            "@media print { .tlvit-live { display: none } }</style>"
             f"<iframe class='tlvit-live' srcdoc='{escape(self.html)}' title='{title}' "
             f"style='width:100%;height:{HEIGHT}px;border:0' allow='clipboard-write'></iframe>"
             f"<img src='data:image/png;base64,{base64.b64encode(self.png).decode()}' alt='{words}'>"

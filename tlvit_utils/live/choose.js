@@ -8,32 +8,21 @@ function begin(choice) {
   change({ ...UNTOUCHED, ...choice });
 }
 
-let thumbs = {};
-
-function makeThumbs(set) {
-  const pictures = [...set.pictures, ...(set.own ? [set.own] : [])];
-  const labels = pictures.map((picture, i) => {
-    const radio = element("input", { type: "radio", name: "picture", value: picture === set.own ? OWN : i });
-    const canvas = fill(element("canvas"), picture.pixels, set.size);
-    return element("label", {}, radio, canvas, element("span"));
-  });
-  $("#thumbs").replaceChildren($("#thumbs legend"), ...labels);
-  thumbs = { set, own: set.own, labels };
-  $("[name=filter]").replaceChildren(new Option("all", -1),
-    ...set.class_names.map((name, i) => new Option(name, i)));
-  $("[name=other]").replaceChildren(...set.pictures.map(({ name }, i) => new Option(name, i)));
+function renderThumbs() {
+  const entry = mainEntry(), { set, set: { own }, model } = entry;
+  const makeThumb = (picture, value, name = picture.name) => element("label", {},
+    element("input", { type: "radio", name: "picture", value, ariaLabel: name }),
+    fill(element("canvas"), picture.pixels, set.size),
+    name === picture.name ? "" : element("span", { textContent: "✗" }));
+  $("#thumbs").replaceChildren($("#thumbs legend"), ...set.pictures.flatMap((picture, i) =>
+    !isOffered(entry, i) ? [] : [makeThumb(picture, i, isWrong(entry, i)
+      ? `${picture.name}, mistaken for ${set.class_names[model.said[i]]}` : picture.name)]),
+    ...own ? [makeThumb(own, OWN)] : []);
 }
 
-function renderThumbs() {
-  const entry = mainEntry(), { set, model } = entry;
-  if (thumbs.set !== set || thumbs.own !== set.own) makeThumbs(set);
-  thumbs.labels.forEach((label, i) => {
-    const picture = set.pictures[i] ?? set.own, wrong = isWrong(entry, i);
-    label.hidden = picture !== set.own && !isOffered(entry, i);
-    label.lastChild.textContent = wrong ? "✗" : "";
-    label.firstChild.ariaLabel = picture.name
-      + (wrong ? `, mistaken for ${set.class_names[model.said[i]]}` : "");
-  });
+function renderNames({ class_names, pictures }) {
+  $("[name=filter]").replaceChildren(new Option("all", -1), ...class_names.map((name, i) => new Option(name, i)));
+  $("[name=other]").replaceChildren(...pictures.map(({ name }, i) => new Option(name, i)));
 }
 
 const isWrong = ({ model: { said }, set: { labels } }, i) => said[i] !== labels[i];
@@ -48,34 +37,40 @@ function nextWrong() {
 
 // A picture of one's own
 
-const MOST_BYTES = 64e6, MOST_PIXELS = 60e6;
+const MOST_PIXELS = 60e6;
 
-/** A file's pixels; throws an Error with one sentence where it has none that can be used. */
+/** A file's picture as `shrink` reads it; throws an Error with one sentence where it has none that can be used. */
 async function readFile(file) {
-  if (file.size > MOST_BYTES) throw new Error(`${file.name} is ${Math.round(file.size / 1e6)} MB; `
-    + `use a picture of at most ${MOST_BYTES / 1e6} MB.`);
   const bitmap = await createImageBitmap(file).catch(() => {
     throw new Error(`${file.name} cannot be read as a picture; use a PNG, JPEG or WebP file.`);
   });
   const { width, height } = bitmap;
   if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
     + `use a picture of at most ${MOST_PIXELS / 1e6} million.`);
-  const context = element("canvas", { width, height }).getContext("2d");
-  context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return context.getImageData(0, 0, width, height);
+  return { width, height, close: () => bitmap.close(), cut(left, top, width, height) {
+    const context = element("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
+    context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
+    context.fillRect(0, 0, width, height);
+    context.drawImage(bitmap, -left, -top);
+    return context.getImageData(0, 0, width, height).data;
+  } };
 }
+
+let files = 0; // that were taken; only the last one is shown
 
 async function takeFile(file) {
   if (!file) return;
+  const turn = ++files, isLast = () => turn === files;
+  $("#note").textContent = `Reading ${file.name} …`;
   try {
-    const picture = await readFile(file);
-    for (const set of sets) set.own = { label: null, mask: null, pixels: shrink(picture, set.size),
-      name: `your picture ${file.name}` };
+    const picture = await readFile(file), small = [];
+    for (const set of sets) small.push(isLast() && await shrink(picture, set.size));
+    picture.close();
+    if (!isLast()) return;
+    for (const set of sets)
+      set.own = { label: null, mask: null, pixels: small.shift(), name: `your picture ${file.name}` };
     begin({ picture: OWN, mode: state.mode === "training" ? "look" : state.mode });
   } catch (error) {
-    $("#note").textContent = error.message;
+    if (isLast()) $("#note").textContent = error.message;
   }
 }

@@ -12,15 +12,17 @@ const limitsOf = (values) => [Math.min(...values), Math.max(...values)];
 const cellAt = ([x, y], side) => Math.floor(y * side) * side + Math.floor(x * side);
 const centreOf = (cell, side) => [cell % side, Math.floor(cell / side)].map((at) => (at + 0.5) / side);
 
-/** Put rows of RGB into a canvas; the style sheet makes the pixels large. */
+/** Put rows of RGB into a canvas, once; the style sheet makes the pixels large. */
 function fill(canvas, pixels, side) {
+  if (canvas.pixels === pixels) return canvas;
   const image = new ImageData(side, side);
   for (let i = 0, o = 0; i < pixels.length; i++) {
     image.data[o++] = pixels[i];
     if (i % 3 === 2) image.data[o++] = 255;
   }
-  Object.assign(canvas, { width: side, height: side }).getContext("2d").putImageData(image, 0, 0);
-  return canvas;
+  if (canvas.width !== side) canvas.width = canvas.height = side;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return Object.assign(canvas, { pixels });
 }
 
 /** Show what the network sees in a box, and a map over it: in colours, or as light that falls on the
@@ -31,10 +33,11 @@ function drawMap(box, { view, network: { viewSize, side } }, map, limits, isLigh
   box.classList.toggle("mapped", Boolean(map));
   box.classList.toggle("lit", isLight);
   if (!map) return;
-  const [low, high] = limits ?? limitsOf(map), pixels = new Float32Array(3 * map.length);
-  const colour = isLight ? (share) => [255 * share, 255 * share, 255 * share] : heat;
-  map.forEach((value, cell) => pixels.set(
-    colour(high - low < 1e-9 ? 0.5 : clamp((value - low) / (high - low), 0, 1)), 3 * cell));
+  const [low, high] = limits ?? limitsOf(map), pixels = new Uint8Array(3 * map.length);
+  map.forEach((value, cell) => {
+    const level = Math.round(255 * (high - low < 1e-9 ? 0.5 : clamp((value - low) / (high - low), 0, 1)));
+    for (let c = 0; c < 3; c++) pixels[3 * cell + c] = isLight ? level : HEAT[3 * level + c];
+  });
   fill(above, pixels, side);
 }
 

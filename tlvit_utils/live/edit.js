@@ -65,8 +65,8 @@ function moveObject(pixels, empty, size, mask, dx, dy) {
 function boxOf(mask, size) {
   if (!mask) return [0, 0, size, size]; // left, top, right, bottom
   const at = [...mask.keys()].filter((i) => mask[i]);
-  const [left, right] = limitsOf(at.map((i) => i % size));
-  const [top, bottom] = limitsOf(at.map((i) => Math.floor(i / size)));
+  const [[left, right], [top, bottom]] = [(i) => i % size, (i) => Math.floor(i / size)]
+    .map((place) => limitsOf(at.map(place)));
   return [left, top, right + 1, bottom + 1];
 }
 

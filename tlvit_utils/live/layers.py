@@ -66,6 +66,8 @@ def describe_network(model: keras.Model) -> dict:
     Raises:
         ValueError: a model that the page cannot run, or weights that float16 cannot hold.
     """
+    if not isinstance(model, keras.Model):
+        raise _refusal(f"it is a {type(model).__name__}")
     described, came_out = [], model.inputs[0]
     for node in calls(model):
         layer = node.operation

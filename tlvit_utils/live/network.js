@@ -41,15 +41,14 @@ function mapped(x, f) {
   return out;
 }
 
-const panels = new WeakMap(); // of the matrices, weights above all, that `product` knows already
-
-/** The columns of a matrix (k × m) by fours, as `product` reads them; the last one fills up. */
+/** The columns of a matrix (k × m) by fours, as `product` reads them; the last one fills up. Weights,
+ * which have a shape, keep theirs. */
 function packed(b, m) {
   const k = b.length / m, out = new Float64Array(4 * Math.ceil(m / 4) * k);
   for (let j = 0, o = 0; j < m; j += 4)
     for (let row = 0; row < b.length; row += m)
       for (let c = j; c < j + 4; c++) out[o++] = b[row + Math.min(c, m - 1)];
-  panels.set(b, out);
+  if (b.shape) b.columns = out;
   return out;
 }
 
@@ -57,7 +56,7 @@ function packed(b, m) {
  * stay in registers; where n or m does not divide, the last row or column is computed again. */
 function product(a, b, m, bias = new Float32Array(m)) {
   const k = b.length / m, n = a.length / k, out = new Float32Array(n * m);
-  const columns = panels.get(b) ?? packed(b, m);
+  const columns = b.columns ?? packed(b, m);
   for (let i = 0; i < n; i += 2) {
     const next = Math.min(i + 1, n - 1), top = i * k, below = next * k;
     for (let j = 0, q = 0; j < m; j += 4) {
@@ -112,11 +111,7 @@ function transposed(x, width) {
 }
 
 /** The mean of all rows */
-function meanRow(x, width) {
-  const mean = new Float32Array(width);
-  x.forEach((value, i) => { mean[i % width] += value * width / x.length; });
-  return mean;
-}
+const meanRow = (x, width) => product(new Float32Array(x.length / width).fill(width / x.length), x, width);
 
 /** Softmax of each row times `scale`, in place. */
 function softmaxRows(x, width, scale = 1) {
@@ -161,7 +156,8 @@ function attend(x, heads, [query, queryBias, key, keyBias, value, valueBias, out
 /** Resize bilinearly, pad with zeros and cut out the centre: `augment.RandomCropFlip`. */
 function camera({ resized_size, padding, crop_size, shape: [size] }) {
   const offset = ((resized_size + 2 * padding - crop_size) >> 1) - padding;
-  const scale = size / resized_size;
+  const scale = size / resized_size, extent = [offset * scale, (offset + crop_size) * scale];
+  if (crop_size === size && resized_size === size) return { run: (x) => x, extent };
   const lines = Array.from({ length: crop_size }, (_, i) => {
     const line = offset + i, inside = line >= 0 && line < resized_size ? 1 : 0;
     const centre = Math.min(Math.max((line + 0.5) * scale - 0.5, 0), size - 1);
@@ -178,7 +174,7 @@ function camera({ resized_size, padding, crop_size, shape: [size] }) {
     }));
     return out;
   }
-  return { run, extent: [offset * scale, (offset + crop_size) * scale] };
+  return { run, extent };
 }
 
 const unchanged = () => (x) => x;
@@ -312,8 +308,8 @@ function drawWeights(layers, seed) {
   const normal = () => // Box and Muller's way
     Math.sqrt(-2 * Math.log((1 + uniform(1)) / 2)) * Math.cos(Math.PI * uniform(1));
   function draw(weight, kind) {
-    const { name, shape } = weight, [from, to] = shape.slice(-2), field = weight.length / (from * to);
-    const glorot = () => uniform(Math.sqrt(6 / (field * (from + to))));
+    const { name, shape, length } = weight, [from, to] = shape.slice(-2);
+    const glorot = () => uniform(Math.sqrt(6 / (length / from + length / to)));
     const drawn = { gamma: () => 1, moving_variance: () => 1, embeddings: () => uniform(0.05),
       kernel: kind === "PatchMerger" ? normal : glorot };
     return Object.assign(weight.map(drawn[name] ?? (() => 0)), { name, shape });

@@ -5,17 +5,18 @@
 
 function renderTools() {
   const { set, epochs } = mainEntry(), { mask } = pictureOf(set), { side, numMaps } = networkOf(mainEntry());
-  for (const mode of Object.keys(CHOICES.mode)) $(`#tools-${mode}`).hidden = mode !== state.mode;
+  const { mode, beside } = state;
+  for (const each of Object.keys(CHOICES.mode)) $(`#tools-${each}`).hidden = each !== mode;
   $("[name=mode] [value=training]").parentNode.hidden = !epochs;
   $("[name=mode] [value=paint]").parentNode.hidden = $("#tour-start").hidden = !numMaps;
   const shown = { ...state, tool: tool(), epoch: epochs && epochOf(epochs) };
   if (epochs) renderCurve(epochs, shown.epoch);
-  for (const box of all("input[name], select[name]")) {
-    if (box.type === "radio") box.checked = box.value === String(shown[box.name]);
-    else if (box.type === "checkbox") box.checked = shown[box.name];
-    else box.value = shown[box.name];
-  }
-  for (const row of all("#thumbs, [name=mode]")) reveal(row, $("label:has(:checked)", row));
+  for (const box of all("input[name]:not([type=radio]), select[name]"))
+    box[box.type === "checkbox" ? "checked" : "value"] = shown[box.name];
+  for (const name of ["picture", ...Object.keys(CHOICES)])
+    $(`input[name=${name}][value="${shown[name]}"]`).checked = true;
+  $("#finished").textContent = `The bars are always those of the finished network${
+    beside && placeInEpochs(entryOf(beside)) < 0 ? ", and so are the maps beside" : ""}.`;
   $("#play").textContent = playing ? "Stop" : "Play";
   $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
@@ -23,16 +24,18 @@ function renderTools() {
     ? "You paint for every token; the small maps are the learned ones. Open one to paint only for that one."
     : `You paint for token ${state.token + 1}; the others keep their maps. The small maps are the learned ones.`;
   $("#other").hidden = state.maps !== "other";
-  for (const radio of all("[name=maps] input")) radio.disabled = !numMaps;
+  for (const radio of all("[name=maps] input")) radio.disabled = !mostMaps();
   $("#about").textContent = `This network runs in your browser. ${numMaps
     ? `It reads the picture as ${side} × ${side} cells and goes on with ${numMaps} tokens; each map `
       + "shows where one token reads, and their mean lights the large picture. Open a token, or point at a cell."
     : "Choose another network to see maps."}`;
   const changes = wordsOfChanges();
-  $("#changes").hidden = ["look", "training"].includes(state.mode) && !changes.length;
+  $("#changes").hidden = mode === "training" || (mode === "look" && !changes.length);
   $("#changes span").textContent = `Changed: ${changes.join("; ") || "nothing yet"}.`;
-  $("#undo").disabled = !past.length;
-  $("#reset").disabled = !changes.length;
+  for (const [id, isOn] of [["undo", past.some(isOther)], ["reset", changes.length]]) {
+    if (!isOn && document.activeElement.id === id) $(".pad").focus({ preventScroll: true });
+    $(`#${id}`).disabled = !isOn;
+  }
 }
 
 function wordsOfChanges() {
@@ -63,21 +66,16 @@ function renderCurve({ val_accuracy: accuracy }, chosen) {
     + `validation accuracy ${percent(accuracy[chosen])}`;
 }
 
-let playing = null; // the timer that goes from epoch to epoch
+let playing; // the timer that goes from epoch to epoch
 
+/** Play the training, from its beginning where it is at its end; or stop. */
 function play() {
-  const last = lastEpoch(mainEntry().epochs);
-  change({ epoch: epochOf(mainEntry().epochs) === last ? 0 : state.epoch });
-  playing = setInterval(() => {
-    if (state.mode !== "training" || state.epoch >= last) stop();
+  const { epochs } = mainEntry(), isAtEnd = !epochs || epochOf(epochs) === lastEpoch(epochs);
+  playing = playing ? clearInterval(playing) : setInterval(() => {
+    if (state.mode !== "training" || state.epoch === lastEpoch(mainEntry().epochs)) play();
     else change({ epoch: state.epoch + 1 });
   }, 400);
-}
-
-function stop() {
-  clearInterval(playing);
-  playing = null;
-  schedule();
+  change(playing && isAtEnd ? { epoch: 0 } : {});
 }
 
 // Hands on the large picture
@@ -213,13 +211,13 @@ function listen() {
     (name in UNCHANGED ? step : change)(patch);
   };
   const clicks = {
-    wrong: nextWrong, play: () => playing ? stop() : play(), copy: copyShare,
-    undo: () => change(past.pop()), reset: () => begin(UNCHANGED),
+    wrong: nextWrong, play, copy: copyShare,
+    undo: () => change(past.splice(past.findLastIndex(isOther))[0]), reset: () => begin(UNCHANGED),
     random: () => step({ seed: state.seed + 1 }), "take-out": () => step({ out: !state.out }),
   };
   for (const [id, run] of Object.entries(clicks)) $(`#${id}`).onclick = run;
   $("#share").onsubmit = () => {
-    readState($("#share-text").value);
+    $("#share-note").textContent = readState($("#share-text").value) ? "" : "This text holds no view.";
     return false;
   };
   $("#file").onchange = ({ target }) => {
@@ -243,5 +241,5 @@ window.tokenlearner = { run(pixels) {
 
 makeChoices();
 listen();
-readState(location.hash);
-render();
+readState(location.hash) || begin({});
+settle();

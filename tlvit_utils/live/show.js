@@ -50,7 +50,8 @@ function flowInto(column) {
 
 // Showing
 
-let stale = false, waiting = false, settling;
+const drawn = {}; // what the page remembers of its tools
+let stale = true, waiting = false, settling;
 
 /** Show what is chosen, and settle when the hands rest. */
 function schedule() {
@@ -76,25 +77,38 @@ function render() {
   while (columns.length < (state.beside ? 2 : 1)) makeColumn();
   if (columns.length > 1 && !state.beside) columns.pop().root.remove();
   columns.forEach((column, i) => { column.entry = i ? entryOf(state.beside) : mainEntry(); });
-  renderThumbs();
-  renderTools();
+  const { filter, mode } = state, entry = mainEntry();
+  remembered(drawn, "names", [entry.set], () => renderNames(entry.set));
+  remembered(drawn, "thumbs", [entry, entry.set.own, filter, mode === "training"], renderThumbs);
+  remembered(drawn, "tools", [version], renderTools);
   columns.forEach(renderColumn);
 }
 
+/** Draw of a column what has changed: a pointer only marks a cell, or shows another token's map. */
 function renderColumn(column) {
-  const seen = column.seen = look(column), { root, entry: { model } } = column;
-  const { numMaps, numTokens, cells } = seen.network;
+  const { room } = column, seen = column.seen = look(column), cell = shownCell(column);
+  remembered(room, "column", [seen], () => drawColumn(column, seen));
+  remembered(room, "stage", [seen, hover.token], () => drawStage(column, seen));
+  remembered(room, "cell", [seen, cell], () => pointAt(column, cell));
+}
+
+function drawColumn(column, seen) {
+  const { root, entry: { model } } = column, { numMaps, numTokens, cells } = seen.network;
   $("h2", root).textContent = model.name;
   if (column.tiles.length !== numMaps) makeTiles(column, numMaps);
   $(".facts", root).textContent = (numMaps ? "" : numTokens < cells
     ? "It has no maps: a strided convolution makes its tokens. " : "It has no maps: it keeps all cells. ")
     + `${(model.parameters / 1e6).toFixed(2)} M weights, `
     + `${(model.multiply_adds / 1e6).toFixed(1)} M multiply-adds`;
-  const limits = state.scale === "shared" && seen.maps ? limitsOf(seen.maps) : null;
-  renderStage(column, limits);
-  renderTiles(column, limits);
+  column.tiles.forEach(({ root, button, map, on }, token) => {
+    const isOn = seen.kept.includes(token);
+    drawMap(map, seen, mapOf(seen, token), seen.limits);
+    button.ariaPressed = state.token === token;
+    root.classList.toggle("off", !isOn);
+    on.checked = isOn;
+    on.disabled = isOn && seen.kept.length === 1; // one stays on
+  });
   renderBars(column, seen);
-  $(".extra", root).replaceChildren(...extras(column, seen));
 }
 
 /** The cell that is pointed at, or else the one that is kept, in a column's own grid; or -1. */
@@ -104,24 +118,22 @@ function shownCell({ seen: { network: { side } } }) {
 }
 
 /** The map that lies over the large picture, its limits, whose it is, and of which token; or nothing. */
-function shownMap(column, limits) {
-  const { seen } = column, token = hover.token >= 0 ? hover.token : state.token;
+function shownMap(column) {
+  const { seen, seen: { maps, cells, kept, limits } } = column, token = hover.token >= 0 ? hover.token : state.token;
   if (isPainting(column) && hover.token < 0)
-    return { map: paintedMap(seen.cells), ends: [0, 1], owner: "Your map" };
+    return { map: paintedMap(cells), ends: [0, 1], owner: "Your map" };
   const isOpen = token >= 0 && token < seen.network.numMaps;
   const isBrush = state.mode === "picture" && !isMoving(); // no mean map lies where one paints
-  if (!seen.maps || (isBrush && !isOpen)) return { ends: limits };
-  const map = isOpen ? mapOf(seen, token) : meanRow(seen.maps, seen.cells);
+  if (!maps || (isBrush && !isOpen)) return { ends: limits };
+  const map = isOpen ? mapOf(seen, token) : meanRow(keepTokens(maps, cells, kept), cells);
   const whose = isOpen ? { owner: `Token ${token + 1}`, token } : { owner: "The mean map", isLight: true };
   return { map, ends: limits ?? limitsOf(map), ...whose };
 }
 
-function renderStage(column, limits) {
-  const { root, seen } = column, { side } = seen.network, cell = shownCell(column);
-  const { map, ends, owner, token, isLight } = shownMap(column, limits);
+function drawStage(column, seen) {
+  const { root } = column, { side } = seen.network, { map, ends, owner, token, isLight } = shownMap(column);
   const pad = $(".pad", root), values = $(".values", root);
   drawMap(pad, seen, map, ends, isLight);
-  markCell(pad, cell, side);
   const total = map && state.values ? sum(map) || 1 : 0; // in percent of it, one text per cell
   values.style.setProperty("--side", side);
   values.replaceChildren(...total ? Array.from(map, (value) =>
@@ -135,29 +147,24 @@ function renderStage(column, limits) {
   const words = map ? `${owner}: ${describeMap(map, side)}.` : "";
   $(".words", root).textContent = words || what;
   $("canvas", pad).ariaLabel = `${what} ${words}`;
+}
+
+/** Mark a cell, or none (-1), and say who reads it. */
+function pointAt(column, cell) {
+  const { root, seen, seen: { kept } } = column, { side } = seen.network, pad = $(".pad", root);
+  const shares = seen.maps && cell >= 0 ? sharesOn(seen, cell) : null;
+  markCell(pad, cell, side);
+  column.tiles.forEach(({ map, share }, token) => {
+    markCell(map, cell, side);
+    share.textContent = shares ? percent(shares[token]) : kept.includes(token) ? "" : "off";
+  });
   pad.ariaLabel = `Cells of the picture: arrow keys ${isMoving() ? "move the object"
     : "choose one, Enter acts"}${cell >= 0 ? `; ${cellName(cell, side)}` : ""}`;
+  $(".extra", root).replaceChildren(...extras(column, seen, cell, shares));
 }
 
-function renderTiles(column, limits) {
-  const { seen } = column, off = tokensOff(), cell = shownCell(column), { side } = seen.network;
-  column.tiles.forEach(({ root, button, map, share, on }, token) => {
-    const isOff = off.includes(token), values = mapOf(seen, token);
-    drawMap(map, seen, values, limits);
-    markCell(map, cell, side);
-    button.ariaPressed = state.token === token;
-    root.classList.toggle("off", isOff);
-    on.checked = !isOff;
-    on.disabled = !isOff && off.length === column.tiles.length - 1; // one stays on
-    share.textContent = cell >= 0 ? percent(sharesOn(seen, cell)[token]) : isOff ? "off" : "";
-    button.ariaLabel = `Token ${token + 1}${share.textContent && `, ${share.textContent}`}: `
-      + describeMap(values, side);
-  });
-}
-
-const SIGNED = new Intl.NumberFormat("en",
-  { minimumFractionDigits: 1, maximumFractionDigits: 1, signDisplay: "exceptZero" });
-const signed = (points) => SIGNED.format(points).replace("-", "−");
+const signed = (points) =>
+  (points >= 0.05 ? "+" : points <= -0.05 ? "−" : "") + Math.abs(points).toFixed(1);
 
 /** A cell of the table with a bar as long as a share of its width. */
 const barCell = (className, bar, share) => element("td", { className },
@@ -182,10 +189,10 @@ function renderBars(column, { set, picture: { label: truth }, probabilities, bef
 
 // What stands below the bars
 
-function extras(column, seen) {
-  const cell = shownCell(column), words = [];
+function extras(column, seen, cell, shares) {
+  const words = [];
   if (isPainting(column)) words.push(scoreOf(seen));
-  else if (seen.maps && cell >= 0) words.push(readersOf(seen, cell));
+  else if (shares) words.push(readersOf(seen, cell, shares));
   if (seen.maps && seen.object) {
     const { weight, area } = weightOnObject(seen);
     words.push(`${percent(weight, 0)} of the maps’ weight lies on the object, which covers `
@@ -194,9 +201,8 @@ function extras(column, seen) {
   return words.map((textContent) => element("p", { textContent }));
 }
 
-function readersOf(seen, cell) {
-  const shares = sharesOn(seen, cell), order = strongestOf(shares);
-  const say = (token) => `token ${token + 1} (${percent(shares[token])} of its weight)`;
+function readersOf(seen, cell, shares) {
+  const order = strongestOf(shares), say = (token) => `token ${token + 1} (${percent(shares[token])} of its weight)`;
   return `The cell in ${cellName(cell, seen.network.side)} is read most by ${say(order[0])} and least by `
     + `${say(order.at(-1))}. A uniform map has ${percent(1 / seen.cells)} on every cell.`;
 }
@@ -204,15 +210,21 @@ function readersOf(seen, cell) {
 /** Who wins: the class's probability with the reader's map and with the learned ones. */
 function scoreOf(seen) {
   if (!isPainted()) return "Nothing is painted yet.";
-  const { label, maps, set } = seen;
-  const mine = seen.probabilities[label], theirs = predictWith(seen, maps)[label];
+  const { label, maps, set } = seen, mine = seen.probabilities[label];
+  const theirs = (seen.theirs ??= predictWith(seen, maps))[label];
   return `${mine > theirs ? "Your map wins" : "The learned maps win"}: ${set.class_names[label]} has `
     + `${percent(mine)} with yours and ${percent(theirs)} with the learned ones.`;
 }
 
-/** When the hands rest: say what the network answers, and keep the state in the address. */
+/** When the hands rest: name the tokens’ maps, say what the network answers, keep the state in the address. */
 function settle() {
   if (stale) render(); // a busy browser has not drawn yet
+  for (const row of all("#thumbs, [name=mode]")) reveal(row, $("label:has(:checked)", row));
+  for (const { seen, tiles } of columns)
+    tiles.forEach(({ button, share }, token) => {
+      button.ariaLabel = `Token ${token + 1}${share.textContent && `, ${share.textContent}`}: `
+        + describeMap(mapOf(seen, token), seen.network.side);
+    });
   const { root } = columns[0], said = all(".verdict, .extra > p", root).map((p) => p.textContent);
   if (!playing) $("#say").textContent = said.join(". ");
   keepAddress();

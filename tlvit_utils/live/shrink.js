@@ -36,14 +36,21 @@ function shrinkLines(data, lines, length, side, size, [line, pixel], [outLine, o
 
 /**
  * The largest square in the middle of a picture, `size` × `size`, rows of RGB, 0..255. As in Pillow,
- * its rows shrink first, or its columns where it is very tall.
+ * its rows shrink first, or its columns where it is very tall; about a million pixels at a time, so
+ * that the reader can type meanwhile.
  *
- * @param picture an ImageData, or {width, height, data}, without transparent pixels
+ * @param picture its width, its height, and `cut(left, top, width, height)`: a part as rows of RGBA
  */
-function shrink({ width, height, data }, size) {
+async function shrink({ width, height, cut }, size) {
   const side = Math.min(width, height), tall = height > size && height - size > 2 * (width - size);
-  const across = (x, lines, steps) => shrinkLines(x, lines, width, side, size, steps, [3 * size, 3]);
-  const down = (x, lines, steps) => shrinkLines(x, lines, height, side, size, steps, [3, 3 * lines]);
-  return tall ? across(down(data, width, [4, 4 * width]), size, [3 * width, 3])
-    : down(across(data, height, [4 * width, 4]), size, [3, 3 * size]);
+  const [length, count] = tall ? [height, width] : [width, height], block = Math.ceil(1e6 / length);
+  const half = new Uint8ClampedArray(3 * count * size); // each line is `size` pixels long
+  for (let n = 0; n < count; n += block) {
+    await new Promise((go) => setTimeout(go));
+    const lines = Math.min(block, count - n);
+    const data = tall ? cut(n, 0, lines, height) : cut(0, n, width, lines);
+    const steps = tall ? [4, 4 * lines] : [4 * width, 4];
+    half.set(shrinkLines(data, lines, length, side, size, steps, [3 * size, 3]), 3 * size * n);
+  }
+  return shrinkLines(half, size, count, side, size, [3, 3 * size], tall ? [3 * size, 3] : [3, 3 * size]);
 }

@@ -1,15 +1,6 @@
 // What the page knows, what is chosen (`state`), and what follows from it (`look`).
 "use strict";
 
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-
-/** A new element with properties and children. */
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
 // Pictures and networks
 
 /** base64 of bits as numpy.packbits packs them -> Uint8Array of 0 and 1 */
@@ -66,12 +57,23 @@ const epochOf = (epochs) => state.epoch < 0 ? lastEpoch(epochs) : Math.min(state
 const isMoving = () => state.mode === "picture" && tool() === MOVE;
 const isPainting = ({ main }) => state.mode === "paint" && main;
 const tokensOff = () => state.off ? state.off.split(",").map(Number) : [];
+/** The tokens that a network goes on with: without those that are off, unless nothing would be left. */
+function keptOf({ numMaps }, off = state.mode === "training" ? [] : tokensOff()) {
+  const every = [...Array(numMaps).keys()], kept = every.filter((token) => !off.includes(token));
+  return kept.length ? kept : every;
+}
+/** The most maps that a shown network has */
+const mostMaps = () => Math.max(...[state.network, state.beside].map(entryOf).filter(Boolean)
+  .map((entry) => networkOf(entry).numMaps));
 const isPainted = () => /[1-9]/.test(state.painted);
 const paintedMap = (cells) => Float32Array.from(state.painted.padEnd(cells, "0"), (digit) => digit / 9);
 const isOffered = ({ set, epochs }, i) => (state.filter < 0 || set.labels[i] === state.filter)
   && (state.mode !== "training" || epochs.pictures.includes(i));
 
+let version = 0; // of the state: it counts the changes
+
 function change(patch) {
+  version++;
   Object.assign(state, patch);
   tidy();
   schedule();
@@ -81,6 +83,9 @@ function change(patch) {
 function beginStep() {
   past.push(Object.fromEntries(Object.keys(UNCHANGED).map((name) => [name, state[name]])));
 }
+
+/** Whether what was kept differs from what is there now: a hand that rests makes no step. */
+const isOther = (kept) => Object.keys(kept).some((name) => kept[name] !== state[name]);
 
 function step(patch) {
   beginStep();
@@ -96,16 +101,17 @@ function tidy() {
     if (!Object.hasOwn(choices, state[name])) state[name] = DEFAULTS[name];
   if ((state.mode === "paint" && !numMaps) || (state.mode === "training" && !epochs))
     state.mode = "look";
-  const last = set.pictures.length - 1, ends = { picture: [set.own ? OWN : 0, last], other: [0, last],
-    cell: [-1, cells - 1], token: [-1, numMaps - 1], filter: [-1, set.class_names.length - 1],
+  const last = set.pictures.length - 1, most = mostMaps(), ends = { picture: [set.own ? OWN : 0, last], other: [0, last],
+    cell: [-1, cells - 1], token: [-1, most - 1], filter: [-1, set.class_names.length - 1],
     opacity: [0, 100], seed: [0, 1e6], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };
   for (const [name, [low, high]] of Object.entries(ends)) state[name] = clamp(state[name], low, high);
   if (state.mode === "training" || state.picture !== OWN) showOffered(entry);
-  const off = [...Array(numMaps).keys()].filter((token) => tokensOff().includes(token));
-  state.off = off.length < numMaps ? off.join() : "";
+  const off = [...Array(most).keys()].filter((token) => tokensOff().includes(token));
+  state.off = off.length < most ? off.join() : "";
   if (!/^([wkrgbpe][\w-]{2})*$/.test(state.dabs)) state.dabs = "";
   if (!/^\d+$/.test(state.painted) || state.painted.length !== cells) state.painted = "";
-  const { mask } = pictureOf(set), [left, top, right, bottom] = boxOf(mask, set.size);
+  const picture = pictureOf(set), { mask } = picture;
+  const [left, top, right, bottom] = picture.box ??= boxOf(mask, set.size);
   state.dx = clamp(state.dx, -left, set.size - right); // the object stays in the picture
   state.dy = clamp(state.dy, -top, set.size - bottom);
   if (!mask) Object.assign(state, { out: false, tool: state.tool === MOVE ? "" : state.tool });
@@ -122,13 +128,16 @@ function showOffered(entry) {
 const stateText = () => new URLSearchParams(
   Object.entries(state).filter(([name, value]) => value !== DEFAULTS[name])).toString();
 
+/** Take the state that a text holds; false where it holds none. */
 function readState(text) {
-  const said = new URLSearchParams(text.slice(text.indexOf("#") + 1));
+  const said = new URLSearchParams(text.slice(text.indexOf("#") + 1).trim());
+  if (said.size && !Object.keys(DEFAULTS).some((name) => said.has(name))) return false;
   begin(Object.fromEntries(Object.entries(DEFAULTS).map(([name, before]) => {
     const value = said.get(name) ?? String(before), number = parseInt(value);
     if (typeof before === "boolean") return [name, value === "true"];
     return [name, typeof before === "string" ? value : Number.isFinite(number) ? number : before];
   })));
+  return true;
 }
 
 // What follows. Each column remembers its results and what they depend on.
@@ -153,18 +162,22 @@ function editedPixels({ size }, picture, { dabs, dx, dy, out }) {
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
 
 /** All that a column shows: what the network says, before and after the changes, and why. */
-function look({ entry, room, main }) {
-  const { set } = entry, trained = networkOf(entry), network = networkOf(entry, state.seed);
-  const picture = pictureOf(set), edits = set === mainEntry().set ? state : UNTOUCHED;
+const look = (column) => remembered(column.room, "seen", [column.entry, version], () => lookAt(column));
+
+function lookAt({ entry, room, main }) {
+  const { set } = entry, trained = networkOf(entry), picture = pictureOf(set);
+  const isFinished = state.mode === "training", edits = isFinished || set !== mainEntry().set ? UNTOUCHED : state;
+  const network = isFinished ? trained : networkOf(entry, state.seed);
   const { dabs, dx, dy, out } = edits, touched = dabs || dx || dy || out;
   const before = remembered(room, "before", [trained, picture], () => trained.run(picture.pixels));
   const pass = remembered(room, "pass", [network, picture, dabs, dx, dy, out], () =>
     touched || network !== trained ? network.run(editedPixels(set, picture, edits)) : before);
   const seen = { ...pass, entry, set, network, picture, before, pass, cells: network.cells,
-    object: picture.mask && !out ? movedMask(picture.mask, set.size, dx, dy) : null,
+    object: picture.mask && !out ? movedMask(picture.mask, set.size, dx, dy) : null, kept: keptOf(network),
     label: picture.label ?? bestOf(before.probabilities) };
-  if (pass.maps && state.mode === "training") seen.maps = mapsOfEpoch(seen);
+  if (pass.maps && isFinished) seen.maps = mapsOfEpoch(seen);
   else if (pass.maps) changeMaps(seen, room, isPainting({ main }) && isPainted());
+  seen.limits = seen.maps && state.scale === "shared" ? limitsOf(seen.maps) : null;
   seen.changed = pass !== before || seen.probabilities !== pass.probabilities;
   return seen;
 }
@@ -178,14 +191,18 @@ function changeMaps(seen, room, withPainted) {
     other: () => remembered(room, "other", [network, other], () => network.run(other.pixels).maps) };
   seen.maps = seen.pooled = asked[state.maps]();
   if (withPainted) seen.pooled = reshapeMaps(seen.maps, cells, paintedMap(cells), state.token);
-  if (seen.pooled !== maps || tokensOff().some((token) => token < network.numMaps))
+  if (seen.pooled !== maps || seen.kept.length < network.numMaps)
     seen.probabilities = predictWith(seen, seen.pooled);
 }
 
+/** Where the shown picture is among those of which the page has maps of all epochs, or -1 */
+const placeInEpochs = ({ epochs, set }) =>
+  epochs ? epochs.pictures.indexOf(set.pictures.indexOf(pictureOf(set))) : -1;
+
 /** The maps after the chosen epoch: each one's levels, 0 to 255, lie between its limits. The page
  * has only the last epoch's network, so the prediction stays. */
-function mapsOfEpoch({ entry: { epochs }, set, picture, maps, cells, network: { numMaps } }) {
-  const n = epochs ? epochs.pictures.indexOf(set.pictures.indexOf(picture)) : -1;
+function mapsOfEpoch({ entry, entry: { epochs }, maps, cells, network: { numMaps } }) {
+  const n = placeInEpochs(entry);
   if (n < 0) return maps;
   const at = epochOf(epochs) * epochs.pictures.length + n;
   return mapped(rowOf(epochs.levels, at, numMaps * cells), (level, i) => {
@@ -194,11 +211,8 @@ function mapsOfEpoch({ entry: { epochs }, set, picture, maps, cells, network: { 
   });
 }
 
-function predictWith({ network, pass }, maps, off = tokensOff()) {
-  const kept = [...Array(network.numMaps).keys()].filter((token) => !off.includes(token));
-  const tokens = network.pool(pass.grid, maps);
-  return network.predict(kept.length ? keepTokens(tokens, network.dim, kept) : tokens);
-}
+const predictWith = ({ network, pass, kept }, maps) =>
+  network.predict(keepTokens(network.pool(pass.grid, maps), network.dim, kept));
 
 const mapOf = ({ maps, cells }, token) => rowOf(maps, token, cells);
 
@@ -207,13 +221,13 @@ const sharesOn = ({ maps, cells }, cell) => sumsOf(maps, cells).map((sum, token)
   maps[token * cells + cell] / (sum || 1));
 
 /** The share of all maps' weight that lies on the object, and of the view that it covers. */
-function weightOnObject({ set: { size }, object, maps, pooled = maps, cells,
+function weightOnObject({ set: { size }, object, maps, pooled = maps, cells, kept,
   network: { side, extent: [first, last] } }) {
-  const mean = meanRow(pooled, cells), wide = last - first;
+  const mean = meanRow(keepTokens(pooled, cells, kept), cells), wide = last - first;
   let weight = 0, area = 0;
   object.forEach((inside, i) => {
-    const place = [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide);
-    if (!inside || place.some((share) => share < 0 || share >= 1)) return;
+    const place = inside ? [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide) : [-1];
+    if (place.some((share) => share < 0 || share >= 1)) return;
     weight += mean[cellAt(place, side)];
     area++;
   });

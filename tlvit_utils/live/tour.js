@@ -36,8 +36,9 @@ const TOUR = [
       return { mode: "picture", tool: MOVE, dx: left < size - right ? size : -size };
     },
     tell({ seen, before }) {
-      const [from, to] = [before, seen].map((each) => weightOnObject(each).weight);
-      return [to > from / 2, `${percent(from, 0)} of their weight lay on it before, ${percent(to, 0)} `
+      const [from, to, without] = [before, seen, { ...before, object: seen.object }]
+        .map((each) => weightOnObject(each).weight); // the last is that of maps which stay
+      return [2 * to > from + without + 0.01, `${percent(from, 0)} of their weight lay on it before, ${percent(to, 0)} `
         + "now. Drag it about and watch."];
     },
   },
@@ -46,8 +47,8 @@ const TOUR = [
       + `${name} fall?`,
     guesses: ["by 20 points or more", "by less"],
     act(seen) {
-      const without = Array.from({ length: seen.network.numMaps }, (_, token) =>
-        -predictWith(seen, seen.maps, [token])[seen.label]);
+      const without = keptOf(seen.network, []).map((token) =>
+        -predictWith({ ...seen, kept: keptOf(seen.network, [token]) }, seen.maps)[seen.label]);
       return { mode: "network", off: String(bestOf(without)) };
     },
     tell: ({ from, to }) => [from - to >= 0.2, `Without token ${Number(state.off) + 1} it goes from `
@@ -77,7 +78,7 @@ const TOUR = [
 
 // Going through it
 
-let steps = [], place = 0;
+let steps = [], place = 0, found; // as the page was before
 
 /** Begin a step with the picture and the network as they are. */
 function askStep() {
@@ -115,8 +116,13 @@ function leaveTour() {
 $("#tour-start").onclick = () => {
   steps = TOUR.filter(({ fits }) => !fits || fits(look(columns[0])));
   place = 0;
+  found = { state: { ...state }, past: [...past] };
   $("#tour").hidden = false;
   askStep();
 };
 $("#tour-next").onclick = () => ++place < steps.length ? askStep() : leaveTour();
-$("#tour-skip").onclick = leaveTour;
+$("#tour-skip").onclick = () => {
+  begin(found.state);
+  past.push(...found.past);
+  leaveTour();
+};
