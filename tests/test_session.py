@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import keras
 import pytest
 
@@ -49,24 +47,6 @@ def test_a_cpu_with_units_for_bfloat16_uses_them_on_tensorflow(
     for backend, policy in zip(("tensorflow", "jax"), policies, strict=True):
         monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
         assert choose_compute().dtype_policy == policy
-
-
-def test_a_tpu_and_apples_gpu_are_found(monkeypatch):
-    jax, torch = pytest.importorskip("jax"), pytest.importorskip("torch")
-    tpu = SimpleNamespace(platform="tpu", device_kind="TPU v5 lite")
-    monkeypatch.setattr(jax, "devices", lambda: [tpu])
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    for backend, name in (("jax", "TPU v5 lite"), ("torch", "Apple's GPU")):
-        monkeypatch.setattr(keras.backend, "backend", lambda backend=backend: backend)
-        assert session.find_gpus() == [Gpu(name, None)]
-
-
-@pytest.mark.parametrize(
-    "capability, number", [("9.0", 9.0), ((8, 6), 8.6), ("gfx942", None), (None, None)]
-)
-def test_amds_chips_have_no_cuda_capability(capability, number):
-    assert session.cuda_capability(capability) == number
 
 
 def test_the_fields_name_the_backend_and_the_gpus(monkeypatch):

@@ -1,7 +1,6 @@
 """In training the nested TokenLearner's tokens are the first few, and the blocks cannot tell."""
 
 import numpy as np
-import pytest
 from keras.ops import convert_to_numpy
 from nested import NestedTokenLearner, right_with_first_tokens
 
@@ -38,11 +37,6 @@ def test_a_block_and_the_mean_cannot_tell_repeated_tokens_from_few(randomise):
     both = tokens, first_tokens(tokens)
     few, many = (convert_to_numpy(block(each)).mean(axis=1) for each in both)
     np.testing.assert_allclose(few, many, rtol=1e-4, atol=1e-5)
-
-
-def test_a_number_that_cannot_be_halved_is_refused():
-    with pytest.raises(ValueError, match="power of two"):
-        NestedTokenLearner(6)
 
 
 def test_all_tokens_are_the_model_itself(tiny_model, images):

@@ -74,7 +74,6 @@ def test_similarity_shows_cosines():
     expected = vectors[4] @ vectors[7] / np.linalg.norm(vectors[4]) / np.linalg.norm(vectors[7])
     assert shown(panels(figure)[4])[2, 1] == pytest.approx(expected)
     assert shown(panels(figure)[4])[1, 1] == pytest.approx(1)
-    assert figure.axes[-1].get_ylabel() == "cosine similarity"
 
 
 @pytest.mark.parametrize("limits", [(0, 1), (-1, 1)])
@@ -82,7 +81,6 @@ def test_matrix_numbers_are_in_their_cells_and_readable(limits):
     matrix = np.linspace(*limits, 21)[:20].reshape(5, 4)  # with the middle
     figure = figures.matrix_figure(matrix, "abcde", "wxyz", "a matrix", limits, ("row", "column"))
     (ax,) = figure.axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == list("abcde")
     assert len(ax.texts) == 20
     image = ax.images[0]
     for text in ax.texts:
@@ -93,53 +91,26 @@ def test_matrix_numbers_are_in_their_cells_and_readable(limits):
 
 
 def test_token_maps_lie_over_the_picture():
-    figure = figures.token_maps_figure(PICTURE, MAPS, "a frog")
-    titles = [ax.get_title() for ax in panels(figure)]
-    assert titles == ["what the network sees", "token 1", "token 2", "token 3"]
-    assert figure.get_suptitle() == "a frog"
+    figure = figures.token_maps_figure(PICTURE, MAPS)
     np.testing.assert_array_equal(shown(panels(figure)[0]), as_uint8(PICTURE))
     for ax, each in zip(panels(figure)[1:], MAPS, strict=True):
         np.testing.assert_array_equal(shown(ax), render(PICTURE, each))
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "words"),
-    [
-        (4.4e-7, 0.96, "0.00 to 0.96"),
-        (1e-12, 0.0039, "0.00 to 0.0039"),
-        (0.0038, 0.0039, "0.0038 to 0.0039"),
-        (0.02, 0.3, "0.02 to 0.3"),
-    ],
-)
-def test_each_panel_says_how_far_its_map_reaches(low, high, words):
-    figure = figures.token_maps_figure(PICTURE, np.linspace(low, high, 16).reshape(1, 4, 4))
-    assert [text.get_text() for text in panels(figure)[1].texts] == [words]
 
 
 def test_curves_of_two_runs():
     with_val = {"accuracy": [0.3, 0.4], "val_accuracy": [0.35, 0.45]}
     goes_on = {"at": [0.5, 1.0, 1.5], "accuracy": [0.1, 0.2, 0.3], "val_accuracy": [0.2]}
     _, accuracy = figures.curves_figure({"one": with_val, "two": goes_on}, epochs=4).axes
-    assert accuracy.get_ylabel() == "accuracy, %"
-    assert accuracy.get_xlim() == (0, pytest.approx(4, abs=0.1))
-    lines = {line.get_label(): line for line in accuracy.lines}
-    assert list(lines) == ["one, train", "one, valid.", "two, train", "two, valid."]
-    np.testing.assert_allclose(lines["one, valid."].get_xydata(), [[1, 35], [2, 45]])
-    np.testing.assert_array_equal(lines["two, train"].get_xdata(), goes_on["at"])
-    np.testing.assert_array_equal(lines["two, valid."].get_xdata(), [1])
+    _, one_valid, two_train, two_valid = accuracy.lines
+    np.testing.assert_allclose(one_valid.get_xydata(), [[1, 35], [2, 45]])
+    np.testing.assert_array_equal(two_train.get_xdata(), goes_on["at"])
+    np.testing.assert_array_equal(two_valid.get_xdata(), [1])
     looks = {(line.get_linestyle(), line.get_marker()) for line in accuracy.lines}
     assert len(looks) == 4  # each is known without its colour
 
 
 def test_the_walk_shows_accuracy_with_its_error_and_cost_in_order():
     gain, cost = figures.walk_figure(ROWS, [0.02]).axes
-    assert [label.get_text() for label in gain.get_yticklabels()] == [
-        "0  published",
-        "1  other heads",
-    ]
-    assert [text.get_text() for text in gain.texts] == ["+10.0"]
-    assert {"80.0", "31.0"} <= {text.get_text() for text in cost.texts}
-    assert gain.yaxis_inverted()  # the first on top
     assert [bar.get_width() for bar in cost.patches] == [80, 31]
     (errors,) = (each for each in gain.containers if isinstance(each, ErrorbarContainer))
     (segment,) = errors.lines[2][0].get_segments()

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from tlvit_utils.analysis.maps import attention_maps, mask_shares, seen_images
 from tlvit_utils.analysis.scores import localisation
-from tlvit_utils.data.datasets import Split, load_scenes10
+from tlvit_utils.data.datasets import Split
 from tlvit_utils.figures import watch
 from tlvit_utils.training import Recipe, WatchMaps, train
 from tlvit_utils.training import watch as training_watch
@@ -80,32 +80,3 @@ def test_the_share_is_that_of_the_mean_map(tiny_model, shapes, drawn, monkeypatc
 def test_a_data_set_without_masks_is_refused(shapes):
     with pytest.raises(ValueError, match="has no masks"):
         WatchMaps(replace(shapes, validation=Split(*shapes.validation)))
-
-
-@pytest.mark.parametrize("epochs", [0, 3])
-def test_the_picture_shows_what_it_is_given(epochs, shapes):
-    scenes = load_scenes10(sizes=(0, 0, 4), base=shapes).test
-    names = ("loss", "val_loss", "accuracy", "val_accuracy")
-    curves = {name: list(np.linspace(2, 1, epochs)) for name in names if epochs}
-    figure = watch.watch_figure(
-        3,
-        curves,
-        {epoch: 0.3 * epoch for epoch in range(epochs + 1)},
-        0.25,
-        0.1,
-        scenes.images,
-        np.random.default_rng(0).random((4, 16, 16)),
-        scenes.masks,
-        ["a", "b", "c", "d"],
-        "after an epoch",
-    )
-    loss, accuracy, on_object = figure.axes[4:]
-    assert [len(line.get_ydata()) for line in loss.lines] == [epochs, epochs]
-    np.testing.assert_allclose(on_object.lines[0].get_ydata(), 30 * np.arange(epochs + 1))
-    assert on_object.lines[1].get_ydata()[0] == 25
-    assert accuracy.lines[-1].get_ydata()[0] == 10
-    outline = figure.axes[0].collections[0].get_paths()[0]
-    rows, columns = np.nonzero(scenes.masks[0])
-    extent = outline.get_extents()
-    np.testing.assert_allclose(extent.min, [columns.min(), rows.min()], atol=0.51)
-    np.testing.assert_allclose(extent.max, [columns.max(), rows.max()], atol=0.51)

@@ -130,11 +130,8 @@ def model_cost(model: keras.Model) -> ModelCost:
 
     The model is functional or sequential, with fixed input shapes. A layer that is called several
     times has a row for each call. Where `ops.reshape` folds an axis into the batch (the frames of a
-    video), a row counts all that belongs to one image.
-
-    Raises:
-        TypeError: a model without a graph, or a layer that needs a rule in `work_of`.
-        ValueError: a layer whose output shape is not fixed.
+    video), a row counts all that belongs to one image. A layer that needs a rule in `work_of` is a
+    TypeError.
     """
     rows, counted = [], set()
     for operation, output_shape, work in _work_of_calls(model):

@@ -34,11 +34,8 @@ class NetworkParts:
 
     Attributes:
         image_size: side of the images in pixels.
-        token_learner: the layer that the network is split at.
-
-    Raises:
-        TypeError: a TokenLearner of your own, whose pooling is unknown.
-        ValueError: no TokenLearner, or layers after it that need more than its tokens.
+        token_learner: the layer that the network is split at; layers behind it must need nothing
+            but its tokens.
     """
 
     def __init__(self, model: keras.Model):

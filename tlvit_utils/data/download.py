@@ -64,11 +64,8 @@ def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) ->
 
     An interrupted download leaves in `path` what has arrived; calling this again continues it, from
     any mirror. While other mirrors are untried, a slow one is abandoned for the next; in the end
-    the fastest is used. Only one process at a time may use `path`.
-
-    Raises:
-        ConnectionError: no mirror served the file; the message gives each address and the reason.
-        OSError: `path` cannot be written.
+    the fastest is used. If none serves the file, a ConnectionError gives each address and the
+    reason. Only one process at a time may use `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tries = dict.fromkeys(remote.mirrors, patience.tries)

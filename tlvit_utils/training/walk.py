@@ -114,10 +114,8 @@ def run_step(
     Returns:
         `change`, `parameters`, `multiply_adds` (per image, in inference), `history` as `train`
         returns it, `val_accuracy` after the last epoch, `seconds` for all epochs, and `right`:
-        `(N,)`, which of all test images the best epoch's network gets right.
-
-    Raises:
-        KeyboardInterrupt: also where `train` would return an unfinished training.
+        `(N,)`, which of all test images the best epoch's network gets right. Where `train` would
+        return an unfinished training, this raises KeyboardInterrupt.
     """
     keras.utils.set_random_seed(seed)
     model = step.build()

@@ -30,10 +30,6 @@ class AttentionViewer(Panel):
         images: `(N, size, size, 3)`, 0..255.
         labels: `(N,)`, integers, or None where the true classes are unknown.
         class_names: name of each class.
-
-    Raises:
-        TypeError, ValueError: as `predict_with_maps`.
-        ValueError: no images, or labels or class names that do not fit.
     """
 
     def __init__(self, model, images, labels=None, class_names=CIFAR10_CLASSES):
