@@ -12,7 +12,7 @@ from keras import layers, ops
 
 from tlvit_utils._validation import check_count
 from tlvit_utils.blocks import LAYER_NORM_EPSILON
-from tlvit_utils.token_learner import GridToTokens, grid_shape, softmax_pooling, to_grid
+from tlvit_utils.token_learner import GridToTokens, softmax_pooling, to_grid
 
 
 class GroupedPointwiseConv2D(layers.Conv2D):
@@ -48,15 +48,12 @@ class GroupedTokenLearner(GridToTokens):
         super().__init__(num_tokens, **kwargs)
         self.num_groups = check_count("num_groups", num_groups)
 
-    def build(self, input_shape):
-        shape = (None, *grid_shape(input_shape))
-        dim = shape[-1]
+    def build_for(self, height, width, dim):
         if dim % self.num_groups:
             raise ValueError(
                 f"num_groups is {self.num_groups}, which does not divide the input's width {dim}; "
                 "choose a divisor."
             )
-        self.input_spec = layers.InputSpec(axes={-1: dim})
         # Made here, where the width is known; Keras lists weights in the order of assignment.
         options = {"use_bias": False, "data_format": "channels_last", "dtype": self.dtype_policy}
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=self.dtype_policy)
@@ -64,8 +61,7 @@ class GroupedTokenLearner(GridToTokens):
         self.to_logits = layers.Conv2D(self.num_tokens, 1, **options)
         self.to_values = GroupedPointwiseConv2D(dim, 1, groups=self.num_groups, **options)
         for layer in (self.norm, self.mixing, self.to_logits, self.to_values):
-            layer.build(shape)
-        self.built = True
+            layer.build((None, height, width, dim))
 
     def call(self, x, return_attention_maps=False):
         grid = to_grid(x)
@@ -99,12 +95,9 @@ class PatchMerger(GridToTokens):
             dtype=policy,
         )
 
-    def build(self, input_shape):
-        shape = (None, *grid_shape(input_shape))
-        self.input_spec = layers.InputSpec(axes={-1: shape[-1]})
-        self.norm.build(shape)
-        self.queries.build(shape)
-        self.built = True
+    def build_for(self, *grid):
+        self.norm.build((None, *grid))
+        self.queries.build((None, *grid))
 
     def call(self, x, return_attention_maps=False):
         grid = self.norm(to_grid(x))
@@ -121,13 +114,11 @@ class TopKTokens(GridToTokens):
     make some vectors longer. A token's map is 1 at its own cell and 0 elsewhere.
     """
 
-    def build(self, input_shape):
-        height, width, _ = grid_shape(input_shape)
+    def build_for(self, height, width, dim):
         if self.num_tokens > height * width:
             raise ValueError(
                 f"num_tokens is {self.num_tokens}, but the grid has only {height * width} cells."
             )
-        self.built = True
 
     def call(self, x, return_attention_maps=False):
         grid = to_grid(x)
@@ -161,10 +152,8 @@ def window_grid(height, width, num_tokens):
 class AveragePooling(GridToTokens):
     """The grid cut into equal windows, row by row; each token is the mean of one."""
 
-    def build(self, input_shape):
-        height, width, _ = grid_shape(input_shape)
+    def build_for(self, height, width, dim):
         self.windows = window_grid(height, width, self.num_tokens)
-        self.built = True
 
     def call(self, x):
         grid = to_grid(x)
@@ -178,15 +167,13 @@ class AveragePooling(GridToTokens):
 class StridedConvolution(GridToTokens):
     """A convolution whose kernel and stride are one window of `AveragePooling`."""
 
-    def build(self, input_shape):
-        height, width, dim = grid_shape(input_shape)
+    def build_for(self, height, width, dim):
         rows, columns = window_grid(height, width, self.num_tokens)
         window = (height // rows, width // columns)
         self.conv = layers.Conv2D(
             dim, window, window, data_format="channels_last", dtype=self.dtype_policy
         )
         self.conv.build((None, height, width, dim))
-        self.built = True
 
     def call(self, x):
         tokens = self.conv(to_grid(x))  # (batch, rows, columns, dim)

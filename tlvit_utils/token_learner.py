@@ -57,11 +57,20 @@ def softmax_pooling(logits, values):
 
 
 class GridToTokens(Composite):
-    """Base of the layers that make `num_tokens` tokens, at least 1, from a grid."""
+    """Base of the layers that make `num_tokens` tokens, at least 1, from a grid.
+
+    A subclass has `build_for(height, width, dim)`, which builds its layers for such a grid.
+    """
 
     def __init__(self, num_tokens, **kwargs):
         super().__init__(**kwargs)
         self.num_tokens = check_count("num_tokens", num_tokens)
+
+    def build(self, input_shape):
+        height, width, dim = grid_shape(input_shape)
+        self.input_spec = layers.InputSpec(axes={-1: dim})
+        self.build_for(height, width, dim)
+        self.built = True
 
     def compute_output_shape(self, input_shape, return_attention_maps=False):
         height, width, dim = grid_shape(input_shape)
@@ -121,14 +130,11 @@ class TokenLearner(GridToTokens):
             for activation in (gelu, gelu, gelu, "sigmoid")
         ]
 
-    def build(self, input_shape):
-        height, width, dim = grid_shape(input_shape)
-        self.input_spec = layers.InputSpec(axes={-1: dim})
+    def build_for(self, height, width, dim):
         self.norm.build((None, height, width, dim))
         for conv in self.convs:
             conv.build((None, height, width, dim))
             dim = self.num_tokens
-        self.built = True
 
     def call(self, x, return_attention_maps=False):
         grid = to_grid(x)
@@ -179,12 +185,9 @@ class TokenLearnerV11(GridToTokens):
             (self.bottleneck_dim, self.num_tokens), dropout_rate, activate_last=False, dtype=policy
         )
 
-    def build(self, input_shape):
-        shape = (None, *grid_shape(input_shape))
-        self.input_spec = layers.InputSpec(axes={-1: shape[-1]})
-        self.norm.build(shape)
-        self.mlp.build(shape)
-        self.built = True
+    def build_for(self, *grid):
+        self.norm.build((None, *grid))
+        self.mlp.build((None, *grid))
 
     def call(self, x, return_attention_maps=False, training=None):
         grid = to_grid(x)
