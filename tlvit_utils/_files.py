@@ -72,7 +72,7 @@ def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
                 raise OSError(busy) from None
             print("Another process is doing the same work; waiting for it …")
             held.enter_context(FileLock(path))
-        except OSError:
+        except (OSError, NotImplementedError):
             pass
         yield
 
