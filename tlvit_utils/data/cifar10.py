@@ -11,7 +11,7 @@ import numpy as np
 from tlvit_utils._files import locked, remove_leftovers
 from tlvit_utils.data.cache import cache_dir, cache_path, cached, save_arrays
 from tlvit_utils.data.download import RemoteFile, download
-from tlvit_utils.data.unpickle import read_pickle
+from tlvit_utils.data.unpickle import read_array, read_integer, read_pickle
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVE = RemoteFile(
@@ -153,12 +153,15 @@ def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"it holds a {type(batch).__name__}, not a dictionary")
         # Python 2 wrote the keys as bytes, a copy may have text
         data, labels = (batch.get(key, batch.get(key.encode())) for key in ("data", "labels"))
+        data = read_array("data", data, (BATCH_IMAGES, 3072))
+        if not isinstance(labels, list):
+            labels = read_array("labels", labels, (BATCH_IMAGES,)).tolist()
+        labels = [read_integer(label) for label in labels]
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise ValueError(error) from error
-    if getattr(data, "shape", None) != (BATCH_IMAGES, 3072) or data.dtype != np.uint8:
-        raise ValueError(f"its 'data' are not uint8 ({BATCH_IMAGES}, 3072)")
-    labels = np.asarray(labels, dtype=object)
-    whole = all(type(label) is int and 0 <= label < 10 for label in labels.flat)
-    if labels.shape != (BATCH_IMAGES,) or not whole:
+        raise ValueError(str(error)[:200]) from error
+    if data.dtype != np.uint8:
+        raise ValueError(f"its 'data' are {data.dtype}, not uint8")
+    whole = all(type(label) is int and 0 <= label < 10 for label in labels)
+    if len(labels) != BATCH_IMAGES or not whole:
         raise ValueError(f"its 'labels' are not {BATCH_IMAGES} numbers 0..9")
-    return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels.astype("uint8")
+    return data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, "uint8")
