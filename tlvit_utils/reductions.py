@@ -115,6 +115,10 @@ class TopKTokens(GridToTokens):
     """
 
     def build_for(self, height, width, dim):
+        pass  # there is nothing inside
+
+    def check_grid(self, height, width, dim):
+        super().check_grid(height, width, dim)
         if self.num_tokens > height * width:
             raise ValueError(
                 f"num_tokens is {self.num_tokens}, but the grid has only {height * width} cells."
@@ -123,6 +127,7 @@ class TopKTokens(GridToTokens):
     def call(self, x, return_attention_maps=False):
         grid = to_grid(x)
         _, height, width, dim = grid.shape
+        self.check_grid(height, width, dim)
         cells = ops.reshape(grid, (-1, height * width, dim))
         lengths = ops.sum(ops.square(ops.cast(cells, "float32")), axis=-1)  # too large for float16
         _, kept = ops.top_k(lengths, self.num_tokens)  # (batch, num_tokens)
@@ -153,12 +158,16 @@ class AveragePooling(GridToTokens):
     """The grid cut into equal windows, row by row; each token is the mean of one."""
 
     def build_for(self, height, width, dim):
-        self.windows = window_grid(height, width, self.num_tokens)
+        self.windows = window_grid(height, width, self.num_tokens)  # for the live page
+
+    def check_grid(self, height, width, dim):
+        super().check_grid(height, width, dim)
+        window_grid(height, width, self.num_tokens)
 
     def call(self, x):
         grid = to_grid(x)
         _, height, width, dim = grid.shape
-        rows, columns = self.windows
+        rows, columns = window_grid(height, width, self.num_tokens)
         cells = ops.reshape(grid, (-1, rows, height // rows, columns, width // columns, dim))
         return ops.reshape(ops.mean(cells, axis=(2, 4)), (-1, self.num_tokens, dim))
 
@@ -167,7 +176,17 @@ class AveragePooling(GridToTokens):
 class StridedConvolution(GridToTokens):
     """A convolution whose kernel and stride are one window of `AveragePooling`."""
 
-    def build_for(self, height, width, dim):
+    def check_grid(self, *grid):
+        height, width, _ = grid
+        window_grid(height, width, self.num_tokens)
+        if self.built and grid != self.grid:
+            raise ValueError(
+                f"The layer was built for the grid (height, width, dim) = {self.grid}, but the "
+                f"input has {grid}; make another layer."
+            )
+
+    def build_for(self, *grid):
+        self.grid = height, width, dim = grid
         rows, columns = window_grid(height, width, self.num_tokens)
         window = (height // rows, width // columns)
         self.conv = layers.Conv2D(
@@ -176,5 +195,7 @@ class StridedConvolution(GridToTokens):
         self.conv.build((None, height, width, dim))
 
     def call(self, x):
-        tokens = self.conv(to_grid(x))  # (batch, rows, columns, dim)
+        grid = to_grid(x)
+        self.check_grid(*grid.shape[1:])
+        tokens = self.conv(grid)  # (batch, rows, columns, dim)
         return ops.reshape(tokens, (-1, self.num_tokens, tokens.shape[-1]))

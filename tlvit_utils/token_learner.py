@@ -59,7 +59,8 @@ def softmax_pooling(logits, values):
 class GridToTokens(Composite):
     """Base of the layers that make `num_tokens` tokens, at least 1, from a grid.
 
-    A subclass has `build_for(height, width, dim)`, which builds its layers for such a grid.
+    A subclass has `build_for(height, width, dim)`, which builds its layers for such a grid. What
+    else it expects of a grid is in its `check_grid`.
     """
 
     def __init__(self, num_tokens, **kwargs):
@@ -68,12 +69,20 @@ class GridToTokens(Composite):
 
     def build(self, input_shape):
         height, width, dim = grid_shape(input_shape)
+        self.check_grid(height, width, dim)
         self.input_spec = layers.InputSpec(axes={-1: dim})
         self.build_for(height, width, dim)
         self.built = True
 
+    def check_grid(self, height, width, dim):
+        """Raise a ValueError if the layer, as it was built, cannot take such a grid."""
+        built_for = self.input_spec.axes[-1] if self.input_spec else dim
+        if dim != built_for:
+            raise ValueError(f"The input has width {dim}, but the layer was built for {built_for}.")
+
     def compute_output_shape(self, input_shape, return_attention_maps=False):
         height, width, dim = grid_shape(input_shape)
+        self.check_grid(height, width, dim)
         tokens = (input_shape[0], self.num_tokens, dim)
         maps = (input_shape[0], self.num_tokens, height, width)
         return (tokens, maps) if return_attention_maps else tokens

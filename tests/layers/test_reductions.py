@@ -5,10 +5,8 @@ import pytest
 from keras.ops import convert_to_numpy
 from layer_checks import random_array, with_maps
 
-from tlvit_utils import AveragePooling, StridedConvolution, TopKTokens
+from tlvit_utils import AveragePooling, PatchMerger, StridedConvolution, TopKTokens
 from tlvit_utils.reductions import window_grid
-
-SHAPE = (2, 4, 6, 8)
 
 
 def test_top_k_keeps_the_longest_vectors_in_order():
@@ -35,12 +33,43 @@ def test_windows_are_as_square_as_can_be(height, width, num_tokens, windows):
     assert window_grid(height, width, num_tokens) == windows
 
 
-@pytest.mark.parametrize("cls", [AveragePooling, StridedConvolution])
-def test_a_grid_that_cannot_be_cut_is_refused(cls):
-    with pytest.raises(ValueError, match=r"num_tokens is 5, .* grid of 4 × 6 cells"):
-        cls(5).build(SHAPE)
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (AveragePooling(5), (2, 4, 6, 8), "num_tokens is 5, .* grid of 4 × 6 cells"),
+        (StridedConvolution(5), (2, 4, 6, 8), "num_tokens is 5, .* grid of 4 × 6 cells"),
+        (TopKTokens(25), (2, 4, 6, 8), "num_tokens is 25, but the grid has only 24 cells"),
+    ],
+)
+def test_a_grid_without_room_for_the_tokens_is_refused(layer, shape, message):
+    for refusing in (layer.build, layer.compute_output_shape):
+        with pytest.raises(ValueError, match=message):
+            refusing(shape)
 
 
-def test_more_tokens_than_cells_are_refused():
-    with pytest.raises(ValueError, match="num_tokens is 25, but the grid has only 24 cells"):
-        TopKTokens(25).build(SHAPE)
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (AveragePooling(8), (2, 5, 5, 8), "grid of 5 × 5 cells"),
+        (StridedConvolution(8), (2, 8, 12, 8), r"\(4, 6, 8\), but the input has \(8, 12, 8\)"),
+        (StridedConvolution(8), (2, 4, 6, 16), r"\(4, 6, 8\), but the input has \(4, 6, 16\)"),
+        (TopKTokens(8), (2, 2, 2, 8), "only 4 cells"),
+        (PatchMerger(8), (2, 4, 6, 16), "width 16, but .* for 8|axis -1 .* have value 8"),
+    ],
+)
+def test_another_grid_at_the_second_call_is_refused(layer, shape, message):
+    layer(random_array(2, 4, 6, 8))
+    for refusing in (
+        lambda: layer(random_array(*shape)),
+        lambda: layer.compute_output_shape(shape),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refusing()
+
+
+def test_windows_follow_the_grid():
+    layer = AveragePooling(4)
+    for size in (4, 8):
+        x = random_array(2, size, size, 3)
+        expected = x.reshape(2, 2, size // 2, 2, size // 2, 3).mean((2, 4)).reshape(2, 4, 3)
+        np.testing.assert_allclose(convert_to_numpy(layer(x)), expected, atol=1e-6)
