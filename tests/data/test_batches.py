@@ -28,7 +28,7 @@ def test_good_images_pass_unchanged(images):
 @pytest.mark.parametrize(
     "images, error, message",
     [
-        (GOOD / 255, ValueError, "multiply by 255"),
+        *((GOOD * (high / 200), ValueError, "multiply by 255") for high in (0.5, 1.01, 2)),
         (GOOD * 1.5, ValueError, "run from 300.0 to 300.0; expected"),
         (GOOD.astype("int64") - 201, ValueError, "run from -1 to -1; expected"),
         (np.where(GOOD == 200, np.nan, 0), ValueError, "nan"),
@@ -99,6 +99,12 @@ def test_without_a_seed_all_images_come_in_order(make):
     assert len(in_order) == 4
     for _ in range(2):
         assert read(in_order) == ([30, 30, 30, 10], LABELS.tolist())
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_has_a_whole_number_of_images(size):
+    with pytest.raises(ValueError, match=f"batch_size is {size}, .* at least 1"):
+        make_pipeline(IMAGES, LABELS, size)
 
 
 @pytest.mark.parametrize("first_epoch", [0, 2])

@@ -230,8 +230,6 @@ def test_evaluate_counts_every_image_once(tiny_model, shapes):
         right = [label in row for label, row in zip(labels, best, strict=True)]
         expected = pytest.approx(np.mean(right))
         assert result[f"top{k}"] == top_k_accuracy(probabilities, labels[:, None], k) == expected
-    with pytest.raises(ValueError, match="one label per image"):
-        top_k_accuracy(probabilities, labels[:1], 5)
     with pytest.raises(ValueError, match="There are no images"):
         evaluate(tiny_model, images[:0], [])
     taken = probabilities.argmax(axis=1)
@@ -239,3 +237,26 @@ def test_evaluate_counts_every_image_once(tiny_model, shapes):
     for true in range(10):
         expected = np.bincount(taken[labels == true], minlength=10)
         np.testing.assert_array_equal(result["confusion"][true], expected)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"labels": [3]}, "one label per image"),
+        *(({"k": k}, f"k is {k}, .* at least 1") for k in (0, -1, None, 1.5)),
+        ({"probabilities": np.full((2, 10), np.nan)}, "A probability is NaN"),
+    ],
+)
+def test_an_accuracy_that_means_nothing_is_refused(change, message):
+    arguments = {"probabilities": np.eye(10)[:2], "labels": [0, 1], "k": 1}
+    assert top_k_accuracy(**arguments) == 1
+    with pytest.raises(ValueError, match=message):
+        top_k_accuracy(**arguments | change)
+
+
+def test_a_spoilt_network_has_no_accuracy(model, shapes):
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        evaluate(model, *shapes.validation, batch_size=0)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(ValueError, match="A probability is NaN"):
+        evaluate(model, *shapes.validation)

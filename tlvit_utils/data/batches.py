@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from tlvit_utils._validation import check_count
+
 SHUFFLE_BUFFER = 25_600
 
 
@@ -11,7 +13,8 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
 
     Data sets hold images as uint8. Networks take `(N, image_size, image_size, 3)` with
     0..255, uint8 or float, and divide by 255 themselves. `analysis.seen_images` returns what they
-    saw as float 0..1, and figures draw either.
+    saw as float 0..1, and figures draw either. Floats whose highest value is above 0 and at most 2
+    are taken for such images: resizing and noise bring them above 1.
     """
     images = np.asarray(images)
     expected = f"(N, {image_size}, {image_size}, 3) with values 0..255"
@@ -25,7 +28,7 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
     low, high = images.min(), images.max()
     if not (low >= 0 and high <= 255):  # also refuses NaN
         raise ValueError(f"The images' values run from {low} to {high}; expected {expected}.")
-    if images.dtype.kind == "f" and 0 < high <= 1:
+    if images.dtype.kind == "f" and 0 < high <= 2:
         raise ValueError(
             f"The images' values run from {low:.3g} to {high:.3g}; expected {expected}. "
             "Networks of build_vit divide by 255 themselves: multiply by 255, or pass the uint8 "
@@ -79,6 +82,7 @@ def make_pipeline(
     """
     images = check_images(images, image_size)
     labels = check_labels(labels, images)
+    batch_size = check_count("batch_size", batch_size)
     batches = Batches(images, labels, batch_size, shuffle_seed, first_epoch, draw_epoch)
     if keras.backend.backend() != "tensorflow":
         return batches

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tlvit_utils._files import ensure_room, locked, remove_leftovers
+from tlvit_utils._validation import check_count
 from tlvit_utils.analysis.graph import image_size
 from tlvit_utils.analysis.maps import BATCH_SIZE, in_batches
 from tlvit_utils.data.batches import check_images, check_labels, make_pipeline
@@ -190,7 +191,7 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = BATCH_SIZE) -
     labels = check_labels(labels, images, model.output_shape[-1])
     if not len(images):
         raise ValueError("There are no images; give at least one.")
-    (probabilities,) = in_batches(model, images, batch_size)
+    (probabilities,) = in_batches(model, images, check_count("batch_size", batch_size))
     confusion = np.zeros((probabilities.shape[1],) * 2, "int64")
     answers = probabilities.argmax(axis=1)
     np.add.at(confusion, (labels, answers), 1)
@@ -205,6 +206,8 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = BATCH_SIZE) -
 def top_k_accuracy(probabilities, labels, k: int) -> float:
     """Return the share of rows whose label is among the `k` highest; of equals the first counts."""
     probabilities = np.asarray(probabilities)  # (images, classes)
+    if np.isnan(probabilities).any():
+        raise ValueError("A probability is NaN; has the network's training diverged?")
     labels = check_labels(labels, probabilities, probabilities.shape[1])
-    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, : check_count("k", k)]
     return float((best == labels[:, None]).any(axis=1).mean())
