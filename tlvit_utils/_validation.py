@@ -11,7 +11,6 @@ from numbers import Integral, Real
 import numpy as np
 
 BOOLEANS = (bool, np.bool_)
-SEQUENCES = (list, tuple, np.ndarray)
 POOLINGS = ("mean", "sum", "weighted_mean")
 
 
@@ -26,28 +25,34 @@ def check_count(name, count, advice="", *, low=1) -> int:
 
 def check_counts(name, counts) -> tuple[int, ...]:
     """Return a list of one or more whole numbers of at least 1 as a tuple of ints."""
-    if not isinstance(counts, SEQUENCES) or not len(counts):
+    if not _is_sequence(counts) or not len(counts):
         raise ValueError(f"{name} is {counts!r}, but it must be a tuple of whole numbers.")
     return tuple(check_count(f"{name}[{i}]", count) for i, count in enumerate(counts))
 
 
 def check_pairs(name, pairs) -> tuple[tuple[int, int], ...]:
     """Return a list of pairs of whole numbers of at least 1 as a tuple of tuples."""
-    if not isinstance(pairs, SEQUENCES) or any(
-        not isinstance(pair, SEQUENCES) or len(pair) != 2 for pair in pairs
-    ):
+    if not _is_sequence(pairs) or any(not _is_sequence(x) or len(x) != 2 for x in pairs):
         raise ValueError(f"{name} is {pairs!r}, but it must be a tuple of pairs.")
     return tuple(check_counts(f"{name}[{i}]", pair) for i, pair in enumerate(pairs))
+
+
+def _is_sequence(value):
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def check_number(name, number, *, low=0.0, above=-math.inf, below=math.inf) -> float:
     """Return `number` as a float, where it is finite and within these limits."""
     is_number = isinstance(number, Real) and not isinstance(number, BOOLEANS)
-    if not (is_number and math.isfinite(number) and low <= number < below and number > above):
+    try:
+        value = float(number) if is_number else math.nan
+    except OverflowError:
+        value = math.inf
+    if not (math.isfinite(value) and low <= value < below and value > above):
         limits = [f"above {above:g}" if above > -math.inf else f"of at least {low:g}"]
         limits += [f"below {below:g}"] if below < math.inf else []
         raise ValueError(f"{name} is {number!r}, but it must be a number {' and '.join(limits)}.")
-    return float(number)
+    return value
 
 
 def check_flag(name, flag) -> bool:

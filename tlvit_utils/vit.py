@@ -114,13 +114,13 @@ class ViTConfig:
                 f"mlp_units is {self.mlp_units}, but it must end with projection_dim = "
                 f"{self.projection_dim}: a block adds the MLP's output to its input."
             )
-        if self.num_tokens is None:
-            return
         if self.token_learner_after >= self.num_layers:
             raise ValueError(
                 f"token_learner_after is {self.token_learner_after}, but the network's "
                 f"{self.num_layers} blocks have the indices 0 to {self.num_layers - 1}."
             )
+        if self.num_tokens is None:
+            return
         if self.num_tokens > self.num_patches:
             raise ValueError(
                 f"num_tokens is {self.num_tokens}, but the grid has only {self.num_patches} cells "

@@ -95,7 +95,7 @@ def test_other_forms_of_a_network_answer_alike(form, variant, tiny_config, image
     np.testing.assert_allclose(answers, exact, atol=0.05 if form == "int8" else 1e-5)
 
 
-@pytest.mark.parametrize("config", [*GEOMETRIES, ViTConfig(num_tokens=None, num_layers=1)])
+@pytest.mark.parametrize("config", [*GEOMETRIES, ViTConfig.published(None, num_layers=1)])
 def test_a_config_survives_json(config):
     assert ViTConfig(**json.loads(json.dumps(asdict(config)))) == config
 
@@ -109,7 +109,10 @@ def test_a_config_survives_json(config):
         ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
         ({"variant": "average", "num_tokens": 5}, r"num_tokens is 5, .* grid of 8 × 8 cells"),
         ({"variant": "v2"}, r"variant is 'v2'.*'v1', 'v1.1', 'grouped'"),
-        ({"token_learner_after": 4}, "token_learner_after is 4.*0 to 3"),
+        *(
+            ({"token_learner_after": 4, "num_tokens": tokens}, "token_learner_after is 4.*0 to 3")
+            for tokens in (4, None)
+        ),
         ({"mlp_units": (256, 64)}, r"mlp_units is \(256, 64\).*projection_dim = 128"),
         ({"resized_size": 40}, "crop_size is 48.*only 40 pixels"),
         ({"pooling": "max", "num_tokens": None}, "pooling is 'max'"),
@@ -119,6 +122,9 @@ def test_a_config_survives_json(config):
         ({"key_dim": None}, "key_dim is None"),
         ({"standardize": 1}, "standardize is 1.*True or False"),
         ({"dropout_rate": np.nan}, "dropout_rate is nan"),
+        ({"dropout_rate": 10**400}, "dropout_rate is 10+, .* below 1"),
+        ({"mlp_units": np.array(3)}, "mlp_units is array.*tuple"),
+        ({"convolutions": np.array(3)}, "convolutions is array.*pairs"),
         ({"mlp_units": (256.5, 128)}, r"mlp_units\[0\] is 256.5"),
         ({"convolutions": ((128, 6, 1),)}, "convolutions is .*pairs"),
         ({"num_tokens": 65}, "num_tokens is 65.*only 64 cells"),

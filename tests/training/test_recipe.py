@@ -37,6 +37,7 @@ def test_the_learning_rate_follows_the_recipe(recipe, steps, expected):
         ({"batch_size": 32.0}, "batch_size is 32.0.*whole number"),
         ({"learning_rate": 0}, "learning_rate is 0.*above 0"),
         ({"weight_decay": np.nan}, "weight_decay is nan.*at least 0"),
+        ({"weight_decay": 10**400}, "weight_decay is 10+, .* at least 0"),
         ({"label_smoothing": -0.1}, "label_smoothing is -0.1.*at least 0 and below 1"),
         ({"cosine_decay": "yes"}, "cosine_decay is 'yes'.*True or False"),
         ({"seed": -1}, "seed is -1"),
