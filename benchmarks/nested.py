@@ -80,7 +80,10 @@ def main():
     seed = 0
     nested = build_vit(ViTConfig.scenes())
     path = experiment_path("scenes10", "nested", options.runs)
-    restore_weights(nested, run_path(path, seed, ".npz"))
+    try:
+        restore_weights(nested, run_path(path, seed, ".npz"))
+    except (OSError, ValueError) as error:
+        parser.error(f"{error}. Train the nested network with study.py scenes10 --runs DIR.")
     test = DATASETS["scenes10"]().test
     rows = []
     for name, model in (("nested", nested), (SHIPPED, load_pretrained(SHIPPED))):

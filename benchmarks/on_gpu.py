@@ -28,6 +28,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from tlvit_utils import build_vit
+from tlvit_utils._validation import parse_seed
 from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data import Dataset, shuffled_order
 from tlvit_utils.session import choose_compute
@@ -159,7 +160,7 @@ def record_maps(path, dataset, model):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_options(parser)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=parse_seed, nargs="+", default=[0])
     parser.add_argument("--weights", action="store_true", help="keep weights and maps, too")
     options = parser.parse_args()
     if keras.backend.backend() != "jax":

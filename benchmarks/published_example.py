@@ -16,6 +16,7 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils import PatchEncoder
+from tlvit_utils._validation import parse_count
 from tlvit_utils.data import load_cifar10, make_pipeline
 
 
@@ -96,8 +97,8 @@ def compile_example(model):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--num-tokens", type=int, help="none: no TokenLearner")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--num-tokens", type=parse_count, help="none: no TokenLearner")
+    parser.add_argument("--epochs", type=parse_count, default=20)
     options = parser.parse_args()
     dataset = load_cifar10()
     model = build_example(options.num_tokens)

@@ -97,7 +97,10 @@ def main():
     options = parser.parse_args()
     rows = []
     if options.out.exists():
-        rows = json.loads(options.out.read_text(encoding="utf-8"))["rows"]
+        try:
+            rows = json.loads(options.out.read_text(encoding="utf-8"))["rows"]
+        except (OSError, ValueError, KeyError, TypeError):
+            parser.error(f"--out {options.out} holds other things than rows; choose another file.")
     dataset = load_cifar10()
     images = training_images_fields(dataset)
     compute = choose_compute()

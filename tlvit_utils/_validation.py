@@ -3,6 +3,7 @@
 Each returns the value as plain Python or raises a ValueError that says what it is and must be.
 """
 
+import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import fields
@@ -87,6 +88,23 @@ def check_fields(config, **special) -> None:
 def check_rate(name, rate) -> float:
     """Return a share as a float, where it is at least 0 and below 1."""
     return check_number(name, rate, below=1)
+
+
+def whole_number(low, high):
+    """Return a type for argparse: a whole number from `low` to `high`."""
+
+    def parse(text):
+        if not (text.isdecimal() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(
+                f"it is {text}, but it must be a whole number from {low} to {high}."
+            )
+        return int(text)
+
+    return parse
+
+
+parse_seed = whole_number(0, 2**32 - 1)  # as NumPy takes it
+parse_count = whole_number(1, 2**31 - 1)
 
 
 def differences(before, now, name="") -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import replacing, save_result
+from tlvit_utils._validation import parse_seed
 from tlvit_utils.analysis import epoch_maps
 from tlvit_utils.pretrained import WEIGHTS_DIR, restore_weights
 from tlvit_utils.training.runs import read_experiment, run_path
@@ -72,7 +73,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiment", type=Path, help="its results, DIR/EXPERIMENT.json")
     parser.add_argument("name", help="what load_pretrained is to call it")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=parse_seed, default=0)
     options = parser.parse_args()
     try:
         for path in make_weights(options.experiment, options.seed, options.name):

@@ -151,6 +151,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("notebooks", nargs="*", type=Path, default=all_notebooks())
     parser.add_argument("--profile", choices=("smoke", "quick", "full"), default="quick")
     options = parser.parse_args(arguments)
+    if missing := [str(path) for path in options.notebooks if not path.is_file()]:
+        parser.error(f"there is no {', '.join(missing)}.")
     os.environ["TLVIT_PROFILE"] = options.profile
     for path in options.notebooks:
         notebook = read_notebook(path)

@@ -26,6 +26,33 @@ COMMANDS = sorted(
 ON_JAX = [c for c in COMMANDS if "on_gpu.py" in c or "crops_and_views.py" in c]
 
 
+BAD = [
+    ("published_example", "--num-tokens 0", "--num-tokens: it is 0, .* from 1 to"),
+    ("published_example", "--epochs 0", "--epochs: it is 0, .* from 1 to"),
+    ("nested", "--runs nowhere", "nowhere.*study.py"),
+    ("walk", "--out odd.json", "odd.json holds other things than rows"),
+    ("run_notebooks", "nowhere.ipynb", "there is no nowhere.ipynb"),
+    ("make_weights", "odd.json name", "odd.json does not hold an experiment"),
+    ("make_weights", "nowhere.json name", "nowhere.json"),
+    ("tlvit_utils.training.runs", "--out . --seed 4294967296", "--seed: it is 4294967296"),
+    pytest.param(
+        *("on_gpu", "--out . --seeds -1", "--seeds: it is -1, .* from 0 to"),
+        marks=[pytest.mark.slow, needs_jax],
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "arguments", "message"), BAD)
+def test_bad_arguments_get_one_line(module, arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("odd.json").write_text("{}")
+    monkeypatch.setattr("sys.argv", [f"{module}.py", *shlex.split(arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        import_module(module).main()
+    assert stopped.value.code == 2
+    assert re.search(f"error: .*{message}", capsys.readouterr().err)
+
+
 class ParsedError(Exception):
     """The script has taken its arguments and would now begin."""
 

@@ -1,3 +1,4 @@
+import json
 import math
 
 import keras
@@ -57,13 +58,14 @@ def test_everything_that_the_next_epoch_depends_on_is_restored(scale_loss, tmp_p
     images, targets = rng.normal(size=(8, 2)), rng.normal(size=(8, 1))
     model, fresh = (compiled_model(scale_loss=scale_loss) for _ in range(2))
     model.fit(images, targets, epochs=2, verbose=0)
-    kept = ResumeFile(tmp_path / "state.npz", {"seed": 1}, {"loss": [1.0, 0.5]})
+    history = {"loss": [1.0, 0.5], "val_accuracy": [0.75, 0.5]}
+    kept = ResumeFile(tmp_path / "state.npz", {"seed": 1}, history)
     kept.set_model(model)
     kept.on_epoch_end(1, {})
 
     found = ResumeFile(tmp_path / "state.npz", {"seed": 1}, {})
-    found.restore(fresh)
-    assert found.history == {"loss": [1.0, 0.5]}
+    assert found.restore(fresh) == 0.75
+    assert found.history == history
     for each in (model, fresh):
         each.fit(images, targets, epochs=2, shuffle=False, verbose=0)
     for weight, expected in zip(fresh.get_weights(), model.get_weights(), strict=True):
@@ -71,7 +73,7 @@ def test_everything_that_the_next_epoch_depends_on_is_restored(scale_loss, tmp_p
 
 
 def test_a_damaged_file_and_weights_of_other_shapes_are_refused(tmp_path):
-    kept = ResumeFile(tmp_path / "state.npz", {}, {})
+    kept = ResumeFile(tmp_path / "state.npz", {}, {"val_accuracy": [0.5]})
     kept.set_model(compiled_model(1))
     kept.on_epoch_end(0, {})
     with pytest.raises(ValueError, match="the shapes of the weights differ"):
@@ -80,3 +82,13 @@ def test_a_damaged_file_and_weights_of_other_shapes_are_refused(tmp_path):
         kept.path.write_bytes(content)
         with pytest.raises(ValueError, match=r"state\.npz is damaged \(.*\); delete it"):
             kept.restore(compiled_model(1))
+
+
+@pytest.mark.parametrize(
+    "fields", [[], 3, {}, {"run": {}}, {"run": [], "history": {}}, {"run": {}, "history": {}}]
+)
+def test_a_file_of_other_fields_is_refused(fields, tmp_path):
+    kept = ResumeFile(tmp_path / "state.npz", {}, {})
+    np.savez(kept.path, fields=json.dumps(fields))
+    with pytest.raises(ValueError, match=r"state\.npz is damaged \(.*\); delete it"):
+        kept.restore(compiled_model(1))

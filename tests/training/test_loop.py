@@ -124,6 +124,13 @@ def test_a_file_to_resume_from_goes_with_its_checkpoint(model, shapes, tmp_path)
     renamed = replace(shapes, name="other pictures")
     with pytest.raises(ValueError, match="dataset was 'shapes10' and is 'other pictures'"):
         train(build_model(), renamed, recipe, checkpoint, [], resume=True)
+    images, labels = shapes.validation
+    for changes, message in (
+        ({"train": Split(shapes.train.images[::-1], shapes.train.labels)}, "training_data was"),
+        ({"validation": Split(images, labels[::-1])}, "validation_data was"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train(build_model(), replace(shapes, **changes), recipe, checkpoint, [], resume=True)
     message = r"best.resume.npz .*: model.layer \d \(Dropout\).rate was 0.1 and is 0.25\."
     with pytest.raises(ValueError, match=message):
         train(build_model(dropout_rate=0.25), shapes, recipe, checkpoint, [], resume=True)

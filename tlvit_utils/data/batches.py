@@ -1,5 +1,7 @@
 """Images and labels as batches, in the same order on every backend."""
 
+import hashlib
+
 import keras
 import numpy as np
 
@@ -56,6 +58,14 @@ def check_labels(labels, images, classes: int | None = None) -> np.ndarray:
     if not right.all():
         raise ValueError(f"A label is {labels[~right][0]}; expected whole numbers {expected}.")
     return labels.astype("int64") if labels.dtype.kind == "f" else labels
+
+
+def sha256(*arrays) -> str:
+    """Return the SHA-256 of arrays' numbers, one after the other."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))  # no copy of what is so
+    return digest.hexdigest()
 
 
 def make_pipeline(

@@ -15,6 +15,7 @@ from keras import ops
 from tlvit_utils._files import ensure_room, replacing
 from tlvit_utils._validation import differences
 
+DAMAGES = (BadZipFile, EOFError, zlib.error)  # of an .npz file
 FILE_BYTES = 1_000_000  # of a weights file, at most, beside the weights
 
 
@@ -102,18 +103,23 @@ class ResumeFile(keras.callbacks.Callback):
         self.run = run
         self.history = history
 
-    def restore(self, model: keras.Model) -> None:
-        """Restore the compiled model and the history; a ValueError says what differs in the run."""
+    def restore(self, model: keras.Model) -> float:
+        """Restore the compiled model and the history; return the best validation accuracy.
+
+        A ValueError says what differs in the run.
+        """
         variables = _state(model)
         try:
             with np.load(self.path, allow_pickle=False) as arrays:
                 fields = json.loads(str(arrays["fields"]))
+                before, history = {**fields["run"]}, {**fields["history"]}
+                best = max(history["val_accuracy"])
                 values = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        except (*DAMAGES, OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.path} is damaged ({error}); delete it to start again."
             ) from error
-        changes = list(differences(fields["run"], self.run))
+        changes = list(differences(before, self.run))
         if not changes and [v.shape for v in values] != [v.shape for v in variables]:
             changes = ["the shapes of the weights differ"]
         if changes:
@@ -123,7 +129,8 @@ class ResumeFile(keras.callbacks.Callback):
             )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        self.history.update(fields["history"])
+        self.history.update(history)
+        return best
 
     def on_epoch_end(self, epoch, logs=None):
         fields = json.dumps({"run": self.run, "history": self.history})

@@ -14,7 +14,7 @@ from tlvit_utils._files import ensure_room, locked, remove_leftovers
 from tlvit_utils._validation import check_count
 from tlvit_utils.analysis.graph import image_size
 from tlvit_utils.analysis.maps import BATCH_SIZE, in_batches
-from tlvit_utils.data.batches import check_images, check_labels, make_pipeline
+from tlvit_utils.data.batches import check_images, check_labels, make_pipeline, sha256
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.session import choose_compute
 from tlvit_utils.training.callbacks import (
@@ -62,7 +62,7 @@ def train(
         DivergedError: the loss became NaN or infinite; the model has the best weights before.
         OSError: another training writes to `checkpoint`, or there is no room for it.
     """
-    images, labels, validation = _checked(model, dataset, recipe)
+    (images, labels), validation = _checked(model, dataset, recipe)
     steps_per_epoch = len(labels) // recipe.batch_size
     compile_model(model, recipe, steps_per_epoch)
     history = {}
@@ -73,6 +73,9 @@ def train(
         "dataset": dataset.name,
         "train_images": len(labels),
     }
+    if resume:
+        data = {"training_data": (images, labels), "validation_data": validation}
+        run |= {name: sha256(x, y.astype("int64"))[:16] for name, (x, y) in data.items()}
     beginning = best.path.with_name(best.path.name.removesuffix("weights.h5"))
     resume_file = ResumeFile(f"{beginning}resume.npz", run, history)
     if callbacks is None:
@@ -89,8 +92,7 @@ def train(
     copies = 8 if resume else 2
     with _alone(beginning, FILE_BYTES + copies * count_bytes(model)):
         if resume and resume_file.path.exists() and best.path.exists():
-            resume_file.restore(model)
-            best.best = max(history["val_accuracy"])
+            best.best = resume_file.restore(model)
         elif not resume:
             resume_file.path.unlink(missing_ok=True)  # its checkpoint is about to be replaced
         first_epoch = len(history.get("loss", ()))
@@ -140,13 +142,13 @@ def _alone(beginning, size):
 
 
 def _checked(model, dataset, recipe):
-    """Return the training images, their labels, and the pair of both for validation."""
+    """Return the images and labels for training, and those for validation."""
 
     def check(split):
         images = check_images(split.images, image_size(model))
         return images, check_labels(split.labels, images, model.output_shape[-1])
 
-    images, labels = check(dataset.train)
+    train, labels = check(dataset.train)
     if len(labels) < recipe.batch_size:
         raise ValueError(
             f"There are {len(labels)} training images, fewer than one batch of "
@@ -154,7 +156,7 @@ def _checked(model, dataset, recipe):
         )
     if not len(dataset.validation.labels):
         raise ValueError("There are no validation images, by which the best epoch is chosen.")
-    return images, labels, check(dataset.validation)
+    return (train, labels), check(dataset.validation)
 
 
 def describe_layers(model: keras.Model) -> dict[str, dict]:

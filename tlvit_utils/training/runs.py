@@ -7,7 +7,6 @@ and an interrupted one continues after its last complete epoch.
 """
 
 import argparse
-import hashlib
 import json
 import re
 import shlex
@@ -17,12 +16,12 @@ from operator import itemgetter
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from tlvit_utils._files import locked, remove_leftovers, save_result
-from tlvit_utils._validation import differences
+from tlvit_utils._validation import differences, parse_seed
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
+from tlvit_utils.data.batches import sha256
 from tlvit_utils.data.datasets import Dataset, load_cifar10, load_scenes10, load_shapes10
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.session import choose_compute, session_fields
@@ -108,7 +107,7 @@ def shown_command(program: str, arguments: list[str]) -> str:
 
 def images_sha256(dataset: Dataset) -> str:
     """Return the SHA-256 of the training images."""
-    return hashlib.sha256(np.ascontiguousarray(dataset.train.images)).hexdigest()  # no copy
+    return sha256(dataset.train.images)
 
 
 def build_in_float32(config: ViTConfig) -> keras.Model:
@@ -119,7 +118,10 @@ def build_in_float32(config: ViTConfig) -> keras.Model:
 
 def read_experiment(path: Path) -> dict:
     """Return an experiment's results: what its runs share, and `runs`, a dict for each seed."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    experiment = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(experiment, dict) or "runs" not in experiment:
+        raise ValueError(f"{path} does not hold an experiment's results.")
+    return experiment
 
 
 def has_run(path: Path, seed: int) -> bool:
@@ -247,12 +249,10 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="python -m tlvit_utils", description=main.__doc__)
     add_options(parser)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=parse_seed, default=0)
     maps = "keep the maps of 24 test images at every epoch"
     parser.add_argument("--maps", action="store_true", help=maps)
     options = parser.parse_args(arguments)
-    if options.seed < 0:
-        parser.error(f"--seed is {options.seed}, but it must be at least 0.")
     config, recipe = configure(parser, options)
     if options.maps and not config.has_maps:
         parser.error("--maps: this network has none; give --num-tokens, and a --variant with maps.")
