@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils._composite import Composite
-from tlvit_utils._validation import check_count, check_counts, check_rate
+from tlvit_utils._validation import check_count, check_counts, check_flag, check_rate
 
 LAYER_NORM_EPSILON = 1e-6
 
@@ -23,7 +23,7 @@ class MLP(Composite):
         super().__init__(**kwargs)
         self.hidden_units = check_counts("hidden_units", hidden_units)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.activate_last = activate_last
+        self.activate_last = check_flag("activate_last", activate_last)
         policy = self.dtype_policy
         self.dense_layers = [layers.Dense(units, dtype=policy) for units in self.hidden_units]
         self.dropout = layers.Dropout(dropout_rate, dtype=policy)
@@ -77,7 +77,7 @@ class TransformerBlock(Composite):
         self.key_dim = check_count("key_dim", key_dim)
         self.mlp_units = check_counts("mlp_units", mlp_units)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.activate_last = activate_last
+        self.activate_last = check_flag("activate_last", activate_last)
         policy = self.dtype_policy
         self.norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.attention = layers.MultiHeadAttention(

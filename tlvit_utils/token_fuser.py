@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils._composite import Composite
-from tlvit_utils._validation import check_count, check_rate
+from tlvit_utils._validation import check_count, check_flag, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
 
@@ -37,7 +37,7 @@ class TokenFuser(Composite):
     def __init__(self, bottleneck_dim=64, use_normalization=True, dropout_rate=0.0, **kwargs):
         super().__init__(**kwargs)
         self.bottleneck_dim = check_count("bottleneck_dim", bottleneck_dim)
-        self.use_normalization = use_normalization
+        self.use_normalization = check_flag("use_normalization", use_normalization)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
 
     def build(self, tokens_shape, grid_shape):

@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from tlvit_utils._composite import Composite
-from tlvit_utils._validation import POOLINGS, check_choice, check_count, check_rate
+from tlvit_utils._validation import POOLINGS, check_choice, check_count, check_flag, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
 SUM_EPSILON = 1e-4  # added to the sum of a map, which may round to 0; float16 can hold it
@@ -122,8 +122,8 @@ class TokenLearner(GridToTokens):
     def __init__(self, num_tokens, pooling="mean", approximate_gelu=True, **kwargs):
         super().__init__(num_tokens, **kwargs)
         self.pooling = check_choice("pooling", pooling, POOLINGS)
-        self.approximate_gelu = approximate_gelu
-        gelu = partial(ops.gelu, approximate=approximate_gelu)
+        self.approximate_gelu = check_flag("approximate_gelu", approximate_gelu)
+        gelu = partial(ops.gelu, approximate=self.approximate_gelu)
         policy = self.dtype_policy
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.convs = [

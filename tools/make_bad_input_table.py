@@ -9,15 +9,19 @@ it when there are new ones.
 import argparse
 import inspect
 import re
+import reprlib
 import sys
 from collections import defaultdict
 from html import escape
 
+import numpy as np
 import pytest
 
 from run_notebooks import ROOT, write_text
 
 PAGE = ROOT / "docs" / "BAD_INPUT.md"
+EXPECTED = ("message", "error", "expected")  # parameters that are no input
+SHORT = reprlib.Repr(maxstring=60, maxother=60, maxdict=4, maxlist=4, maxtuple=4)
 SHOWN = 3  # different answers of one test
 HEAD = """# Bad input
 
@@ -31,14 +35,17 @@ class Refusals:
     """A plugin of pytest that keeps the errors which tests expect."""
 
     def __init__(self):
-        self.answers = defaultdict(list)  # by the test's file and function
-        self.key = None
+        self.answers = defaultdict(list)  # pairs of input and answer, by the test's file and name
+        self.key = self.given = None
 
     def pytest_collection_modifyitems(self, items):
         items[:] = [item for item in items if "raises(" in inspect.getsource(item.function)]
 
     def pytest_runtest_call(self, item):
         self.key = item.path.relative_to(ROOT / "tests").as_posix(), item.function.__name__
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        inputs = {name: value for name, value in parameters.items() if name not in EXPECTED}
+        self.given = ", ".join(f"{name} = {_short(value)}" for name, value in inputs.items())
 
     def watch(self, raises_exit):
         """Return what takes the place of `pytest.raises(…).__exit__`."""
@@ -46,26 +53,37 @@ class Refusals:
         def leave(context, kind, error, traceback):
             expected = raises_exit(context, kind, error, traceback)
             if expected and kind is not KeyboardInterrupt:
-                self.answers[self.key].append(f"{kind.__name__}: {error}")
+                self.answers[self.key].append((self.given, f"{kind.__name__}: {error}"))
             return expected
 
         return leave
 
 
-def make_page(answers: dict[tuple[str, str], list[str]]) -> str:
-    """Return the page: a table for each folder of tests, a row for each test."""
+def _short(value) -> str:
+    """Return what tells a parameter of a test from others, on part of a line."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__).replace("<lambda>", "…")
+    return SHORT.repr(value)
+
+
+def make_page(answers: dict[tuple[str, str], list[tuple[str, str]]]) -> str:
+    """Return the page: a table for each folder of tests, up to three rows for each test."""
     inputs = sum(map(len, answers.values()))
     lines = [HEAD.format(inputs=inputs)]
     rooms = defaultdict(list)
     for (path, test), all_answers in sorted(answers.items()):
-        different = list(dict.fromkeys(map(_one_line, all_answers)))
-        cell = "<br>".join(different[:SHOWN])
-        if len(different) > SHOWN:
-            cell += f"<br>and {len(different) - SHOWN} more"
+        different = {_one_line(answer): _one_line(given) for given, answer in reversed(all_answers)}
+        rows = [(given, answer) for answer, given in reversed(different.items())]
+        if len(rows) > SHOWN:
+            rows = [*rows[:SHOWN], ("", f"and {len(rows) - SHOWN} more")]
         words = test.removeprefix("test_").replace("_", " ")
-        rooms[path.split("/")[0]].append(f"| {words} | {len(all_answers)} | {cell} |")
+        for given, answer in rows:
+            rooms[path.split("/")[0]].append(f"| {words} | {given} | {answer} |")
+            words = ""
     for room, rows in rooms.items():
-        lines += [f"## {room}\n", "| the test | inputs | what happens |", "|---|---:|---|"]
+        lines += [f"## {room}\n", "| the test | input | what happens |", "|---|---|---|"]
         lines += [*rows, ""]
     return "\n".join(lines)
 

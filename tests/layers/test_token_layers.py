@@ -241,6 +241,21 @@ def test_sizes_below_1_are_refused(name, make, size):
         make(size)
 
 
+@pytest.mark.parametrize("flag", ["no", 1, None])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("approximate_gelu", lambda flag: TokenLearner(4, approximate_gelu=flag)),
+        ("use_normalization", lambda flag: TokenFuser(use_normalization=flag)),
+        ("activate_last", lambda flag: MLP((8, 4), 0.0, activate_last=flag)),
+        ("activate_last", lambda flag: TransformerBlock(2, 4, (8, 4), 0.0, activate_last=flag)),
+    ],
+)
+def test_flags_that_are_neither_true_nor_false_are_refused(name, make, flag):
+    with pytest.raises(ValueError, match=f"{name} is {flag!r}.* True or False"):
+        make(flag)
+
+
 BLOCK = {"dropout_rate": 0.2, "activate_last": False, "name": "layer", "dtype": "mixed_bfloat16"}
 
 

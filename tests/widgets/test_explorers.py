@@ -97,3 +97,8 @@ def test_the_published_numbers_come_out():
     after.value = "no block"
     assert placement.words.startswith("Without TokenLearner: 101.55 million")
     assert "token_learner" not in placement.text.value
+
+
+def test_a_blocks_name_is_no_buttons_text():
+    explorer = AttentionExplorer(PICTURE, {"<b>": SCORES[0]})
+    assert [text for text, _ in explorer.controls["block"].options] == ["block 0"]

@@ -31,8 +31,10 @@ class AttentionExplorer(Panel):
         self.scores = {name: np.asarray(each) for name, each in scores.items()}
         side = round(next(iter(self.scores.values())).shape[1] ** 0.5)
         names = list(self.scores)
+        # not the names themselves: ipywidgets 7 takes a button's text for HTML
+        blocks = [(f"block {i}", name) for i, name in enumerate(names)]
         super().__init__(
-            block=choice([(name, name) for name in names], names[0]),
+            block=choice(blocks, names[0]),
             row=choice([(f"row {i}", i) for i in range(side)], row),
             column=choice([(f"column {i}", i) for i in range(side)], column),
         )
