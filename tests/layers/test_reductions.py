@@ -52,7 +52,7 @@ def test_a_grid_without_room_for_the_tokens_is_refused(layer, shape, message):
     [
         (AveragePooling(8), (2, 5, 5, 8), "grid of 5 × 5 cells"),
         (StridedConvolution(8), (2, 8, 12, 8), r"\(4, 6, 8\), but the input has \(8, 12, 8\)"),
-        (StridedConvolution(8), (2, 4, 6, 16), r"\(4, 6, 8\), but the input has \(4, 6, 16\)"),
+        (StridedConvolution(8), (2, 4, 6, 16), r"has \(4, 6, 16\)|axis -1 .* have value 8"),
         (TopKTokens(8), (2, 2, 2, 8), "only 4 cells"),
         (PatchMerger(8), (2, 4, 6, 16), "width 16, but .* for 8|axis -1 .* have value 8"),
     ],
