@@ -178,6 +178,8 @@ function camera({ resized_size, padding, crop_size, shape: [size] }) {
 }
 
 const unchanged = () => (x) => x;
+const scaled = (scales, offsets) => (x) => mapped(x, (value, i) =>
+  value * scales[i % scales.length] + offsets[i % offsets.length]);
 
 const LAYERS = {
   Dropout: unchanged,
@@ -192,16 +194,12 @@ const LAYERS = {
   Dense: ({ weights: [kernel, bias] }) => (x) =>
     softmaxRows(product(x, kernel, bias.length, bias), bias.length),
 
-  Rescaling({ scale, offset }) { // one number for all colours, or a nested list with one each
-    const [scales, offsets] = [scale, offset].map((x) => [x].flat(Infinity));
-    return (x) => mapped(x, (value, i) =>
-      value * scales[i % scales.length] + offsets[i % offsets.length]);
-  },
+  Rescaling: ({ scale, offset }) => // by one number for all colours, or by a nested list with one each
+    scaled([scale].flat(Infinity), [offset].flat(Infinity)),
 
   BatchNormalization({ epsilon, weights: [gamma, beta, mean, variance] }) {
-    const dim = gamma.length, scales = mapped(gamma, (g, j) => g / Math.sqrt(variance[j] + epsilon));
-    const offsets = mapped(beta, (b, j) => b - mean[j] * scales[j]);
-    return (x) => mapped(x, (value, i) => value * scales[i % dim] + offsets[i % dim]);
+    const scales = mapped(gamma, (g, j) => g / Math.sqrt(variance[j] + epsilon));
+    return scaled(scales, mapped(beta, (b, j) => b - mean[j] * scales[j]));
   },
 
   GlobalAveragePooling1D: ({ shape: [, dim] }) => (x) => meanRow(x, dim),
@@ -298,24 +296,20 @@ function readWeights(layers) {
   return layers.map((layer) => ({ ...layer, weights: layer.weights.map(read) }));
 }
 
-/** The same layers with weights drawn as Keras draws them before training. */
+/** The same layers with weights drawn as widely as Keras draws them before training. */
 function drawWeights(layers, seed) {
-  let state = (seed + 1) * 48271;
+  let drawn = (seed + 1) * 48271;
   const uniform = (limit) => { // Lehmer's generator
-    state = (state * 48271) % 2147483647;
-    return limit * (2 * state / 2147483647 - 1);
+    drawn = (drawn * 48271) % 2147483647;
+    return limit * (2 * drawn / 2147483647 - 1);
   };
-  const normal = () => // Box and Muller's way
-    Math.sqrt(-2 * Math.log((1 + uniform(1)) / 2)) * Math.cos(Math.PI * uniform(1));
-  function draw(weight, kind) {
+  const draw = ({ kind }) => (weight) => {
     const { name, shape, length } = weight, [from, to] = shape.slice(-2);
-    const glorot = () => uniform(Math.sqrt(6 / (length / from + length / to)));
-    const drawn = { gamma: () => 1, moving_variance: () => 1, embeddings: () => uniform(0.05),
-      kernel: kind === "PatchMerger" ? normal : glorot };
-    return Object.assign(weight.map(drawn[name] ?? (() => 0)), { name, shape });
-  }
-  return layers.map((layer) => ({ ...layer,
-    weights: layer.weights.map((weight) => draw(weight, layer.kind)) }));
+    const glorot = Math.sqrt(6 / (length / from + length / to)), constant = /gamma|variance/.test(name) ? 1 : 0;
+    const limit = { kernel: kind === "PatchMerger" ? Math.sqrt(3) : glorot, embeddings: 0.05 }[name];
+    return Object.assign(weight.map(() => limit ? uniform(limit) : constant), { name, shape });
+  };
+  return layers.map((layer) => ({ ...layer, weights: layer.weights.map(draw(layer)) }));
 }
 
 /** The network of one of the models in the page's data; `layers` as `readWeights` returns them. */
