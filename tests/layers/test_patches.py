@@ -30,6 +30,12 @@ def test_patches_of_another_shape_are_refused(shape):
         PatchEncoder(6, 4)(np.zeros(shape))
 
 
+def test_name_and_policy_reach_every_part():
+    encoder = PatchEncoder(6, 4, name="given", dtype="mixed_bfloat16")
+    assert encoder.name == "given"
+    assert encoder.position_embedding.dtype_policy.name == "mixed_bfloat16"
+
+
 @pytest.mark.parametrize("sizes", [(0, 4), (6, 0)])
 def test_sizes_below_one_are_refused(sizes):
     with pytest.raises(ValueError, match="at least 1"):
@@ -66,3 +72,6 @@ def test_each_convolution_is_normalised_and_rectified():
     expected = np.maximum(2 * convolved / np.sqrt(1 + 1e-5) - 1, 0)
     assert (expected == 0).any()
     np.testing.assert_allclose(convert_to_numpy(model(picture)), expected, atol=1e-5)
+    model(picture, training=True)  # a tenth of the way to this batch's mean
+    moved = convert_to_numpy(model.get_layer("convolution_0_norm").moving_mean)
+    np.testing.assert_allclose(moved, 0.1 * convolved.mean((0, 1, 2)), atol=1e-6)
