@@ -76,7 +76,10 @@ def train_and_test(crops, recipe, dataset, seeds):
 
 
 def main():
-    options = result_parser(__doc__).parse_args()
+    parser = result_parser(__doc__)
+    options = parser.parse_args()
+    if keras.backend.backend() != "jax":
+        parser.error("This needs JAX: set KERAS_BACKEND=jax.")
     recipe = Recipe.published()
     dataset = load_cifar10()
     rows = json.loads(RESULT.read_text())["rows"] if options.write and RESULT.exists() else []

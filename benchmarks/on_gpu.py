@@ -18,14 +18,12 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-import jax
 import keras
 import numpy as np
-from jax import lax
-from jax import numpy as jnp
 
 from tlvit_utils import build_vit
 from tlvit_utils._validation import parse_seed
@@ -44,6 +42,11 @@ from tlvit_utils.training.runs import (
     save_run,
     shown_command,
 )
+
+with suppress(ModuleNotFoundError):  # without JAX, `main` can still give help
+    import jax
+    from jax import lax
+    from jax import numpy as jnp
 
 VALIDATION_BATCH = 1000
 

@@ -5,8 +5,11 @@
 
 import re
 
+from nbformat import NotebookNode
+
 TAG = "bootstrap"
 METADATA = {"tags": [TAG], "jupyter": {"source_hidden": True}, "cellView": "form"}  # folded
+OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)\s]+)\)")
 
 SOURCE = """\
 # @title Set up: find the course's package and describe this session
@@ -42,3 +45,17 @@ finally:
 def bootstrap_source(address: str = "") -> str:
     """Return the cell's source, with the project's address where it is known."""
     return re.sub('^REPOSITORY = ""', f'REPOSITORY = "{address}"', SOURCE, flags=re.MULTILINE)
+
+
+def link_to_repository(notebook: NotebookNode, repository: str | None) -> None:
+    """Let a copy's links to the project's other files lead to its repository, in place.
+
+    Without a repository only their text stays.
+    """
+    address = f"https://github.com/{repository}"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            to = rf"[\1]({address}/blob/HEAD/\2)" if repository else r"\1"
+            cell.source = OUTSIDE.sub(to, cell.source)
+        elif repository and TAG in cell.metadata.get("tags", []):
+            cell.source = bootstrap_source(address)

@@ -13,6 +13,7 @@ import base64
 import os
 import re
 import shutil
+import struct
 import sys
 import tempfile
 from html import escape, unescape
@@ -20,12 +21,12 @@ from pathlib import Path
 
 import nbformat
 
-from bootstrap_cell import TAG
-from run_notebooks import all_notebooks, read_notebook, write_notebook, write_text
-from strip_solutions import link_to_repository
+from bootstrap_cell import TAG, link_to_repository
+from run_notebooks import all_notebooks, read_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "docs" / "site"
+GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"
 BRANCH = "gh-pages"  # where the workflow publishes the site and the copies of the notebooks
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)#\s]*)(#[^)\s]*)?\)")
@@ -82,7 +83,10 @@ def published_readme(repository: str) -> str:
 def links_to(name: str, repository: str) -> str:
     """Return Markdown with the places where the notebook `name` can be run and read."""
     owner, repository_name = repository.split("/")
-    page = f"https://{owner}.github.io/{repository_name}/notebooks/{name}.html"
+    site = f"{owner}.github.io"
+    if repository_name.lower() != site.lower():  # the owner's own site has no folder
+        site += f"/{repository_name}"
+    page = f"https://{site}/notebooks/{name}.html"
     places = {**places_to_run(name, repository), "Read on the site": page}
     return joined(places)
 
@@ -135,10 +139,13 @@ def _with_picture_as_file(output, path: Path) -> None:
     data.pop(WIDGET, None)
     if "image/png" not in data or "text/html" in data:
         return
-    path.write_bytes(base64.b64decode(data.pop("image/png")))
+    picture = base64.b64decode(data.pop("image/png"))
+    path.write_bytes(picture)
+    width, height = struct.unpack(">II", picture[16:24])  # so that the page has room for it
     alternative = escape(output.metadata.get("image/png", {}).get("alt", ""))
     data["text/html"] = (
-        f'<img class="figure" loading="lazy" src="../_static/{path.name}" alt="{alternative}">'
+        f'<img class="figure" loading="lazy" src="../_static/{path.name}" alt="{alternative}" '
+        f'width="{width}" height="{height}">'
     )
 
 
@@ -165,7 +172,7 @@ def series_table(repository: str | None) -> str:
         f"|---|---|---|{'---|' if where else ''}",
     ]
     for row in rows:
-        notebook, build, see = (part.strip() for part in row.strip("|").split("|")[:3])
+        notebook, build, see = (part.strip() for part in row.strip("|").split("|"))
         name = re.search(r"\[(.+?)\]", notebook)[1]
         run = f" {joined(places_to_run(name, repository))} |" if repository else ""
         table.append(f"| [](notebooks/{name}.ipynb) | {build} | {see} |{run}")
@@ -180,18 +187,18 @@ def write_source(source: Path, repository: str | None) -> None:
     for name in ("site.css", "site.js"):
         shutil.move(source / name, static)
     (source / "notebooks").mkdir()
-    for path in (*all_notebooks(), ROOT / "notebooks" / "glossary.ipynb"):
+    for path in (*all_notebooks(), GLOSSARY):
         notebook = read_notebook(path)
         if path.name.startswith("00_"):
-            write_text(static / "live.html", live_page(notebook))
+            (static / "live.html").write_text(live_page(notebook), "utf-8")
         for_the_site(notebook, path.stem, repository, static)
-        write_notebook(notebook, source / "notebooks" / path.name)
+        nbformat.write(notebook, source / "notebooks" / path.name)
     index = (SITE / "index.md").read_text(encoding="utf-8")
     index = index.replace("<!-- the series -->", series_table(repository))
-    write_text(source / "index.md", index)
+    (source / "index.md").write_text(index, "utf-8")
     for path in (ROOT / "docs").glob("*.md"):
         text = path.read_text(encoding="utf-8")
-        write_text(source / path.name, with_site_links(text, repository))
+        (source / path.name).write_text(with_site_links(text, repository), "utf-8")
     for picture in (ROOT / "docs").glob("results_*.png"):
         shutil.copy(picture, source)
 
@@ -218,10 +225,10 @@ def build(out: Path, repository: str | None) -> None:
         if failed:
             raise ValueError("Sphinx warned, as said above, so the site was not written.")
         if repository is not None:
-            for path in all_notebooks():
+            for path in (*all_notebooks(), GLOSSARY):
                 notebook = with_address(read_notebook(path), path.stem, repository)
-                write_notebook(notebook, pages / "notebooks" / path.name)
-            write_text(pages / "README.md", published_readme(repository))
+                nbformat.write(notebook, pages / "notebooks" / path.name)
+            (pages / "README.md").write_text(published_readme(repository), "utf-8")
         (pages / ".nojekyll").touch()  # GitHub Pages must keep _static
         shutil.copytree(pages, out, dirs_exist_ok=True)
 

@@ -4,7 +4,7 @@
 
 Outputs are kept in the `quick` profile only, which is how the notebooks are committed; in the other
 profiles a run is just measured. Minutes and peak memory go to `notebook_minutes.json` among the
-package's results, and from there into the README's table and the line of minutes that stands in the
+package's results, and from there into the guide's table and the line of minutes that stands in the
 notebook's first cell. Needs Linux or macOS.
 """
 
@@ -20,11 +20,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from tlvit_utils._files import replacing
-from tlvit_utils.session import session_fields
-
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+GUIDE = ROOT / "docs" / "GUIDE.md"
 RESULTS = ROOT / "tlvit_utils" / "assets" / "results" / "notebook_minutes.json"
 MAX_BYTES = 3_800_000  # a live page with two networks takes 3 MB
 MACHINE_PATH = re.compile(r"(?<![\w./+-])(?:/(?:home|root|work|tmp|private)/|[/\\]Users[/\\]+)\w")
@@ -43,6 +40,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, complete or not at all."""
+    from tlvit_utils._files import replacing  # here, since the site is built without Keras
+
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -102,8 +101,8 @@ def minutes(measured: dict | None) -> str:
     return f"{taken:.1f}" if taken < 9.95 else f"{taken:.0f}"
 
 
-def with_measurements(readme: str, results: dict) -> str:
-    """Return the README with the last three columns of its series table filled from `results`."""
+def with_measurements(guide: str, results: dict) -> str:
+    """Return the guide with the three columns of its table filled from `results`."""
 
     def fill(row):
         runs = results.get(row["name"], {})
@@ -112,7 +111,7 @@ def with_measurements(readme: str, results: dict) -> str:
         return f"{row['start']} {minutes(quick)} | {minutes(runs.get('smoke'))} | {memory} |"
 
     row = r"^(?P<start>\| \[(?P<name>\d\d_\w+)\].*\|)[^|\n]*\|[^|\n]*\|[^|\n]*\|$"
-    return re.sub(row, fill, readme, flags=re.MULTILINE)
+    return re.sub(row, fill, guide, flags=re.MULTILINE)
 
 
 def with_minutes(head: str, runs: dict) -> str:
@@ -127,6 +126,8 @@ def with_minutes(head: str, runs: dict) -> str:
 
 def save_measurement(notebook: str, profile: str, measured: dict[str, float]) -> dict:
     """Add one run to the results, with what it ran on, and return them all."""
+    from tlvit_utils.session import session_fields
+
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     results.setdefault(notebook, {})[profile] = {
         **measured,
@@ -138,8 +139,8 @@ def save_measurement(notebook: str, profile: str, measured: dict[str, float]) ->
 
 
 def publish_measurements(path: Path, results: dict) -> None:
-    """Write the results into the README and into the first cell of the notebook at `path`."""
-    write_text(README, with_measurements(README.read_text("utf-8"), results))
+    """Write the results into the guide and into the first cell of the notebook at `path`."""
+    write_text(GUIDE, with_measurements(GUIDE.read_text("utf-8"), results))
     notebook = read_notebook(path)
     notebook.cells[0].source = with_minutes(notebook.cells[0].source, results[path.stem])
     write_notebook(notebook, path)

@@ -24,14 +24,13 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from bootstrap_cell import TAG, bootstrap_source
+from bootstrap_cell import link_to_repository
 from run_notebooks import ROOT, read_notebook, write_notebook
 from tlvit_utils.checks.answers import blanks_in
 
 FOLDED = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>(\n*)", re.DOTALL)
 CHOICE = re.compile(r"\(\w\) ")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
-OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)\s]+)\)")
 
 
 def strip_text(text: str, *, hints: bool = False, answers: bool = False) -> str:
@@ -107,20 +106,6 @@ def check_links(notebook: NotebookNode, folder: Path) -> None:
         for link in LINK.findall(cell.source) if cell.cell_type == "markdown" else ():
             if not (folder / link).exists():
                 raise ValueError(f"its link to {link} leads nowhere")
-
-
-def link_to_repository(notebook: NotebookNode, repository: str | None) -> None:
-    """Let a copy's links to the project's other files lead to its repository, in place.
-
-    Without a repository only their text stays.
-    """
-    address = f"https://github.com/{repository}"
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            to = rf"[\1]({address}/blob/HEAD/\2)" if repository else r"\1"
-            cell.source = OUTSIDE.sub(to, cell.source)
-        elif repository and TAG in cell.metadata.get("tags", []):
-            cell.source = bootstrap_source(address)
 
 
 def make_handout(

@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from on_jax import needs_jax
 
 import tlvit_utils
 
@@ -22,10 +21,6 @@ COMMANDS = sorted(
 )
 
 
-# these scripts import JAX, which .ci/run installs for the slow tests
-ON_JAX = [c for c in COMMANDS if "on_gpu.py" in c or "crops_and_views.py" in c]
-
-
 BAD = [
     ("published_example", "--num-tokens 0", "--num-tokens: it is 0, .* from 1 to"),
     ("published_example", "--epochs 0", "--epochs: it is 0, .* from 1 to"),
@@ -35,10 +30,7 @@ BAD = [
     ("make_weights", "odd.json name", "odd.json does not hold an experiment"),
     ("make_weights", "nowhere.json name", "nowhere.json"),
     ("tlvit_utils.training.runs", "--out . --seed 4294967296", "--seed: it is 4294967296"),
-    pytest.param(
-        *("on_gpu", "--out . --seeds -1", "--seeds: it is -1, .* from 0 to"),
-        marks=[pytest.mark.slow, needs_jax],
-    ),
+    ("on_gpu", "--out . --seeds -1", "--seeds: it is -1, .* from 0 to"),
 ]
 
 
@@ -61,11 +53,7 @@ def test_there_are_commands():
     assert len(COMMANDS) > 10
 
 
-@pytest.mark.parametrize(
-    "command",
-    [c for c in COMMANDS if c not in ON_JAX]
-    + [pytest.param(c, marks=[pytest.mark.slow, needs_jax]) for c in ON_JAX],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_recorded_command_can_be_given_again(command, monkeypatch):
     words = shlex.split(command)
     if words[1:3] == ["-m", "tlvit_utils"]:

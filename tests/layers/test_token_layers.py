@@ -271,7 +271,7 @@ BLOCK = {"dropout_rate": 0.2, "activate_last": False, "name": "layer", "dtype": 
 )
 def test_config_is_complete(cls, arguments):
     config = cls(**arguments).get_config()
-    names = set(inspect.signature(cls).parameters) - {"kwargs"}
+    names = set(inspect.signature(cls.__init__).parameters) - {"self", "kwargs"}
     assert names <= set(config)
     assert all(config[name] == arguments[name] for name in names & set(arguments))
     assert cls.from_config(config).get_config() == config

@@ -108,7 +108,7 @@ def test_files_named_on_pages_exist(pages, committed):
 def test_minutes_are_the_measured_ones(name, notebooks, minutes, pages):
     head = notebooks[name].cells[0].source
     assert with_minutes(head, minutes[name]) == head
-    assert with_measurements(pages["README.md"], minutes) == pages["README.md"]
+    assert with_measurements(pages["docs/GUIDE.md"], minutes) == pages["docs/GUIDE.md"]
 
 
 def test_every_notebook_fits_into_two_gib(name, minutes):
