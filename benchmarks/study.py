@@ -51,7 +51,7 @@ from results import experiment_path, table_parser, table_path, training_images_f
 
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import locked, save_result
-from tlvit_utils._validation import differences
+from tlvit_utils._validation import differences, parse_seed
 from tlvit_utils.analysis.comparison import compare_methods, pack_bits
 from tlvit_utils.data import Dataset, load_cifar10, load_scenes10
 from tlvit_utils.session import choose_compute
@@ -235,7 +235,7 @@ def main():
     parser = table_parser(__doc__)
     parser.add_argument("study", choices=tuple(STUDIES))
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder for the weights")
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--seeds", type=parse_seed, nargs="+", default=SEEDS)
     parser.add_argument(
         "--methods",
         nargs="+",
