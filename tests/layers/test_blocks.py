@@ -69,6 +69,7 @@ def test_dropout_acts_in_training_only(x, block, seeded):
 def test_name_and_policy_reach_every_part(make):
     layer = make((8, 12), 0.1, name="given", dtype="mixed_bfloat16")
     assert layer.name == "given"
+    assert layer.activate_last  # as published
     assert {part.dtype_policy.name for part in layer._flatten_layers()} == {"mixed_bfloat16"}
 
 
