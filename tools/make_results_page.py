@@ -470,12 +470,19 @@ def field() -> str:
     ) + table(head, rows)
 
 
+def parts_of(name: str) -> list[dict]:
+    """Return the parts of a result file that may say what made them."""
+    result = load(name)
+    if name == "notebook_minutes":  # by notebook and profile
+        return [run for profiles in result.values() for run in profiles.values()]
+    return [result, *result.get("runs", []), *result.get("rows", [])]
+
+
 def provenance(dates: dict) -> str:
     """Return for each file when, from what and on what it was made."""
     rows = []
     for name in dates:
-        parts = load(name)
-        parts = [parts, *parts.get("runs", []), *parts.get("rows", [])]
+        parts = parts_of(name)
         commands, machines, seeds = (
             list(dict.fromkeys(part[key] for part in parts if key in part))
             for key in ("command", "machine", "seed")
@@ -488,7 +495,7 @@ def provenance(dates: dict) -> str:
     return (
         "## How each number was made\n\n"
         "The table has the date of publication and the commit at that time. The files also have "
-        "versions and settings.\n\n"
+        "versions and settings. The notebooks' minutes stand in [the guide](GUIDE.md).\n\n"
     ) + table(["file", "date and commit", "seeds", "command and machine"], rows)
 
 
@@ -512,10 +519,8 @@ def make_page(dates: dict) -> str:
 
 
 def result_files() -> dict[str, Path]:
-    """Return the result files by name; the notebooks' minutes stand in the README."""
-    paths = {path.stem: path for path in sorted(RESULTS.glob("*.json"))}
-    paths.pop("notebook_minutes")
-    return paths
+    """Return the result files by name."""
+    return {path.stem: path for path in sorted(RESULTS.glob("*.json"))}
 
 
 def fingerprint(path: Path) -> str:
