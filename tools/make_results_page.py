@@ -506,7 +506,7 @@ def make_page(dates: dict) -> str:
         *studies,
         whole_trainings(),
         maps_worth(),
-        layouts(),
+        *([layouts()] if load("scenes10_layouts") else []),
         nested(),
         walk(),
         crops_and_views(),
