@@ -7,6 +7,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils.pretrained import model_card
 from tlvit_utils.vit import VARIANTS
 
 GEOMETRIES = [ViTConfig.published(), ViTConfig.modern(), ViTConfig.scenes()]
@@ -19,6 +20,32 @@ def predict(model, images, **options):
 @pytest.mark.parametrize("num_tokens, parameters", [(4, 1_349_946), (None, 1_344_650)])
 def test_the_published_models_have_the_published_sizes(num_tokens, parameters):
     assert build_vit(ViTConfig.published(num_tokens)).count_params() == parameters
+
+
+@pytest.mark.parametrize(
+    "config, name",
+    [
+        (ViTConfig.published(8), "published_8_tokens"),
+        (ViTConfig.modern(), "modern_8_tokens"),
+        (ViTConfig.scenes(), "scenes_weighted_mean"),
+    ],
+)
+def test_presets_are_those_of_the_shipped_networks(config, name):
+    assert ViTConfig(**model_card(name)["config"]) == config
+
+
+def test_what_has_maps():
+    config = ViTConfig.published()
+    assert (config.num_tokens, config.has_maps) == (4, True)
+    assert not config.replace(num_tokens=None).has_maps
+    assert not config.replace(variant="average").has_maps
+
+
+def test_what_stands_before_and_behind_the_blocks(tiny_config):
+    model = build_vit(tiny_config.replace(dropout_rate=0.25))
+    assert model.name == "vit"
+    assert model.get_layer("dropout").rate == 0.25
+    assert model.get_layer("norm").epsilon == 1e-6  # as published
 
 
 @pytest.mark.parametrize("config", GEOMETRIES, ids=["published", "modern", "scenes"])
