@@ -239,8 +239,9 @@ def maps_worth() -> str:
             held_to = ("own", "other", "chance")
             scores = [
                 " / ".join(points(mean(found[each][score])) for each in held_to)
-                for score in ("mean_map_hit", "token_hit", "best_token_hit", "mass")
                 if score in found["own"]
+                else None
+                for score in ("mean_map_hit", "token_hit", "best_token_hit", "mass")
             ]
             seeds = ", ".join(map(str, row["seeds"]))
             place = [cells[0], seeds, *scores, points(row["best_fixed_cell"])]
