@@ -84,7 +84,7 @@ def test_a_still_picture_and_words_stand_beside_each(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "scheme"), zip(DRAWINGS, itertools.cycle(["light", "dark"]), strict=False)
+    ("name", "scheme"), [*zip(DRAWINGS, itertools.cycle(["light", "dark"]), strict=False)]
 )
 def test_axe_finds_nothing_and_a_narrow_window_is_enough(open_page, axe, name, scheme):
     page = open_page(DRAWINGS[name](), color_scheme=scheme, viewport={"width": 390, "height": 800})
