@@ -291,7 +291,8 @@ def layouts() -> str:
         f"{result['recipe']['epochs']} epochs of {result['train_images']:,} scenes, accuracy on "
         f"{result['validation_images']:,} validation scenes in %, one seed ({link(name)}): "
         "how far TokenLearner and average pooling lie apart, and how often the mean map finds the "
-        "image.\n\n"
+        "image. The study and the shipped networks have the standard layout, which was chosen "
+        "before.\n\n"
     ) + table(
         ["layout", "what differs", method, other, "difference", "image found, %", "chance"],
         [row for _, row in rows],
