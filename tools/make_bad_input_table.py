@@ -21,7 +21,9 @@ from run_notebooks import ROOT, write_text
 
 PAGE = ROOT / "docs" / "BAD_INPUT.md"
 EXPECTED = ("message", "error", "expected")  # parameters that are no input
-SHORT = reprlib.Repr(maxstring=60, maxother=60, maxdict=4, maxlist=4, maxtuple=4)
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 60
+SHORT.maxdict = SHORT.maxlist = SHORT.maxtuple = 4
 SHOWN = 3  # different answers of one test
 HEAD = """# Bad input
 
