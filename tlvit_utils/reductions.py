@@ -114,9 +114,6 @@ class TopKTokens(GridToTokens):
     make some vectors longer. A token's map is 1 at its own cell and 0 elsewhere.
     """
 
-    def build_for(self, height, width, dim):
-        pass  # there is nothing inside
-
     def check_grid(self, height, width, dim):
         super().check_grid(height, width, dim)
         if self.num_tokens > height * width:
@@ -156,9 +153,6 @@ def window_grid(height, width, num_tokens):
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class AveragePooling(GridToTokens):
     """The grid cut into equal windows, row by row; each token is the mean of one."""
-
-    def build_for(self, height, width, dim):
-        self.windows = window_grid(height, width, self.num_tokens)  # for the live page
 
     def check_grid(self, height, width, dim):
         super().check_grid(height, width, dim)

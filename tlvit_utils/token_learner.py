@@ -59,8 +59,7 @@ def softmax_pooling(logits, values):
 class GridToTokens(Composite):
     """Base of the layers that make `num_tokens` tokens, at least 1, from a grid.
 
-    A subclass has `build_for(height, width, dim)`, which builds its layers for such a grid. What
-    else it expects of a grid is in its `check_grid`.
+    A subclass builds its layers in `build_for`; what else it expects of a grid is in `check_grid`.
     """
 
     def __init__(self, num_tokens, **kwargs):
@@ -73,6 +72,9 @@ class GridToTokens(Composite):
         self.input_spec = layers.InputSpec(axes={-1: dim})
         self.build_for(height, width, dim)
         self.built = True
+
+    def build_for(self, height, width, dim):
+        """Build the layers inside, if there are any, for such a grid."""
 
     def check_grid(self, height, width, dim):
         """Raise a ValueError if the layer, as it was built, cannot take such a grid."""

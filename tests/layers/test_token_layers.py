@@ -34,6 +34,7 @@ from tlvit_utils import (
     TopKTokens,
     TransformerBlock,
 )
+from tlvit_utils.reductions import window_grid
 
 PARITY = Path(__file__).parent / "parity"  # outputs of google-research/scenic, float32
 WITHOUT_MAPS = (TokenFuser, AveragePooling, StridedConvolution)
@@ -134,7 +135,9 @@ REFERENCES = {  # layer, input of one image, weights: its tokens, and its maps i
     TokenLearnerV11: lambda layer, grid, w: token_learner_v11(grid, w),
     GroupedTokenLearner: lambda layer, grid, w: grouped_token_learner(grid, w, layer.num_groups),
     PatchMerger: lambda layer, grid, w: patch_merger(grid, w),
-    AveragePooling: lambda layer, grid, w: windows(grid, *layer.windows).mean(1),
+    AveragePooling: lambda layer, grid, w: windows(
+        grid, *window_grid(*grid.shape[:2], layer.num_tokens)
+    ).mean(1),
     StridedConvolution: lambda layer, grid, w: strided_convolution(grid, *w),
     TokenFuser: lambda layer, tokens, grid, w: token_fuser(
         tokens, grid, w, layer.use_normalization

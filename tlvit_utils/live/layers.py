@@ -16,8 +16,9 @@ from tlvit_utils.reductions import (
     PatchMerger,
     StridedConvolution,
     TopKTokens,
+    window_grid,
 )
-from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11
+from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11, grid_shape
 
 LAST = {"data_format": ["channels_last"]}
 PLAIN = {"activation": ["linear"], "groups": [1], "dilation_rate": [(1, 1)]}
@@ -105,7 +106,8 @@ def _settings(layer, shape) -> dict:
             )
     settings = {"kind": type(layer).__name__, "name": layer.name, "shape": shape[1:]}
     if isinstance(layer, AveragePooling):
-        settings["windows"] = layer.windows
+        height, width, _ = grid_shape(shape)
+        settings["windows"] = window_grid(height, width, layer.num_tokens)
     return settings | {name: config[name] for name in known}
 
 
