@@ -50,21 +50,23 @@ def localisation(maps, shares) -> dict[str, Localisation]:
     maps = np.concatenate([maps, maps.mean(axis=1, keepdims=True)], axis=1)
     peaks = maps == maps.max((2, 3), keepdims=True)
     peaks = peaks / peaks.sum((2, 3), keepdims=True)
-    maps = maps[:, :-1] / maps[:, :-1].sum((2, 3), keepdims=True)
+    weights = maps[:, :-1] / maps[:, :-1].sum((2, 3), keepdims=True)
+    inside = (shares >= 0.5).astype(float)
 
-    def score(shares):
-        inside = (shares >= 0.5).astype(float)
-        hits = np.einsum("nshw,nhw->s", peaks, inside) / count  # (num_tokens + 1,)
-        return np.concatenate([hits, np.einsum("nshw,nhw->s", maps, shares) / count])
+    def score(images=slice(None)):  # whose masks the maps are held to
+        hits = np.einsum("nshw,nhw->s", peaks, inside[images]) / count  # (num_tokens + 1,)
+        mass = np.einsum("nshw,nhw->s", weights, shares[images]) / count
+        return hits[:-1], mass, float(hits[-1])
 
     order = np.random.default_rng(0).permutation(count)  # a ring of images, turned by each shift
     shifts = range(1, min(SHUFFLES, count - 1) + 1)
-    others = [score(shares[np.roll(order, shift)[np.argsort(order)]]) for shift in shifts]
-    chance = [(shares >= 0.5).mean()] * (num_tokens + 1) + [shares.mean()] * num_tokens
-    scores = {"own": score(shares), "other": np.mean(others, axis=0), "chance": np.array(chance)}
+    others = [score(np.roll(order, shift)[np.argsort(order)]) for shift in shifts]
+    hits, mass, mean_map_hits = zip(*others, strict=True)
+    hit, covered = inside.mean(), shares.mean()  # of a random cell
     return {
-        name: Localisation(each[:num_tokens], each[num_tokens + 1 :], float(each[num_tokens]))
-        for name, each in scores.items()
+        "own": Localisation(*score()),
+        "other": Localisation(np.mean(hits, 0), np.mean(mass, 0), float(np.mean(mean_map_hits))),
+        "chance": Localisation(np.full(num_tokens, hit), np.full(num_tokens, covered), float(hit)),
     }
 
 
