@@ -18,7 +18,7 @@ from functools import partial
 
 import keras
 from keras import layers, ops
-from on_gpu import DeviceTraining
+from on_gpu import DeviceTraining, require_jax
 from published_example import build_example
 from results import result_parser, result_path, save_rows, training_images_fields
 
@@ -78,8 +78,7 @@ def train_and_test(crops, recipe, dataset, seeds):
 def main():
     parser = result_parser(__doc__)
     options = parser.parse_args()
-    if keras.backend.backend() != "jax":
-        parser.error("This needs JAX: set KERAS_BACKEND=jax.")
+    require_jax(parser)
     recipe = Recipe.published()
     dataset = load_cifar10()
     rows = json.loads(RESULT.read_text())["rows"] if options.write and RESULT.exists() else []

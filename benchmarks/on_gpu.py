@@ -160,14 +160,19 @@ def record_maps(path, dataset, model):
     return lambda epoch, accuracy: recorder.on_epoch_end(epoch, {"val_accuracy": accuracy})
 
 
+def require_jax(parser):
+    """End the program on another backend than JAX."""
+    if keras.backend.backend() != "jax":
+        parser.error("This needs JAX: set KERAS_BACKEND=jax.")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_options(parser)
     parser.add_argument("--seeds", type=parse_seed, nargs="+", default=[0])
     parser.add_argument("--weights", action="store_true", help="keep weights and maps, too")
     options = parser.parse_args()
-    if keras.backend.backend() != "jax":
-        parser.error("This needs JAX: set KERAS_BACKEND=jax.")
+    require_jax(parser)
     config, recipe = configure(parser, options)
     path = options.out / f"{experiment_name(options)}.json"
     seeds = [seed for seed in options.seeds if not has_run(path, seed)]

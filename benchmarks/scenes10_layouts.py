@@ -8,13 +8,12 @@ lie, the better a layout separates methods. A row is written as soon as its trai
 training that has its row is not repeated.
 """
 
-import json
 import tempfile
 from pathlib import Path
 
 import keras
 from results import table_parser, table_path
-from study import METHODS, VALIDATION_IMAGES
+from study import METHODS, VALIDATION_IMAGES, load_rows
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result
@@ -65,7 +64,7 @@ def main():
     parser = table_parser(__doc__)
     options = parser.parse_args()
     path = table_path(parser, options, "scenes10_layouts")
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    rows = load_rows(path)
     done = {(row["layout"], row["method"]) for row in rows}
     fields = {"recipe": RECIPE, "train_images": SCENES, "validation_images": VALIDATION_IMAGES}
     base = load_cifar10()

@@ -273,8 +273,8 @@ def maps_worth() -> str:
 def layouts() -> str:
     """Return the table of a short training on each layout of scenes."""
     name = "scenes10_layouts"
-    by_layout = defaultdict(dict)
-    for row in load(name)["rows"]:
+    result, by_layout = load(name), defaultdict(dict)
+    for row in result["rows"]:
         by_layout[row["layout"]][row["method"]] = row
     rows = []
     for layout, methods in by_layout.items():
@@ -285,7 +285,6 @@ def layouts() -> str:
         settings = ", ".join(f"{key} {value}" for key, value in ours["settings"].items())
         rows.append((apart, [layout, settings or "–", *accuracies, points(apart), *found]))
     rows.sort(key=lambda each: -each[0])
-    result = load(name)
     return (
         "## Other layouts of scenes\n\n"
         f"{result['recipe']['epochs']} epochs of {result['train_images']:,} scenes, accuracy on "
