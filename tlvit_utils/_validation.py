@@ -95,9 +95,7 @@ def whole_number(low, high):
 
     def parse(text):
         if not (text.isdecimal() and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(
-                f"it is {text}, but it must be a whole number from {low} to {high}."
-            )
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} to {high}.")
         return int(text)
 
     return parse

@@ -56,7 +56,7 @@ class MLP(Composite):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class TransformerBlock(Composite):
-    """A pre-norm Transformer block: attention, then an MLP, each added to what came in.
+    """A pre-norm Transformer block: attention, then an MLP, each added to its input.
 
     `(batch, tokens, dim)` keeps its shape. With `return_attention_scores=True` the call also
     returns `(batch, num_heads, tokens, tokens)`, whose last axis, the tokens read, sums to 1.

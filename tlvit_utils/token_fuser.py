@@ -31,7 +31,7 @@ class TokenFuser(Composite):
         bottleneck_dim: width of the MLP's hidden layer.
         use_normalization: whether the tokens are normalised before and after their mixing. The
             source says this is needed where TokenLearner pools with a sum.
-        dropout_rate: dropout in the MLP and of what comes out, in training, in [0, 1).
+        dropout_rate: dropout in the MLP and of the output, in training, in [0, 1).
     """
 
     def __init__(self, bottleneck_dim=64, use_normalization=True, dropout_rate=0.0, **kwargs):

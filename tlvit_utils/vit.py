@@ -62,7 +62,7 @@ class ViTConfig:
         variant: which TokenLearner, or another layer in its place; a key of `VARIANTS`.
         pooling: how v1 pools the grid: "mean", "sum" or "weighted_mean".
         num_groups: number of groups in the grouped variant.
-        token_learner_after: index (from 0) of the block after which TokenLearner stands.
+        token_learner_after: index (from 0) of the block after which TokenLearner comes.
         num_classes: width of the softmax.
     """
 

@@ -82,7 +82,7 @@ def welch_interval(first, second) -> tuple[float, float]:
             "two of each."
         )
     if not np.isfinite([*first, *second]).all():
-        raise ValueError("A training's number is not finite; give the others alone.")
+        raise ValueError("A training's number is not finite; leave it out.")
     parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
     mean, variance = float(np.mean(second) - np.mean(first)), sum(part for part, _ in parts)
     if not variance:

@@ -207,7 +207,7 @@ def _is_plain(layer):
 def _no_rule(operation):
     kind = type(operation).__name__
     return TypeError(
-        f"There is no rule for the cost of {operation.name!r}, a {kind}; write one and register it "
+        f"There is no rule for the cost of {operation.name!r} ({kind}); write one and register it "
         f"with @work_of.register({kind})."
     )
 

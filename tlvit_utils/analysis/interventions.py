@@ -156,7 +156,7 @@ def answers_with_maps(parts: NetworkParts, images, labels) -> dict[str, np.ndarr
     images = check_images(images, parts.image_size)
     labels = check_labels(labels, images)
     if len(images) < 2:
-        raise ValueError(f"There are {len(images)} images; give at least two images.")
+        raise ValueError(f"Give at least two images, not {len(images)}.")
     # Grids are large, so each batch's is made twice and never kept.
     batches = [slice(i, i + BATCH_SIZE) for i in range(0, len(images), BATCH_SIZE)]
     learned = np.concatenate([parts.maps(parts.grid(images[batch])) for batch in batches])

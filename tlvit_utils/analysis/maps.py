@@ -122,7 +122,7 @@ def in_batches(function, array, batch_size: int = BATCH_SIZE) -> list[np.ndarray
 def compiled(model: keras.Model):
     """Return a model as a function of a batch that is compiled when it is first called.
 
-    JAX apart, this leaves XLA out, which would compile anew for every size of batch.
+    Except on JAX, this avoids XLA, which would recompile for every batch size.
     """
     model = keras.Model(model.input, model.output)  # the caller's keeps its settings
     model.jit_compile = keras.backend.backend() == "jax"

@@ -3,7 +3,7 @@
 A cell that holds a stub ends in `NAME = checks.check(NAME)`. On a stub it prints "not done yet" and
 returns the package's own, so that the notebook goes on. A wrong answer makes the cell fail with a
 box: the mistake, the input, what was expected and what came. Inputs are random, and their sizes all
-differ, so that exchanged axes are always noticed. Answers may be NumPy arrays, tensors, lists or
+differ, so that swapped axes are always noticed. Answers may be NumPy arrays, tensors, lists or
 numbers.
 """
 

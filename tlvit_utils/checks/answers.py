@@ -78,7 +78,7 @@ def check(answer):
             run(answer if is_class else update_wrapper(partial(_call, answer), answer))
     except NotDoneError as left:
         words = f"{name}: not done yet" + f" ({left})" * bool(str(left))
-        print(words if ours is None else f"{words}. The notebook goes on with the package's own.")
+        print(words if ours is None else f"{words}. The package's version is used.")
         return answer if ours is None else ours
     except CheckError as error:
         error.name = name
@@ -279,7 +279,7 @@ def _mistake(answer, right, wrong, arguments):
     for before, after in zip(arguments, given, strict=True):
         if isinstance(before, np.ndarray) and not np.array_equal(before, after):
             return CheckError(
-                "Your function changes its input in place; whoever called it still needs the old "
+                "Your function changes its input in place; its caller still needs the old "
                 "numbers. Work on a new array: `x = x + y` makes one, `x += y` and `x[mask] = 0` "
                 "do not."
             )

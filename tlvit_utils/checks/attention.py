@@ -49,12 +49,12 @@ def check_predict_with_maps(answer):
         def wrong(images):
             tokens, grid = map(to_numpy, before(images.astype("float32")))
             return {
-                f"The order is (probabilities, maps), but your {name} are the other.": (
+                f"Return (probabilities, maps). Your {name} are in the wrong place.": (
                     right(images)[1 - i]
                 ),
                 f"Your {name} are the tokens. A TokenLearner gives (tokens, maps).": tokens,
                 f"Your {name} are the grid that TokenLearner reads.": grid,
-                "These are only the maps of the first image.": right(images)[i][:1],
+                f"These are only the {name} of the first image.": right(images)[i][:1],
             }
 
         return wrong
@@ -107,7 +107,7 @@ def check_attention_viewer(answer):
                 before: f"The picture does not follow the slider `{step}`: observe it.",
                 drawn(image, maps[token, image]): "The map is `maps[image, token]`, image first.",
                 drawn(image, maps[image].mean(axis=0)): "You drew the mean map, not the token's.",
-                drawn(image, maps[0, token]): "The map belongs to image 0; take the image's.",
+                drawn(image, maps[0, token]): "The map is image 0's; use this image's.",
             }
             raise CheckError(
                 mistakes.get(got, "The picture is not `figures.render` of this view and this map."),
@@ -164,7 +164,7 @@ def check_occlude(answer):
             "You kept these and removed all others; do the reverse.": painted(order[count:]),
             "Off by one: you removed one cell too many.": painted(order[: count + 1]),
             "Off by one: you removed one cell too few.": painted(order[: count - 1]),
-            "Rows and columns are exchanged.": painted([(column, row) for row, column in marked]),
+            "Rows and columns are swapped.": painted([(column, row) for row, column in marked]),
             "A cell's row is its number divided by the number of columns, not of rows.": (
                 painted(cells(attention_map, len(attention_map))[:count])
             ),
@@ -218,7 +218,7 @@ def check_pointing_game(answer):
         shares = pointing_game(maps, masks)
         one_cell = shares.copy()
         one_cell[2] = 1 / masks[0].size
-        exchanged = np.stack([mask.T.reshape(mask.shape) for mask in masks])
+        swapped = np.stack([mask.T.reshape(mask.shape) for mask in masks])
         previous = np.roll(masks, 1, axis=0)
         return {
             "Your second row repeats the first.": pointing_game(maps, masks, masks),
@@ -228,7 +228,7 @@ def check_pointing_game(answer):
             "Wrong axis: take the mean over the images.": pointing_game(maps, masks, axis=1),
             "You looked for the lowest cell of each map.": pointing_game(-maps, masks),
             "That is the mass, not the highest cell.": pointing_game(maps, masks, score=masses),
-            "Transposed: rows and columns of the masks.": pointing_game(maps, exchanged),
+            "Rows and columns of the masks are swapped.": pointing_game(maps, swapped),
             "Transposed axes: the order is (3, tokens).": shares.T,
         }
 
@@ -281,8 +281,8 @@ def check_effects_of_tokens(answer):
             "The sign is wrong: it is positive where the token speaks for the class.": -effects,
             "Subtract the probability without each token from the one with all.": left[:, label],
             "Keep the sign: a token can speak for the class or against it.": np.abs(effects),
-            "Watch `label`, not the class that the network names.": full[named] - left[:, named],
-            "You watched all classes; watch the class `label` alone.": full - left,
+            "Use `label`, not the predicted class.": full[named] - left[:, named],
+            "You used all classes; use only the class `label`.": full - left,
         }
 
     compare(answer, right, wrong, draw)

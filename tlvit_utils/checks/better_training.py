@@ -57,7 +57,7 @@ def check_which_stand(answer):
             "These are in order of size, not of the changes.": right[np.argsort(p_values)],
             "The limits run the wrong way: the smallest p-value gets the strictest limit, "
             "0.05 / count.": _which_stand(p_values, rank_limit=0.05 / (1 + np.arange(count))),
-            "Those are the ones that fall.": ~right,
+            "Those are the ones that fail.": ~right,
         }
 
     def draw(rng):

@@ -72,9 +72,9 @@ def check_mlp(answer):
     still, dropped = to_numpy(layer(x)), to_numpy(layer(x, training=True))
     kept = dropped != 0
     if kept.all():
-        raise CheckError("No dropout after the last layer.")
+        raise CheckError("Dropout is missing after the last layer.")
     if np.allclose(dropped[kept], 2 * still[kept], rtol=1e-3):
-        raise CheckError("No dropout after the hidden layers.")
+        raise CheckError("Dropout is missing after the hidden layers.")
 
 
 def _wrong_mlp(layer, x):
@@ -96,7 +96,7 @@ def _wrong_mlp(layer, x):
     )
     return {
         at_the_end: variant(gelu, last=not last),
-        "No GELU after the hidden layers: two Dense layers are one.": variant(gelu, inner=False),
+        "GELU is missing inside: two Dense layers are one.": variant(gelu, inner=False),
         "You used ReLU instead of GELU.": variant(keras.ops.relu),
         "This is the exact GELU; the published code takes `approximate=True`.": variant(exact),
     }

@@ -145,9 +145,9 @@ def check_share_as_large(answer):
         return {
             one_way: np.mean(all_ways >= seen - 1e-9),
             f"{one_way} (Yours are negative.)": np.mean(all_ways <= seen + 1e-9),
-            "What was seen is one of the ways: count `>=`.": np.mean(sizes > abs(seen) + 1e-9),
+            "The observed split counts too: use `>=`.": np.mean(sizes > abs(seen) + 1e-9),
             "That is the share of *smaller* differences.": np.mean(sizes < abs(seen) - 1e-9),
-            "That is a number of ways; divide by all.": np.sum(sizes >= abs(seen) - 1e-9) * 1.0,
+            "That is a count; divide it by all ways.": np.sum(sizes >= abs(seen) - 1e-9) * 1.0,
         }
 
     def draw(rng):

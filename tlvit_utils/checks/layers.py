@@ -127,4 +127,6 @@ def check_dropout_of(layer, shape):
             "not set it to True."
         )
     if np.array_equal(once, training):
-        raise CheckError("No dropout: in training your layer returns the same as at inference.")
+        raise CheckError(
+            "Dropout is missing: your layer returns the same in training and at inference."
+        )

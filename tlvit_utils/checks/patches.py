@@ -8,7 +8,7 @@ from keras import layers
 from tlvit_utils.checks.answers import CheckError, compare, exercise, numbers, random, sizes
 from tlvit_utils.patches import PatchEncoder
 
-INSIDE = "Transposed axes: inside each patch, rows and columns of pixels are exchanged."
+INSIDE = "Transposed axes: inside each patch, rows and columns of pixels are swapped."
 
 
 def cut_patches(images, patch_size, axes=(0, 1, 3, 2, 4, 5)):
@@ -145,10 +145,10 @@ def check_fixed_positions(answer):
         waves = _waves(rows, columns, dim)
         pairs = waves.reshape(len(places), 2, 2, -1).swapaxes(2, 3)  # sin, cos, sin, cos, …
         results = {
-            "Rows and columns are exchanged: rows come first.": _waves(columns, rows, dim),
+            "Rows and columns are swapped: rows come first.": _waves(columns, rows, dim),
             "Off by one: rows and columns count from 0.": _waves(rows + 1, columns + 1, dim),
             "You used the token's number for its row and column.": _waves(places, places, dim),
-            "Interleaved: all the sines come first, and then all the cosines.": pairs,
+            "Do not interleave: first come all the sines, then all the cosines.": pairs,
             "Interleaved: you put a frequency's four numbers together.": waves.swapaxes(1, 2),
             "Wrong exponent: it is -4k/C. You used -k/C.": _waves(rows, columns, dim, -k / dim),
             "The exponent's sign is missing.": _waves(rows, columns, dim, 4 * k / dim),

@@ -42,13 +42,13 @@ def check_pool(answer):
         total, (batch, height, width, _) = _pool(grid, maps), grid.shape
         sums = maps.sum(axis=(2, 3), keepdims=True)
         turned = maps.reshape(batch, height * width, -1).swapaxes(1, 2).reshape(maps.shape)
-        exchanged = grid.swapaxes(1, 2).reshape(grid.shape)
+        swapped = grid.swapaxes(1, 2).reshape(grid.shape)
         return {
             "You took the sum: divide by the number of cells.": total,
             "You divided by the number of tokens, not of cells.": total / maps.shape[1],
             "You divided by the sum of each map, not by the cells.": _pool(grid, maps / sums),
             "Reshape instead of transpose: this mixes the maps.": pool(grid, turned),
-            "Rows and columns of the grid are exchanged.": pool(exchanged, maps),
+            "Rows and columns of the grid are swapped.": pool(swapped, maps),
             "Transposed axes: the order is (batch, tokens, dim).": pool(grid, maps).swapaxes(1, 2),
         }
 
@@ -135,7 +135,7 @@ def check_softmax_maps(answer):
                 softmax(logits.reshape(maps.shape), (2, 3))
             ),
             "Transposed: the order is (batch, tokens, height, width).": maps.transpose(0, 2, 3, 1),
-            "Transposed axes: height and width are exchanged.": maps.swapaxes(2, 3),
+            "Transposed axes: height and width are swapped.": maps.swapaxes(2, 3),
         }
 
     small = (np.log([[[[1.0, 1.0], [2.0, 1.0]], [[3.0, 1.0], [4.0, 1.0]]]]),)
@@ -173,7 +173,7 @@ def check_tokens_of_video(answer):
         tokens = np.stack([token_learner(frames) for frames in video])  # (batch, frames, …)
         return {
             "Transposed: the tokens of frame 1 come first.": tokens.swapaxes(1, 2).reshape(shape),
-            "Transposed: videos and frames are exchanged.": tokens.swapaxes(0, 1).reshape(shape),
+            "Transposed: videos and frames are swapped.": tokens.swapaxes(0, 1).reshape(shape),
             "You took the mean over the frames; every frame keeps its tokens.": tokens.mean(axis=1),
             "You took the sum over the frames; every frame keeps its tokens.": tokens.sum(axis=1),
             "Unfold at the end: the batch holds frames.": tokens.reshape(-1, *tokens.shape[2:]),

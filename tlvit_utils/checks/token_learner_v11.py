@@ -293,7 +293,7 @@ def check_merge_pairs(answer):
 
     def wrong(tokens, sizes, count):
         merge = partial(right, tokens, sizes, count)
-        exchanged = np.arange(len(tokens)) ^ 1  # 1, 0, 3, 2, …
+        swapped = np.arange(len(tokens)) ^ 1  # 1, 0, 3, 2, …
         left = len(tokens) // 2 - count
         return {
             "A plain mean: weight each by its size.": right(tokens, np.ones_like(sizes), count),
@@ -307,7 +307,7 @@ def check_merge_pairs(answer):
             "`weights[…] += y` counts a repeated index once.": merge(add=(np.add.at, once)),
             "You merged the pairs that are least alike.": merge(sign=-1),
             "The merged tokens are still there: drop them.": merge(keep=True),
-            "Even and odd places are exchanged.": right(tokens[exchanged], sizes[exchanged], count),
+            "Even and odd places are swapped.": right(tokens[swapped], sizes[swapped], count),
             "The order is the other way round: even ones first.": np.roll(merge(), -left, axis=0),
         }
 

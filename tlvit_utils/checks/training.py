@@ -77,7 +77,7 @@ def check_train_step(answer):
     if _equal(weights, moved(-1)):
         raise CheckError("This goes uphill: the loss grows.")
     if _equal(weights, moved(2)):
-        raise CheckError("You subtracted the gradients themselves: the optimizer applies them.")
+        raise CheckError("You subtracted the gradients themselves: `optimizer` applies them.")
     if not _equal(weights, expected):
         raise CheckError("The weights moved, but not as the loss's gradient says.")
     if np.shape(to_numpy(loss)) != () or not np.isclose(float(loss), float(expected_loss)):
@@ -174,11 +174,11 @@ def check_smoothed_crossentropy(answer):
             "You spread the smoothing only over wrong classes.": with_targets(other - wide, wide),
             "Your targets sum to less than 1.": with_targets(other - each, each),
             "Your targets sum to more than 1: take it from the true class.": with_targets(1, each),
-            "The two parts are exchanged.": with_targets(smoothing, other / classes),
+            "The two parts are swapped.": with_targets(smoothing, other / classes),
             "You smoothed the probabilities; smooth the targets.": with_targets(1, 0, smoothed),
             "You took the sum over the images; take the mean.": len(labels) * loss,
             "You took the mean over the classes; take the sum.": loss / classes,
-            "Give one number, the mean of these.": loss_of_each(probabilities, labels, other, each),
+            "Return one number: their mean.": loss_of_each(probabilities, labels, other, each),
             "The sign is wrong: a probability's logarithm is negative, a loss is not.": -loss,
         }
 

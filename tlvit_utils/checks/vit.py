@@ -143,7 +143,7 @@ def _compare_blocks(model, expected):
     if read in (early, late):
         where = "early" if read == early else "late"
         raise CheckError(
-            f"Off by one: your TokenLearner stands one block too {where}. The block whose index is "
+            f"Off by one: your TokenLearner is one block too {where}. The block whose index is "
             "given still reads all tokens; the next one reads the few.",
             details,
         )
@@ -200,7 +200,7 @@ def _compare_predictions(model, reference):
         if np.allclose(once, predictions, atol=1e-5):
             raise CheckError(sentence)
     raise CheckError(
-        "Layers and places are right, but with the package's weights the predictions differ from "
+        "Layers and order are right, but with the package's weights the predictions differ from "
         "its own: check `pooling`, `activate_last` and the mean over tokens."
     )
 

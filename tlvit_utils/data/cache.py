@@ -39,7 +39,7 @@ def cached(
         try:
             return load_arrays(path, shapes)
         except ValueError as error:
-            print(f"{error} It is made again.")
+            print(f"{error} Making it again.")
     with locked(path.with_suffix(".lock")):
         with suppress(ValueError):  # another process may have made it meanwhile
             return load_arrays(path, shapes)

@@ -92,7 +92,7 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
     if not may_download:
         raise ConnectionError(
             "CIFAR-10 is not on this machine and may not be downloaded here, as in the smoke "
-            f"profile; load it once where it may, or set {FOLDER}."
+            f"profile; run load_cifar10() once, or set {FOLDER}."
         )
     own_mirror = os.environ.get("TLVIT_CIFAR10_URL")
     remote = replace(ARCHIVE, mirrors=(*filter(None, [own_mirror]), *ARCHIVE.mirrors))

@@ -82,7 +82,7 @@ def load_cifar10(*, may_download: bool = True) -> Dataset:
 
 
 def _cifar10_or_shapes10(source, shapes10_sizes, may_download) -> Dataset:
-    """Return CIFAR-10, or after a banner shapes10: by choice, or for lack of CIFAR-10."""
+    """Return CIFAR-10, or shapes10 after a banner: by choice, or as a fallback."""
     reason = "You chose them, with TLVIT_DATA or as the source."
     if source != "shapes10":
         try:

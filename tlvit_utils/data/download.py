@@ -113,13 +113,13 @@ def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: fl
                             break
     size = _size(path)
     if size < remote.size:
-        raise MirrorError(f"broke off after {size:,} of {remote.size:,} bytes")
+        raise MirrorError(f"stopped after {size:,} of {remote.size:,} bytes")
     with open(path, "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if size > remote.size or sha256 != remote.sha256:
         path.unlink()
         if start == 0:
-            raise MirrorError("sent a file that is not the right one", final=True)
+            raise MirrorError("sent the wrong file", final=True)
         _fetch(url, remote, path, slowest, seconds)  # the fault may lie in what was there already
 
 
@@ -170,7 +170,7 @@ def _check_answer(response, start: int, size: int) -> None:
         raise MirrorError("sends a web page instead of the file", final=True)
     content_range = response.headers.get("Content-Range", "")
     if start and not content_range.startswith(f"bytes {start}-"):
-        raise MirrorError("sends another part of the file than asked for", final=True)
+        raise MirrorError("sends the wrong part of the file", final=True)
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) != size - start:
         raise MirrorError(

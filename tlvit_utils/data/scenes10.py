@@ -44,7 +44,7 @@ def make_scenes10(
     if not 1 <= smallest <= largest <= side <= size:
         raise ValueError(
             f"fragment_sizes is {fragment_sizes}, the images are {side} pixels wide and "
-            f"canvas_size is {size}; expected numbers from 1 that do not fall in this order."
+            f"canvas_size is {size}; expected 1 <= smallest <= largest <= width <= canvas_size."
         )
     check_count("num_fragments", num_fragments, low=0)
     if count and not len(images):

@@ -25,7 +25,7 @@ def render(
 ) -> np.ndarray:
     """Draw a map `(rows, columns)` as heat over what the network saw, `(size, size, 3)`, uint8.
 
-    Under half a map or more the picture is grey, so that its colours are not taken for the map's.
+    From opacity 0.5 on the picture is grey, so that its colours are not taken for the map's.
     `opacity` is the weight of the map, from 0 (the picture alone) to 1; `limits` are the values
     that count as the lowest and the highest, by default the map's own.
     """

@@ -133,7 +133,7 @@ def _check(models, images, masks, epoch_maps, classes):
         if (takes, tells) != (size, classes):
             raise ValueError(
                 f"The model {name!r} takes images of {takes} pixels and distinguishes {tells} "
-                f"classes, but here are {size} pixels and {classes} class names; make one page of "
+                f"classes, but got {size} pixels and {classes} class names; make one page of "
                 "models that take the same images, and add the pages."
             )
     if masks is not None and np.shape(masks) != (count, size, size):

@@ -94,7 +94,7 @@ def _settings(layer, shape) -> dict:
     if type(layer) not in KNOWN:
         known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
         kind = type(layer).__name__
-        raise _refusal(f"its layer {layer.name!r} is a {kind}, and the page knows only {known}")
+        raise _refusal(f"its layer {layer.name!r} ({kind}) is none of {known}")
     known, config = KNOWN[type(layer)], layer.get_config()
     if type(layer).__module__.startswith("tlvit_utils"):
         known = dict.fromkeys(config.keys() - IGNORED, ()) | known

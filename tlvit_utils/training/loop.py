@@ -59,7 +59,7 @@ def train(
     Raises:
         ValueError: images or labels that do not fit the model, too few images, or a file to resume
             another recipe, network or data set.
-        DivergedError: the loss became NaN or infinite; the model has the best weights before.
+        DivergedError: the loss became NaN or infinite; the model has the best weights so far.
         OSError: another training writes to `checkpoint`, or there is no room for it.
     """
     (images, labels), validation = _checked(model, dataset, recipe)
@@ -155,7 +155,7 @@ def _checked(model, dataset, recipe):
             f"{recipe.batch_size}; take more images or a smaller batch_size."
         )
     if not len(dataset.validation.labels):
-        raise ValueError("There are no validation images, by which the best epoch is chosen.")
+        raise ValueError("There are no validation images to choose the best epoch by.")
     return (train, labels), check(dataset.validation)
 
 
@@ -206,7 +206,7 @@ def evaluate(model: keras.Model, images, labels, batch_size: int = BATCH_SIZE) -
 
 
 def top_k_accuracy(probabilities, labels, k: int) -> float:
-    """Return the share of rows whose label is among the `k` highest; of equals the first counts."""
+    """Return the share of rows whose label is among the `k` highest; ties go to the first."""
     probabilities = np.asarray(probabilities)  # (images, classes)
     if np.isnan(probabilities).any():
         raise ValueError("A probability is NaN; has the network's training diverged?")

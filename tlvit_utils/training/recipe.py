@@ -1,4 +1,4 @@
-"""How to train: recipes, and the loss and the optimiser that they stand for (notebook 05)."""
+"""How to train: recipes, and the loss and the optimiser that they define (notebook 05)."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ class Recipe:
     Attributes:
         epochs: passes over the training images.
         batch_size: images per step.
-        learning_rate, weight_decay: of AdamW; the learning rate is the highest one.
+        learning_rate, weight_decay: of AdamW; the learning rate is its peak.
         warmup_epochs: epochs over which the learning rate rises from 0, in a straight line.
         cosine_decay: whether it then falls to 0 along half a cosine, or stays constant.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).

@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", choices=tuple(VARIANTS), help="of TokenLearner (default: v1)")
     parser.add_argument("--num-groups", type=int, help="groups of the grouped variant (default: 4)")
     parser.add_argument(
-        "--num-layers", type=int, help="blocks; TokenLearner stands after the middle, as published"
+        "--num-layers", type=int, help="blocks; TokenLearner follows block N // 2, counted from 0"
     )
     parser.add_argument("--weight-decay", type=float, help="instead of the recipe's")
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="cifar10")
@@ -234,7 +234,7 @@ def train_run(
     checkpoint = run_path(path, recipe.seed, ".weights.h5")
     history = train(model, dataset, recipe, checkpoint, callbacks, resume=True)
     if len(history["loss"]) < recipe.epochs:
-        sys.exit("The same command continues it.")
+        sys.exit("Run the same command again to continue.")
     exact, speed = build_in_float32(config), line.images_per_second
     fields = {"images_per_second": speed, "compute": compute, "command": command}
     run = save_run(path, model, exact, config, recipe, dataset, history, **fields)

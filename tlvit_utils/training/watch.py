@@ -47,7 +47,7 @@ class WatchMaps(keras.callbacks.Callback):
         chance = scores["chance"].mean_map_hit
         caption = (
             f"After epoch {epoch} the mean map is highest on the object in "
-            f"{self.found[epoch]:.0%} of the images; a random cell would be in {chance:.0%}."
+            f"{self.found[epoch]:.0%} of the images; chance is {chance:.0%}."
         )
         if in_notebook():
             from tlvit_utils.figures.plots import mime_bundle

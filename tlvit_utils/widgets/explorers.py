@@ -60,7 +60,7 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class PlacementExplorer(Panel):
-    """Choose where TokenLearner stands and how many tokens it makes: the ledger follows.
+    """Choose where TokenLearner comes and how many tokens it makes: the ledger follows.
 
     Args:
         config: a `ViTConfig`, with the place and the number of tokens to begin with.

@@ -1,7 +1,7 @@
 """Moving drawings of the mechanisms, each a page of plain JavaScript that knows a few numbers.
 
 The last expression of a notebook's cell shows one; it needs no kernel afterwards. Beside it stand a
-still picture and words. Arrays that do not fit are a ValueError. `moving.html`, `moving.css` and
+still picture and words. Arrays that do not fit raise a ValueError. `moving.html`, `moving.css` and
 `moving.js` are what the drawings share.
 """
 
