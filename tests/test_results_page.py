@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-import make_results_page
-from make_results_page import DATES, PAGE, fingerprint, make_page, result_files, up_to_date, verdict
+from make_results_page import DATES, PAGE, fingerprint, make_page, result_files, verdict
 from tlvit_utils.analysis.comparison import Difference
 
 RUN_IT = "run `python tools/make_results_page.py`"
@@ -28,22 +27,6 @@ def test_every_file_and_every_picture_has_its_place(dates):
     pictures = {path.name for path in PAGE.parent.glob("results_*.png")}
     assert pictures == {name for name in pictures if f"]({name})" in page}
     assert page.count("](results_") == len(pictures)
-
-
-def test_only_a_changed_file_gets_another_date(dates):
-    name = next(iter(dates))
-    assert up_to_date(dates) == dates
-    found = up_to_date(dates | {name: {**dates[name], "sha256": "other"}})
-    assert found[name]["sha256"] == dates[name]["sha256"]
-    assert found[name]["date"] >= dates[name]["date"]
-    assert found | {name: dates[name]} == dates
-
-
-def test_best_rows_come_first():
-    table = make_results_page.whole_trainings().splitlines()
-    accuracies = [float(line.split("|")[4].split()[0]) for line in table if "epochs.json" in line]
-    assert len(accuracies) > 5
-    assert accuracies == sorted(accuracies, reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import random
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -31,32 +32,6 @@ def parts(tiny_model):
 def model(request, tiny_config, randomise):
     """A tiny model of each kind with random weights. Tests must not change it."""
     return randomise(build_vit(tiny_config.replace(**KINDS[request.param])))
-
-
-class PlainParts:
-    """Like `NetworkParts`, for a network that can be worked out by hand.
-
-    The grid has 2×2 cells, of which each knows its place and nothing else, so that a token is its
-    own map; the prediction is the mean of the tokens.
-    """
-
-    image_size = 32
-
-    def __init__(self, maps):
-        self.learned = np.array(maps, dtype="float32").reshape(len(maps), -1, 2, 2)
-
-    def grid(self, images):
-        """Return each image's index, which stands in its first pixel, and the four places."""
-        return np.concatenate([np.eye(4).reshape(1, 2, 2, 4) + 10 * i[0, 0, 0] for i in images])
-
-    def maps(self, grid):
-        return self.learned[(grid[:, 0, 1, 0] // 10).astype(int)]
-
-    def tokens(self, grid, maps):
-        return np.reshape(maps, (len(grid), -1, 4))
-
-    def predict(self, tokens):
-        return tokens.mean(axis=1)
 
 
 def test_the_parts_in_a_row_are_the_network(model, images):
@@ -154,11 +129,18 @@ def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_mode
 
 
 def test_answers_with_maps_by_hand(monkeypatch):
-    """The prediction is the cell that the map marks, and the labels are these cells."""
+    """A token is its own map and the prediction; each label is the cell that the map marks."""
     monkeypatch.setattr("tlvit_utils.analysis.interventions.BATCH_SIZE", 2)
     cells = np.array([0, 1, 1, 2, 1])
     images = np.full((5, 32, 32, 3), np.arange(5).reshape(-1, 1, 1, 1), dtype="uint8")
-    right = answers_with_maps(PlainParts(np.eye(4)[cells]), images, cells)
+    parts = SimpleNamespace(
+        image_size=32,
+        grid=lambda images: images[:, 0, 0, 0],  # an image's number, which all its pixels hold
+        maps=lambda grid: np.eye(4)[cells[grid]].reshape(-1, 1, 2, 2),
+        tokens=lambda grid, maps: maps.reshape(len(grid), 4),
+        predict=lambda tokens: tokens,
+    )
+    right = answers_with_maps(parts, images, cells)
     assert right["learned"].all()
     assert right["other image"].tolist() == [False, True, False, False, False]
     assert right["mean"].tolist() == [False, True, True, False, True]  # cell 1 is marked most

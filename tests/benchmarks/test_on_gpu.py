@@ -1,12 +1,18 @@
 """The trainings of `benchmarks/on_gpu.py` are those of `training.train`; with JAX, on the CPU."""
 
 import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from on_jax import needs_jax, run_on_jax
 
-pytestmark = [pytest.mark.slow, needs_jax]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed"),
+]
 
 BOTH = """
 import json
@@ -50,7 +56,9 @@ print(json.dumps(result))
 
 
 def test_it_trains_as_train_does_and_writes_each_seed_once(tmp_path):
-    printed = run_on_jax(BOTH, tmp_path)
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", BOTH, str(tmp_path)]
+    printed = subprocess.check_output(command, env=environment, text=True).splitlines()
     result = json.loads(printed[-1])
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         assert np.allclose(result["history"][name], result["other"][name], atol=1e-4), name

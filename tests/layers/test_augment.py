@@ -4,7 +4,6 @@ import pytest
 from keras.ops import convert_to_numpy
 
 from tlvit_utils import RandomCropFlip
-from tlvit_utils.augment import bilinear_matrix
 
 PUBLISHED = RandomCropFlip(52, 48, seed=0)
 PADDED = RandomCropFlip(32, 32, padding=4, seed=0)
@@ -58,14 +57,6 @@ def test_where_the_view_is_the_whole_image_only_the_mirror_is_random(images):
     kept = [np.array_equal(view, images[0]) for view in views]
     mirrored = [np.array_equal(view, images[0, :, ::-1]) for view in views]
     assert any(kept) and any(mirrored) and sum(kept) + sum(mirrored) == 64
-
-
-@pytest.mark.parametrize("size_in, size_out", [(32, 52), (32, 32), (32, 20), (1, 3)])
-def test_the_bilinear_matrix_resizes_a_line_as_keras_does(size_in, size_out):
-    line = np.random.default_rng(0).uniform(size=size_in).astype("float32")
-    image = np.broadcast_to(line[:, None, None], (size_in, size_in, 1))
-    expected = convert_to_numpy(keras.layers.Resizing(size_out, size_out)(image))[:, 0, 0]
-    np.testing.assert_allclose(bilinear_matrix(size_in, size_out) @ line, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ text that a caller gives, which is text wherever it is shown and never becomes a
 import ipywidgets
 import nbformat
 import pytest
-from in_lab import run_all, save, write_notebook
 from nbconvert import HTMLExporter
 
 PATIENCE = 180_000  # milliseconds; a busy machine needs a minute to import TensorFlow
@@ -50,8 +49,31 @@ raise CheckError(FOREIGN, {FOREIGN: FOREIGN})
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory):
     path = tmp_path_factory.mktemp("notebooks") / "live.ipynb"
-    write_notebook(path, (CODE, WIDGET, OTHERS), [f"words {i}" for i in range(3)])
+    cells = [nbformat.v4.new_code_cell(each.strip()) for each in (CODE, WIDGET, OTHERS)]
+    cells += [nbformat.v4.new_markdown_cell(f"words {i}") for i in range(3)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
     return path
+
+
+def run_all(page):
+    """Run all cells of the notebook that the page has opened."""
+    page.get_by_text("(ipykernel) | Idle").wait_for()
+    page.wait_for_timeout(3000)  # the first answers of a kernel come twice
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def save(page, path, seconds):
+    """Save the notebook by keyboard, and return its file, with outputs if they come in time."""
+    page.locator(".jp-MarkdownCell").last.click()
+    page.keyboard.press("Control+s")
+    for _ in range(2 * seconds):
+        page.wait_for_timeout(500)
+        saved = nbformat.read(path, as_version=4)
+        if saved.cells[0].outputs:
+            break
+    return saved
 
 
 def is_only_text(page):

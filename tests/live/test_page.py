@@ -397,24 +397,6 @@ def test_a_token_beside_a_network_without_maps_can_be_left_out(open_page, networ
     assert "maps=flat" in hash_of(page)
 
 
-def test_a_pointer_redraws_no_picture_and_runs_no_network(open_page):
-    page = open_page("mode=network&off=0")
-    box = page.locator(".pad").first.bounding_box()
-    page.evaluate("""() => { window.work = 0;
-        const { prototype } = CanvasRenderingContext2D, { putImageData } = prototype;
-        prototype.putImageData = function (...all) { work++; putImageData.apply(this, all); };
-        const { pool } = networkOf(entries[0]);
-        networkOf(entries[0]).pool = (...all) => { work++; return pool(...all); }; }""")
-    for share in (0.1, 0.15, 0.4, 0.9):
-        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.1 * box["height"])
-        settle(page)
-    assert "%" in page.locator(".token .share").last.inner_text()
-    assert page.evaluate("work") == 0
-    page.get_by_label("token 2 on").uncheck()
-    settle(page)
-    assert page.evaluate("work") > 0
-
-
 def test_the_training_shows_the_finished_networks_bars_and_says_so(open_page, networks, scenes):
     page = open_page("mode=training&epoch=0&maps=flat&off=0&dx=5&seed=3&beside=0.1")
     check_shown(page, networks["one"], scenes[0][0])

@@ -21,17 +21,12 @@ from tlvit_utils.checks.answers import EXERCISES
 
 STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
 # For each function: what to change in the solution, into what, and a part of the message.
-# `test_checks.py` tries every named mistake of the functions in `COMPARED`; a few of them are here
-# too, as a learner types them.
+# `test_checks.py` tries every named mistake of the functions in `COMPARED`.
 WRONG_ANSWERS = {
     "PatchEncoder": [
         (" + self.position_embedding(positions)", "", "positions are missing"),
         ("return patches + ", "return patches * ", "You multiplied"),
         ("ops.arange(self", "ops.zeros(self", "the same position"),
-    ],
-    "fixed_positions": [
-        ("concatenate(waves, axis=1)", "stack(waves, axis=2).reshape(-1, dim)", "four numbers"),
-        ("/ (dim // 4))", "/ dim)", "You used -k/C"),
     ],
     "MLP": [
         ("x = ops.gelu(x, approximate=True)", "x = ops.relu(x)", "ReLU instead"),
@@ -59,12 +54,6 @@ WRONG_ANSWERS = {
         ("x = x + attended", "x = normed + attended", "as it came in"),
         ("x = x + attended", "y = x + attended", "be added to it"),
     ],
-    "attention_with_heads": [
-        (".transpose(0, 2, 1, 3).reshape(queries.shape)", ".reshape(queries.shape)", "before the"),
-    ],
-    "pool": [
-        ("-1, height * width)", "height * width, -1).swapaxes(1, 2)", "Reshape instead"),
-    ],
     "TokenLearner": [
         ("transpose(maps, (0, 2, 1))", "reshape(maps, (-1, *maps.shape[:0:-1]))", "mixes the"),
         ("maps = self.norm(grid)", "maps = grid", "maps come from the raw grid"),
@@ -73,9 +62,6 @@ WRONG_ANSWERS = {
         ("maps / (height * width)", "maps / self.num_tokens", "number of tokens"),
         ("ops.sum(maps, axis=-1", "ops.sum(maps, axis=1", "Wrong axis"),
         ("return tokens, ops.reshape(maps", "return tokens, ops.reshape(weights", "undivided"),
-    ],
-    "softmax_maps": [
-        ("    powers", "    logits = 1 / (1 + np.exp(-logits))\n    powers", "before the softmax"),
     ],
     "build_vit": [
         ("x, maps = token", "x = token", "Unpack them"),
@@ -110,9 +96,6 @@ WRONG_ANSWERS = {
         ),
         ("apply(gradients,", "apply([-gradient for gradient in gradients],", "uphill"),
         ("return loss", "return tf.reduce_sum(probabilities, axis=1)", "Return the loss"),
-    ],
-    "adamw_step": [
-        ("(np.sqrt(square) + 1e-7)", "np.sqrt(square + 1e-7)", "inside the root"),
     ],
     "predict_with_maps": [
         ("[model.output, maps]", "[maps, model.output]", "The order is (probabilities, maps)"),
@@ -165,33 +148,7 @@ WRONG_ANSWERS = {
     ],
     "masked_pooling": [
         ("logits - logits.max(axis=(1, 2), keepdims=True)", "logits", "exp overflows"),
-        ("logits.max(axis=(1, 2), keepdims=True)", "logits.max()", "of each map"),
-        (
-            "    logits = np.where(exists[..., None], logits, -1e9)\n"
-            "    powers = np.exp(logits - logits.max(axis=(1, 2), keepdims=True))",
-            "    powers = np.exp(logits - logits.max(axis=(1, 2), keepdims=True))\n"
-            "    powers = powers * exists[..., None]",
-            "after masking",
-        ),
         ("-1e9", "-100", "a lower logit"),
-    ],
-    "merge_pairs": [
-        (
-            "    np.add.at(sums, partners, even[merged] * even_sizes[merged, None])\n"
-            "    np.add.at(weights, partners, even_sizes[merged])",
-            "    mean = odd.copy()\n"
-            "    for i, j in zip(merged, partners):\n"
-            "        both = even_sizes[i] + odd_sizes[j]\n"
-            "        mean[j] = (even[i] * even_sizes[i] + mean[j] * odd_sizes[j]) / both\n"
-            "    sums = mean * weights[:, None]",
-            "Stale sizes",
-        ),
-    ],
-    "mean_and_spread": [
-        (".std(axis=1", ".var(axis=1", "That is the variance"),
-    ],
-    "on_the_front": [
-        (".any(axis=1)", ".any(axis=0)", "Wrong axis"),
     ],
 }
 

@@ -1,4 +1,3 @@
-import json
 import math
 
 import keras
@@ -82,13 +81,3 @@ def test_a_damaged_file_and_weights_of_other_shapes_are_refused(tmp_path):
         kept.path.write_bytes(content)
         with pytest.raises(ValueError, match=r"state\.npz is damaged \(.*\); delete it"):
             kept.restore(compiled_model(1))
-
-
-@pytest.mark.parametrize(
-    "fields", [[], 3, {}, {"run": {}}, {"run": [], "history": {}}, {"run": {}, "history": {}}]
-)
-def test_a_file_of_other_fields_is_refused(fields, tmp_path):
-    kept = ResumeFile(tmp_path / "state.npz", {}, {})
-    np.savez(kept.path, fields=json.dumps(fields))
-    with pytest.raises(ValueError, match=r"state\.npz is damaged \(.*\); delete it"):
-        kept.restore(compiled_model(1))

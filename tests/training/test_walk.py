@@ -6,7 +6,6 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
-import walk as screening
 from keras import layers
 from test_loop import At, interrupt
 
@@ -56,16 +55,6 @@ def test_without_batch_norm_nothing_else_is_missing():
     assert copy.count_params() == model.count_params() - 2 * 4 * 8
     assert model_cost(copy).macs == model_cost(model).macs
     assert copy(np.zeros((1, 32, 32, 3))).shape == (1, 10)
-
-
-def test_sin_cos_positions_tell_row_and_column_apart_and_stay():
-    model = screening.sin_cos_positions(build_vit(ViTConfig.modern()))
-    encoder = model.get_layer("patch_encoder")
-    grid = np.asarray(encoder.position_embedding.embeddings).reshape(8, 8, 4, 24)
-    assert (grid[:, :1, :2] == grid[:, :, :2]).all()  # sine and cosine of the row
-    assert (grid[:1, :, 2:] == grid[:, :, 2:]).all()  # and of the column
-    assert np.allclose(grid[3, 5, :, 0], [np.sin(3), np.cos(3), np.sin(5), np.cos(5)])
-    assert encoder.trainable_variables == []
 
 
 @pytest.fixture(scope="module")
