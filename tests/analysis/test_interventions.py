@@ -150,7 +150,7 @@ def test_answers_with_maps_by_hand(monkeypatch):
 def test_answers_need_two_images_and_their_labels(parts, images):
     with pytest.raises(ValueError, match=r"5 images and labels of shape \(2,\)"):
         answers_with_maps(parts, images, [0, 1])
-    with pytest.raises(ValueError, match="1 images"):
+    with pytest.raises(ValueError, match="not 1"):
         answers_with_maps(parts, images[:1], [0])
 
 

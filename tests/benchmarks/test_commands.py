@@ -22,15 +22,15 @@ COMMANDS = sorted(
 
 
 BAD = [
-    ("published_example", "--num-tokens 0", "--num-tokens: it is 0, .* from 1 to"),
-    ("published_example", "--epochs 0", "--epochs: it is 0, .* from 1 to"),
+    ("published_example", "--num-tokens 0", "--num-tokens: 0 is not .* from 1 to"),
+    ("published_example", "--epochs 0", "--epochs: 0 is not .* from 1 to"),
     ("nested", "--runs nowhere", "nowhere.*study.py"),
     ("walk", "--out odd.json", "odd.json holds other things than rows"),
     ("run_notebooks", "nowhere.ipynb", "there is no nowhere.ipynb"),
     ("make_weights", "odd.json name", "odd.json does not hold an experiment"),
     ("make_weights", "nowhere.json name", "nowhere.json"),
-    ("tlvit_utils.training.runs", "--out . --seed 4294967296", "--seed: it is 4294967296"),
-    ("on_gpu", "--out . --seeds -1", "--seeds: it is -1, .* from 0 to"),
+    ("tlvit_utils.training.runs", "--out . --seed 4294967296", "--seed: 4294967296 is not"),
+    ("on_gpu", "--out . --seeds -1", "--seeds: -1 is not .* from 0 to"),
 ]
 
 

@@ -70,7 +70,7 @@ def test_another_file_is_made_anew_and_that_is_said(damage, folder, capsys):
     assert_same(cached("name", SHAPES, never))
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"The cached file {folder / 'name.npy'} ")
-    assert line.endswith("It is made again.")
+    assert line.endswith("Making it again.")
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(folder, capsys):

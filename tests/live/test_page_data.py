@@ -172,7 +172,7 @@ def no_crop():
     [
         (no_crop, "no RandomCropFlip"),
         (lambda: "modern_8_tokens", "it is a str"),
-        (lambda: chain(keras.layers.Activation("tanh", name="odd")), "'odd' is a Activation"),
+        (lambda: chain(keras.layers.Activation("tanh", name="odd")), "'odd' .Activation"),
         (lambda: chain(keras.layers.ReLU(max_value=6, name="odd")), "'odd' has max_value=6"),
         (lambda: chain(keras.layers.Dense(96)), "has activation='linear'"),
         (two_outputs, "several outputs"),

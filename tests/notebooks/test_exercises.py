@@ -31,11 +31,11 @@ WRONG_ANSWERS = {
     "MLP": [
         ("x = ops.gelu(x, approximate=True)", "x = ops.relu(x)", "ReLU instead"),
         ("approximate=True", "approximate=False", "exact GELU"),
-        (" or dense is not self.dense_layers[-1]", "", "No GELU after the hidden"),
+        (" or dense is not self.dense_layers[-1]", "", "GELU is missing inside"),
         ("self.activate_last or ", "", "`activate_last` is True"),
         ("if self.activate_last or dense is not self.dense_layers[-1]", "if True", "is False"),
         ("training=training", "training=True", "Dropout at inference"),
-        ("            x = self.dropout(x, training=training)\n", "", "No dropout: "),
+        ("            x = self.dropout(x, training=training)\n", "", "Dropout is missing: "),
         ("            x = self.dropout(", "        x = self.dropout(", "after the hidden"),
         (
             "            x = self.dropout(x, training=training)\n        return x",
@@ -92,13 +92,13 @@ WRONG_ANSWERS = {
         (
             "optimizer.apply(gradients, model.trainable_weights)",
             "[w.assign_sub(g) for w, g in zip(model.trainable_weights, gradients)]",
-            "the optimizer applies",
+            "`optimizer` applies",
         ),
         ("apply(gradients,", "apply([-gradient for gradient in gradients],", "uphill"),
         ("return loss", "return tf.reduce_sum(probabilities, axis=1)", "Return the loss"),
     ],
     "predict_with_maps": [
-        ("[model.output, maps]", "[maps, model.output]", "The order is (probabilities, maps)"),
+        ("[model.output, maps]", "[maps, model.output]", "Return (probabilities, maps)"),
         ("[model.output, maps]", "[model.output, tokens]", "are the tokens"),
         ("tokens, maps =", "maps, tokens =", "are the tokens"),
         ("return ops.convert_to_numpy(probabilities),", "return", "Return two arrays"),

@@ -77,7 +77,7 @@ def test_options_reach_the_network_and_the_recipe():
         (["--weight-decay", "nan"], "weight_decay is nan"),
         (["--maps"], "give --num-tokens"),
         (["--maps", "--num-tokens", "4", "--variant", "average"], "a --variant with maps"),
-        (["--seed", "-1"], "--seed: it is -1, but"),
+        (["--seed", "-1"], "--seed: -1 is not"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_line(arguments, message, tmp_path, capsys):
