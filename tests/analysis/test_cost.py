@@ -225,7 +225,7 @@ class Opaque(layers.Layer):
 
 
 def test_a_layer_that_cannot_be_read_is_named_until_it_has_a_rule():
-    with pytest.raises(TypeError, match="'my_layer' .Opaque"):
+    with pytest.raises(TypeError, match=r"'my_layer' .Opaque"):
         cost_of(Opaque(name="my_layer"), shape=(3, 4))
     work_of.register(Opaque, lambda layer, shape: Work(macs=3 * 4 * 4))
     assert cost_of(Opaque(), shape=(3, 4)).macs == 3 * 4 * 4

@@ -14,19 +14,19 @@ from tlvit_utils.figures.plots import DPI, FONT_SIZE, ink_on, token_colour
 # for each place: the frames, each from one part to another, and the place in words
 PLACES = {
     "start_here": ([("image", "classes")], "outside, looking at the whole network"),
-    "patch_encoder": ([("patches", "grid")], "at the patches, which become tokens, and positions"),
+    "patch_encoder": ([("patches", "grid")], "where patches become tokens and get positions"),
     "mlp_and_transformer_block": (
         [("blocks", "blocks"), ("few blocks", "few blocks")],
         "at the Transformer blocks, which stand before and after TokenLearner",
     ),
     "token_learner": ([("maps", "tokens")], "at TokenLearner, its maps and its tokens"),
     "vision_transformer": ([("image", "classes")], "at the whole network, put together"),
-    "training": ([("loop", "loop")], "at the loop of training around the network"),
+    "training": ([("loop", "loop")], "at the training loop around the network"),
     "attention_maps": ([("maps", "maps")], "at the maps of TokenLearner"),
     "token_learner_v11_and_fuser": (
         [("maps", "tokens"), ("fuser", "fuser")],
-        "at TokenLearner in another version, and at the TokenFuser, an addition that writes the "
-        "tokens back onto the grid",
+        "at another version of TokenLearner, and at TokenFuser, which writes the tokens back onto "
+        "the grid",
     ),
     "experiments": (
         [("image", "classes"), ("loop", "loop")],
@@ -34,8 +34,8 @@ PLACES = {
     ),
     "better_training": (
         [("image", "patches"), ("loop", "loop")],
-        "at the augmentation, at the patches or convolutions behind it and at the loop of "
-        "training, which this notebook changes",
+        "at the augmentation, the patches or convolutions after it and the training loop, which "
+        "this notebook changes",
     ),
 }
 ALTERNATIVE = (
