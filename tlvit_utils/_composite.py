@@ -7,9 +7,9 @@ from keras import layers
 
 
 class Composite(layers.Layer):
-    """A layer of layers that, after `model.quantize`, is loaded as it was saved.
+    """A layer of layers that loads as it was saved, even after `model.quantize`.
 
-    Keras quantises the layers inside, but leaves it to the outer one to say so in its file.
+    Keras quantises the inner layers, but the outer one must record it in its file.
     """
 
     def get_build_config(self):

@@ -59,8 +59,8 @@ def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
     """Hold the lock on the empty file `path`, which one process has at a time.
 
     While another has it, wait for it or, if `busy` is given, raise an OSError that says so. The
-    system releases it when the process ends, however that ends. A folder without write permission
-    or a file system without locks does without.
+    system releases it when the process ends, however that ends. In a read-only folder, or on a file
+    system without locks, nothing is locked.
     """
     path = Path(path)
     with ExitStack() as held:

@@ -144,8 +144,8 @@ def window_grid(height, width, num_tokens):
     ]
     if not ways:
         raise ValueError(
-            f"num_tokens is {num_tokens}, but no {num_tokens} equal windows make up the grid of "
-            f"{height} × {width} cells; choose another number."
+            f"num_tokens is {num_tokens}, but {height} × {width} cells do not split into "
+            f"{num_tokens} equal windows; choose another number."
         )
     return min(ways, key=lambda way: height // way[0] + width // way[1])
 

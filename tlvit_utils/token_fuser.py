@@ -24,8 +24,8 @@ class TokenFuser(Composite):
     nothing. With normalisation its bias never learns, because the second LayerNorm undoes it.
 
     Source: Ryoo et al. 2021 (arXiv 2106.11297), section 2.3; `TokenFuser` in
-    google-research/scenic. One departure: for a grid of four axes too, that code returns
-    `(batch, cells, dim)`; here the output has the shape of the grid.
+    google-research/scenic. One departure: that code returns `(batch, cells, dim)` even
+    for a grid of four axes; here the output has the shape of the grid.
 
     Args:
         bottleneck_dim: width of the MLP's hidden layer.

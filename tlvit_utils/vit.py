@@ -99,8 +99,8 @@ class ViTConfig:
         )
         if self.crop_size > self.resized_size + 2 * self.padding:
             raise ValueError(
-                f"crop_size is {self.crop_size}, but the padded image has only "
-                f"{self.resized_size + 2 * self.padding} pixels."
+                f"crop_size is {self.crop_size}, but the padded image is only "
+                f"{self.resized_size + 2 * self.padding} pixels wide."
             )
         if self.crop_size % self.patch_size:
             raise ValueError(

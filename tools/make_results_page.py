@@ -135,8 +135,8 @@ def whole_trainings() -> str:
     found.sort(key=lambda each: -each[0])
     return (
         "## CIFAR-10: whole trainings\n\n"
-        "Of the images, 40,000 train, 10,000 choose the best epoch and 10,000 test. They were "
-        "decoded from JPEG copies of CIFAR-10, and the files have their hash.\n\n"
+        "40,000 images train, 10,000 choose the best epoch and 10,000 test. They were decoded from "
+        "JPEG copies of CIFAR-10; the result files hold their hash.\n\n"
         "![Test accuracy of the published networks against true multiply-adds. All lie within "
         "about a point of each other.](results_published.png)\n\n"
     ) + table(head, [row for _, row in found])
@@ -163,8 +163,8 @@ def goals(rows: list[dict]) -> str:
     reached = ["reached" if met else "missed" for met in (lead.mean >= 0.08, loss.low >= -0.01)]
     return (
         " The plan had two goals: a lead of 8 points over average pooling, which was "
-        f"{reached[0]}, and to be level with no reduction or ahead of it at 40 % of its cost, "
-        f"which was {reached[1]}. *Divided only*, *competing only* and *nested* were planned "
+        f"{reached[0]}, and to match or beat no reduction at 40 % of its cost, which was "
+        f"{reached[1]}. *Divided only*, *competing only* and *nested* were planned "
         "later; `benchmarks/study.py` and `benchmarks/nested.py` say why."
     )
 
@@ -191,8 +191,8 @@ def study(name: str) -> str:
     text = (
         f"## {STUDIES[name]}\n\n"
         f"{link(f'study_{name}')} holds the plan, which was written before the first training, and "
-        "the answer to each of the 10,000 test images. Each method takes the place of TokenLearner "
-        "in the same network, or is a network without any reduction.\n\n"
+        "which of the 10,000 test images each network gets right. Each method takes the place of "
+        "TokenLearner in the same network, or is a network without any reduction.\n\n"
         f"![Accuracy against true multiply-adds for each method of the study.]"
         f"(results_{name}.png)\n\n"
     )
@@ -200,9 +200,9 @@ def study(name: str) -> str:
     text += table(head, rows)
     if compared:
         text += (
-            "\nPaired differences, image by image. *Ahead* means that the interval lies above 0, "
-            "*level* that it lies within one point of 0. With one seed an interval holds for other "
-            f"images, but says nothing about other seeds."
+            "\nPaired differences, image by image. *Ahead*: the interval lies above 0. *Level*: it "
+            "lies within one point of 0. *Open*: neither. With one seed an interval holds for "
+            "other images, but says nothing about other seeds."
             f"{goals(result['rows']) if name == 'scenes10' else ''}\n\n"
         ) + table(["comparison", "seeds", "difference [95 %]", "verdict"], compared)
     return text
@@ -249,18 +249,18 @@ def maps_worth() -> str:
     rows.sort(key=lambda each: -each[0])
     text = (
         "## What the maps are worth\n\n"
-        "The accuracy with a network's own maps, and the points that it loses when they give way "
-        "to another image's maps, to fixed maps (each token's mean over all images) or to flat "
+        "The accuracy with a network's own maps, and the points that it loses when they are "
+        "replaced by another image's, by fixed maps (each token's mean over all images) or by flat "
         f"maps, on all test images ({link(name)}).\n\n"
     ) + table(
         ["network (source)", "seeds", "own maps, %", "another image's", "fixed", "flat"],
         [cells for _, cells in rows],
     )
     text += (
-        "\nFor pictures whose object is known, how often (in %) the highest cell lies on the "
-        "object: of the mean map, of a token's map (the mean over tokens) and of the best token's; "
-        "and how much of a map's weight lies there. Each column has three numbers: on the object, "
-        "on another picture's object, and by chance. The best fixed cell ignores the picture: an "
+        "\nWhere the object's place is known: how often, in %, the highest cell of the mean map, "
+        "of a token's map (averaged over tokens) and of the best token's map lies on the object, "
+        "and how much of the maps' weight does. The three numbers are for the object, for another "
+        "picture's object, and for chance. The best fixed cell ignores the picture: an "
         "object half as wide as the picture nearly always covers its middle. A map that always "
         "finds the object hits it 100 % of the time and, on scenes, another picture's object about "
         "54 % of the time.\n\n"
@@ -289,7 +289,7 @@ def layouts() -> str:
         "## Other layouts of scenes\n\n"
         f"{result['recipe']['epochs']} epochs of {result['train_images']:,} scenes, accuracy on "
         f"{result['validation_images']:,} validation scenes in %, one seed ({link(name)}): "
-        "how far TokenLearner and average pooling lie apart, and how often the mean map finds the "
+        "how far TokenLearner and average pooling differ, and how often the mean map finds the "
         "image. The study and the shipped networks have the standard layout, which was chosen "
         "before.\n\n"
     ) + table(
@@ -306,9 +306,9 @@ def nested() -> str:
     rows = zip(*by_network.values(), strict=True)
     return (
         "## One network for 1 to 8 tokens\n\n"
-        "Test accuracy on scenes with the first few tokens only, in %: of a network that kept its "
-        "first 1, 2, 4 or 8 tokens in training, a number drawn for each image, and of the shipped "
-        f"one, which always had 8 ({link('nested')}). One seed.\n\n"
+        "Test accuracy on scenes, in %, with only the first few tokens. In training, one network "
+        "kept its first 1, 2, 4 or 8 tokens, drawn for each image; the shipped one always had 8 "
+        f"({link('nested')}). One seed.\n\n"
     ) + table(["tokens", *by_network], [[i, *cells] for i, cells in enumerate(rows, 1)])
 
 
@@ -496,7 +496,7 @@ def provenance(dates: dict) -> str:
     return (
         "## How each number was made\n\n"
         "The table has the date of publication and the commit at that time. The files also have "
-        "versions and settings. The notebooks' minutes stand in [the guide](GUIDE.md).\n\n"
+        "versions and settings. [The guide](GUIDE.md) has the notebooks' minutes.\n\n"
     ) + table(["file", "date and commit", "seeds", "command and machine"], rows)
 
 

@@ -34,8 +34,8 @@ class NetworkParts:
 
     Attributes:
         image_size: side of the images in pixels.
-        token_learner: the layer that the network is split at; layers behind it must need nothing
-            but its tokens.
+        token_learner: the layer that the network is split at; layers after it may use only its
+            tokens.
     """
 
     def __init__(self, model: keras.Model):
@@ -43,7 +43,7 @@ class NetworkParts:
         self.token_learner = call.layer
         if type(call.layer) not in TOKEN_LEARNERS:  # a subclass may pool in another way
             raise TypeError(
-                f"How {call.layer.name!r}, a {type(call.layer).__name__}, pools is unknown here; "
+                f"It is unknown how {call.layer.name!r} ({type(call.layer).__name__}) pools; "
                 f"expected one of {', '.join(each.__name__ for each in TOKEN_LEARNERS)}."
             )
         self.image_size = image_size(model)
@@ -54,7 +54,7 @@ class NetworkParts:
         except (KeyError, ValueError) as error:  # KeyError in Keras 3.10
             raise ValueError(
                 f"The model {model.name!r} cannot be split at {call.layer.name!r}: the layers "
-                "behind it must need nothing but its tokens."
+                "after it may use only its tokens."
             ) from error
         self._grid_shape, self._tokens_shape = grid.shape, tail.input_shape
         self._to_grid, self._tail = compiled(to_input), compiled(tail)

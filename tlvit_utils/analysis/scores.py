@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SHUFFLES = 10  # of the images, so that each map is held to so many others' masks
+SHUFFLES = 10  # of the images, each map is compared with so many others' masks
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def localisation(maps, shares) -> dict[str, Localisation]:
     weights = maps[:, :-1] / maps[:, :-1].sum((2, 3), keepdims=True)
     inside = (shares >= 0.5).astype(float)
 
-    def score(images=slice(None)):  # whose masks the maps are held to
+    def score(images=slice(None)):  # whose masks to compare with
         hits = np.einsum("nshw,nhw->s", peaks, inside[images]) / count  # (num_tokens + 1,)
         mass = np.einsum("nshw,nhw->s", weights, shares[images]) / count
         return hits[:-1], mass, float(hits[-1])

@@ -16,7 +16,7 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
     Data sets hold images as uint8. Networks take `(N, image_size, image_size, 3)` with
     0..255, uint8 or float, and divide by 255 themselves. `analysis.seen_images` returns what they
     saw as float 0..1, and figures draw either. Floats whose highest value is above 0 and at most 2
-    are taken for such images: resizing and noise bring them above 1.
+    are refused as images of 0..1, which resizing and noise can bring above 1.
     """
     images = np.asarray(images)
     expected = f"(N, {image_size}, {image_size}, 3) with values 0..255"
@@ -33,8 +33,8 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
     if images.dtype.kind == "f" and 0 < high <= 2:
         raise ValueError(
             f"The images' values run from {low:.3g} to {high:.3g}; expected {expected}. "
-            "Networks of build_vit divide by 255 themselves: multiply by 255, or pass the uint8 "
-            "images. A model of your own that takes 0..1 needs a Rescaling(1 / 255) in front."
+            "A network of build_vit divides by 255 itself: multiply by 255, or pass the uint8 "
+            "images. Your own model, if it expects 0..1, needs a Rescaling(1 / 255) first."
         )
     return images
 
@@ -81,8 +81,8 @@ def make_pipeline(
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
 
     That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch. With
-    a `shuffle_seed` each pass is an epoch in its own order, `shuffled_order`, and a last batch that
-    is not full is left out, so that XLA compiles once. Without one, all images come in order.
+    a `shuffle_seed` each pass is an epoch in its own order, `shuffled_order`, and an incomplete
+    last batch is left out, so that XLA compiles once. Without one, all images come in order.
 
     Args:
         images, labels: as for `check_images` and `check_labels`; they stay uint8.
@@ -153,7 +153,7 @@ class Batches(keras.utils.PyDataset):
     def __iter__(self):
         epoch, order = self.epoch, self.order
         for index in range(len(self)):
-            if index == len(self) - 1:  # not after it, for whoever takes the last may stop there
+            if index == len(self) - 1:  # not after it: the caller may stop at the last
                 self._start(epoch + 1)
             yield self._batch(epoch, order, index)
 

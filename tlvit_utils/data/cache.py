@@ -71,7 +71,7 @@ def save_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> None:
 def load_arrays(path: str | os.PathLike, shapes: Shapes) -> dict[str, np.ndarray]:
     """Map the arrays of a file into memory, where they can be changed; the file stays as it is.
 
-    A file that cannot be read, is cut short or holds other arrays is a ValueError.
+    A file that cannot be read, is cut short or holds other arrays raises a ValueError.
     """
     try:
         record = np.lib.format.open_memmap(path, mode="c")

@@ -27,8 +27,8 @@ class Split:
         images: `(N, side, side, 3)`, uint8; `check_images` says who takes what.
         labels: `(N,)`, uint8.
         masks: `(N, side, side)`, uint8, 1 on the pixels of the object; None if they are unknown.
-        draw: function of the epoch and a number of images that draws them, where each epoch shows
-            new ones. `images` are those of epoch 0.
+        draw: function of an epoch and a count that draws that epoch's images; None where all
+            epochs have the same. `images` are those of epoch 0.
     """
 
     images: np.ndarray
@@ -83,7 +83,7 @@ def load_cifar10(*, may_download: bool = True) -> Dataset:
 
 def _cifar10_or_shapes10(source, shapes10_sizes, may_download) -> Dataset:
     """Return CIFAR-10, or shapes10 after a banner: by choice, or as a fallback."""
-    reason = "You chose them, with TLVIT_DATA or as the source."
+    reason = "You chose them with TLVIT_DATA or `source`."
     if source != "shapes10":
         try:
             return load_cifar10(may_download=may_download)

@@ -126,7 +126,7 @@ def _fetch(url: str, remote: RemoteFile, path: Path, slowest: float, seconds: fl
 def _answer(url: str, start: int, seconds: float):
     """Ask for the bytes from `start`, and return the server's answer within `seconds`.
 
-    That takes a thread, for urlopen starts the seconds anew with every byte of the answer's head.
+    That takes a thread: urlopen restarts its timeout with every byte of the response's header.
     """
     request = Request(url, headers={"User-Agent": "tlvit-utils", "Accept-Encoding": "identity"})
     if start:

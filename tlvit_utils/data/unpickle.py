@@ -1,9 +1,9 @@
 """Reads the pickles that CIFAR-10's files are, without doing what they say.
 
-A pickle is a program: it names functions and says what to call them with. NumPy's own follow
-pointers that stand in the file, and Python's reader overflows its stack with nested values. Here
-only the few operations of these files are known, each costs no more than its bytes, and what a file
-calls is only noted. An array is built from such a note, and only where its shape is the wanted one.
+A pickle is a program: it names functions and says what to call them with. NumPy's follow
+pointers from the file, and nested values overflow the stack of Python's reader. This reader knows
+only the few operations of these files. Each costs no more than its bytes, and a call is noted, not
+made. An array is built from such a note, and only where its shape is the wanted one.
 """
 
 import re
@@ -154,7 +154,7 @@ def read_array(name, value, shape):
 
 
 def read_integer(value):
-    """Return what a pickle holds of a number of NumPy's as an int, and anything else as it is."""
+    """Return a pickled NumPy number as an int, and anything else as it is."""
     match value:
         case _Named(name="scalar", arguments=(dtype, data)):
             return int(_array(data, dtype, ())[0])

@@ -202,7 +202,7 @@ def heat_panels(picture, maps, titles, title=None, limits=None, mark=None) -> Fi
 
 
 def _range(weights) -> str:
-    """Return "lowest to highest", where a lowest that is nothing beside the highest reads 0.00."""
+    """Return "lowest to highest", with a negligible lowest written as 0.00."""
     low, high = weights.min(), weights.max()
     lowest = "0.00" if low < min(0.005, high / 10) else f"{low:.2g}"
     return f"{lowest} to {high:.2g}"
@@ -248,7 +248,7 @@ def walk_figure(rows: list[dict], reaches, title: str | None = None) -> Figure:
     """Draw what each network of a series gains over the one before, and what it costs.
 
     Each of `rows` has `change` (its name), `val_accuracy` (a share) and `multiply_adds`; `reaches`
-    are how far the intervals of the gains, one fewer, reach to both sides.
+    are half the widths of the gains' intervals, one fewer than rows.
     """
     figure, axes = new_figure(10, 0.9 + 0.42 * len(rows), 1, 2, title)
     names = [textwrap.fill(f"{i}  {row['change']}", 42) for i, row in enumerate(rows)]

@@ -58,7 +58,7 @@ def train(
 
     Raises:
         ValueError: images or labels that do not fit the model, too few images, or a file to resume
-            another recipe, network or data set.
+            from that belongs to another recipe, network or data set.
         DivergedError: the loss became NaN or infinite; the model has the best weights so far.
         OSError: another training writes to `checkpoint`, or there is no room for it.
     """

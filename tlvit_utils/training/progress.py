@@ -109,9 +109,9 @@ class ProgressLine(keras.callbacks.Callback):
 class LiveCurves(keras.callbacks.Callback):
     """A figure, `draw(history, epochs)`, that is redrawn in a notebook as a network trains.
 
-    `history` has a list for each of Keras's logs. Training has `points` of them in each epoch, at
-    `history["at"]`: each is the mean over the batches since the point before. Validation has one;
-    the epochs before a training that is resumed are NaN.
+    `history` has a list for each of Keras's logs. Training has `points` values per epoch, at
+    `history["at"]`, each the mean over the batches since the one before. Validation has one value
+    per epoch; the epochs before a resumed training are NaN.
     """
 
     def __init__(self, draw, points=5):

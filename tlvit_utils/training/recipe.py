@@ -19,7 +19,7 @@ class Recipe:
         epochs: passes over the training images.
         batch_size: images per step.
         learning_rate, weight_decay: of AdamW; the learning rate is its peak.
-        warmup_epochs: epochs over which the learning rate rises from 0, in a straight line.
+        warmup_epochs: epochs over which the learning rate rises from 0, linearly.
         cosine_decay: whether it then falls to 0 along half a cosine, or stays constant.
         label_smoothing: share of the target that is spread evenly over all classes, in [0, 1).
         decay_biases_and_norms: whether the weight decay reaches all weights, as published, or only

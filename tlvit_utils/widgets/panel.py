@@ -1,8 +1,8 @@
 """What all widgets here have in common: controls, a picture, and words that say the same.
 
 They run on ipywidgets 7.7.1 (Colab) and 8, and use only `Image`, `HTML`, boxes, and controls with
-`observe`, so that an error in a callback is an error. Each control has a name for screen readers,
-which the handle of a slider cannot have: a button says what it chooses, and a number has a field.
+`observe`, so that an error in a callback is raised. Each control has a name for screen readers. The
+handle of a slider cannot have one, so choices are buttons and numbers are fields.
 """
 
 import io

@@ -210,10 +210,12 @@ def _numbers(name, values, shape, sizes, low=-np.inf, high=np.inf) -> np.ndarray
     if array.ndim != len(sizes) or any(
         size not in allowed for size, allowed in zip(array.shape, sizes, strict=True)
     ):
-        allowed = " × ".join(f"{min(each)} to {max(each)}" for each in sizes)
+        ends = (sorted({min(each), max(each)}) for each in sizes)
+        allowed = " × ".join(" to ".join(map(str, each)) for each in ends)
         raise ValueError(f"{name} has shape {array.shape}, but it must be {shape}: {allowed}.")
     if not (np.isfinite(array) & (array >= low) & (array <= high)).all():
-        raise ValueError(f"{name} must hold finite numbers from {low} to {high}.")
+        limits = f" from {low} to {high}" if np.isfinite([low, high]).all() else ""
+        raise ValueError(f"{name} must hold finite numbers{limits}.")
     return array
 
 
