@@ -134,7 +134,7 @@ def test_a_config_survives_json(config):
         ({"convolutions": [(16, 2), (64, 3)]}, "ends with 64 filters"),
         ({"patch_size": 7}, "patch_size is 7, which does not divide the 48-pixel view"),
         ({"num_tokens": 0}, "num_tokens is 0.*at least 1"),
-        ({"variant": "average", "num_tokens": 5}, r"num_tokens is 5, .* grid of 8 × 8 cells"),
+        ({"variant": "average", "num_tokens": 5}, r"num_tokens is 5, .* 8 × 8 cells"),
         ({"variant": "v2"}, r"variant is 'v2'.*'v1', 'v1.1', 'grouped'"),
         *(
             ({"token_learner_after": 4, "num_tokens": tokens}, "token_learner_after is 4.*0 to 3")

@@ -138,27 +138,24 @@ def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     try:
         with open(path, "rb") as file:
             return _parse_batch(file)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged pickle can raise nearly anything
         raise ValueError(
-            f"The CIFAR-10 file {path} cannot be read ({error}); replace it, or delete its folder "
-            "and load again to download a fresh copy."
+            f"The CIFAR-10 file {path} cannot be read ({str(error)[:200]}); replace it, or delete "
+            "its folder and load again to download a fresh copy."
         ) from error
 
 
 def _parse_batch(file) -> tuple[np.ndarray, np.ndarray]:
-    """Return a binary file's images and labels; a ValueError says what is wrong with it."""
-    try:
-        batch = read_pickle(file)
-        if not isinstance(batch, dict):
-            raise ValueError(f"it holds a {type(batch).__name__}, not a dictionary")
-        # Python 2 wrote the keys as bytes, a copy may have text
-        data, labels = (batch.get(key, batch.get(key.encode())) for key in ("data", "labels"))
-        data = read_array("data", data, (BATCH_IMAGES, 3072))
-        if not isinstance(labels, list):
-            labels = read_array("labels", labels, (BATCH_IMAGES,)).tolist()
-        labels = [read_integer(label) for label in labels]
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise ValueError(str(error)[:200]) from error
+    """Return a binary file's images and labels; an error says what is wrong with it."""
+    batch = read_pickle(file)
+    if not isinstance(batch, dict):
+        raise ValueError(f"it holds a {type(batch).__name__}, not a dictionary")
+    # Python 2 wrote the keys as bytes, a copy may have text
+    data, labels = (batch.get(key, batch.get(key.encode())) for key in ("data", "labels"))
+    data = read_array("data", data, (BATCH_IMAGES, 3072))
+    if not isinstance(labels, list):
+        labels = read_array("labels", labels, (BATCH_IMAGES,)).tolist()
+    labels = [read_integer(label) for label in labels]
     if data.dtype != np.uint8:
         raise ValueError(f"its 'data' are {data.dtype}, not uint8")
     whole = all(type(label) is int and 0 <= label < 10 for label in labels)
