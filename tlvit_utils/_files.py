@@ -32,10 +32,10 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(beginning: str | os.PathLike) -> None:
-    """Delete what killed writers left of files whose paths begin like this; hold their lock."""
-    beginning = Path(beginning)
-    for path in beginning.parent.glob(f"{32 * '[0-9a-f]'}.{escape(beginning.name)}*"):
+def remove_leftovers(prefix: str | os.PathLike) -> None:
+    """Delete what killed writers left of files whose paths have this prefix; hold their lock."""
+    prefix = Path(prefix)
+    for path in prefix.parent.glob(f"{32 * '[0-9a-f]'}.{escape(prefix.name)}*"):
         path.unlink(missing_ok=True)
 
 

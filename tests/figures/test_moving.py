@@ -174,7 +174,7 @@ def test_the_token_is_built_cell_by_cell(open_page):
 def simple_parts(monkeypatch):
     """Parts of a block that one can follow by hand: attention swaps two tokens, the MLP halves."""
     monkeypatch.setattr(moving, "_attend", lambda normed: normed[::-1])
-    monkeypatch.setattr(moving, "_think", lambda normed: normed / 2)
+    monkeypatch.setattr(moving, "_mlp", lambda normed: normed / 2)
 
 
 @pytest.mark.usefixtures("simple_parts")

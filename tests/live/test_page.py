@@ -319,7 +319,7 @@ def test_the_network_changes_and_the_bars_say_by_how_much(open_page):
     for choice in ("flat maps", "the mean map", "another picture’s"):
         page.get_by_role("radio", name=choice).check(force=True)
         seen.append(shown(page))
-    page.get_by_role("button", name="Draw random weights").click()
+    page.get_by_role("button", name="Randomise the weights").click()
     seen.append(shown(page))
     assert len({tuple(each) for each in [before, *seen]}) == 5
     page.get_by_role("button", name="Undo all").click()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tlvit_utils.training.callbacks import BestCheckpoint, DivergedError, ResumeFile, StopAtNaN
+from tlvit_utils.training.callbacks import BestCheckpoint, DivergedError, ResumeFile, StopOnNaN
 
 
 def test_the_checkpoint_is_the_last_complete_one_of_the_highest_accuracy(tmp_path, monkeypatch):
@@ -33,7 +33,7 @@ def test_the_checkpoint_is_the_last_complete_one_of_the_highest_accuracy(tmp_pat
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf])
 def test_a_validation_loss_of_nan_stops(value):
-    stop = StopAtNaN(0.25)
+    stop = StopOnNaN(0.25)
     stop.set_params({"steps": 10})
     stop.on_epoch_begin(3)
     stop.on_epoch_end(3, {"val_loss": 1.0})

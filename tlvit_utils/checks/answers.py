@@ -255,7 +255,7 @@ def as_pair(got, sentence):
     return got
 
 
-def telling(draw, right, wrong):
+def distinct(draw, right, wrong):
     """Return `draw`, repeated until the right answer and all mistakes have different results."""
 
     def draw_again(rng):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlvit_utils.checks.answers import compare, exercise, telling
+from tlvit_utils.checks.answers import compare, distinct, exercise
 
 
 def _images_needed(disagree, difference):
@@ -64,5 +64,5 @@ def check_which_stand(answer):
         count = int(rng.integers(8, 14))
         return (np.round(rng.uniform(0, 0.09, count) ** 1.7, 4),)
 
-    draw = telling(draw, _which_stand, wrong)
+    draw = distinct(draw, _which_stand, wrong)
     compare(answer, _which_stand, wrong, draw, small=(np.array([0.03, 0.01, 0.04, 0.012]),))

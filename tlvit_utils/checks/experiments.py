@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 
 from tlvit_utils.analysis.comparison import student_t, welch_interval
-from tlvit_utils.checks.answers import compare, exercise, telling
+from tlvit_utils.checks.answers import compare, distinct, exercise
 
 
 def _mean_and_spread(accuracies):
@@ -111,7 +111,7 @@ def check_on_the_front(answer):
         costs = rng.integers(1, 8, count).astype(float)
         return costs, (costs + rng.integers(0, 8, count)) / 20
 
-    draw = telling(draw, _on_the_front, wrong)
+    draw = distinct(draw, _on_the_front, wrong)
     by_hand = np.array([1.0, 2.0, 3.0, 3.0]), np.array([50.0, 60.0, 55.0, 70.0])
     compare(answer, _on_the_front, wrong, draw, small=by_hand)
 
@@ -154,6 +154,6 @@ def check_share_as_large(answer):
         first, second = rng.normal(50, 3, int(rng.integers(3, 5))), rng.normal(52, 3, 5)
         return tuple(sorted((first, second), key=np.mean))
 
-    draw = telling(draw, _share_as_large, wrong)
+    draw = distinct(draw, _share_as_large, wrong)
     by_hand = np.array([1.0, 3.0]), np.array([5.0, 6.0])
     compare(answer, _share_as_large, wrong, draw, small=by_hand)

@@ -24,9 +24,9 @@ ARCHIVE = RemoteFile(
 )
 FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 BATCH_IMAGES = 10_000
-FOLDER = "TLVIT_CIFAR10_DIR to a folder that holds data_batch_1 … data_batch_5 and test_batch"
+ADVICE = "TLVIT_CIFAR10_DIR to a folder that holds data_batch_1 … data_batch_5 and test_batch"
 WAYS_OUT = (
-    f"run this again later (it continues where it stopped), or set {FOLDER}, or TLVIT_CIFAR10_URL "
+    f"run this again later (it continues where it stopped), or set {ADVICE}, or TLVIT_CIFAR10_URL "
     "to the address of a copy of cifar-10-python.tar.gz"
 )
 
@@ -80,7 +80,7 @@ def find_folder() -> tuple[Path, str] | None:
     if named and missing:
         reason = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not there"
         raise FileNotFoundError(
-            f"The CIFAR-10 folder {folder} {reason}; set {FOLDER}, or unset it to look in the "
+            f"The CIFAR-10 folder {folder} {reason}; set {ADVICE}, or unset it to look in the "
             "caches and download."
         )
     named_by = "the folder that TLVIT_CIFAR10_DIR names" if named else "Keras's cache"
@@ -92,7 +92,7 @@ def _fetch(may_download: bool) -> dict[str, np.ndarray]:
     if not may_download:
         raise ConnectionError(
             "CIFAR-10 is not on this machine and may not be downloaded here, as in the smoke "
-            f"profile; run load_cifar10() once, or set {FOLDER}."
+            f"profile; run load_cifar10() once, or set {ADVICE}."
         )
     own_mirror = os.environ.get("TLVIT_CIFAR10_URL")
     remote = replace(ARCHIVE, mirrors=(*filter(None, [own_mirror]), *ARCHIVE.mirrors))

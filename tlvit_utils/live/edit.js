@@ -64,9 +64,9 @@ function moveObject(pixels, empty, size, mask, dx, dy) {
 /** The box around the object, or the whole picture: the first pixel and the one after the last. */
 function boxOf(mask, size) {
   if (!mask) return [0, 0, size, size]; // left, top, right, bottom
-  const at = [...mask.keys()].filter((i) => mask[i]);
-  const [[left, right], [top, bottom]] = [(i) => i % size, (i) => Math.floor(i / size)]
-    .map((place) => limitsOf(at.map(place)));
+  const inside = [...mask.keys()].filter((i) => mask[i]);
+  const [left, right] = limitsOf(inside.map((i) => i % size));
+  const [top, bottom] = limitsOf(inside.map((i) => Math.floor(i / size)));
   return [left, top, right + 1, bottom + 1];
 }
 

@@ -69,15 +69,15 @@ def describe_network(model: keras.Model) -> dict:
     """
     if not isinstance(model, keras.Model):
         raise _refusal(f"it is a {type(model).__name__}")
-    described, came_out = [], model.inputs[0]
+    described, output = [], model.inputs[0]
     for node in calls(model):
         layer = node.operation
         if isinstance(layer, layers.InputLayer):
             continue
-        if len(node.input_tensors) != 1 or node.input_tensors[0] is not came_out:
+        if len(node.input_tensors) != 1 or node.input_tensors[0] is not output:
             raise _refusal(f"its layer {layer.name!r} does not follow the one before it")
-        settings = _settings(layer, came_out.shape)
-        came_out = node.output_tensors[0]
+        settings = _settings(layer, output.shape)
+        output = node.output_tensors[0]
         described.append({**settings, "weights": list(map(_weight, layer.weights))})
     if len(model.outputs) > 1:
         raise _refusal("it has several outputs")

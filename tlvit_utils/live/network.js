@@ -143,9 +143,9 @@ function attend(x, heads, [query, queryBias, key, keyBias, value, valueBias, out
   const queries = project(query, queryBias), keys = project(key, keyBias), values = project(value, valueBias);
   const mixed = new Float32Array(n * wide); // as they: one row for each number of each head
   for (let head = 0; head < heads; head++) {
-    const [asked, keyed, read] = [queries, keys, values].map((each) => rowOf(each, head, n * width));
-    const scores = softmaxRows(product(transposed(asked, n), keyed, n), n, 1 / Math.sqrt(width));
-    mixed.set(transposed(product(scores, transposed(read, n), width), width), head * n * width);
+    const [q, k, v] = [queries, keys, values].map((each) => rowOf(each, head, n * width));
+    const scores = softmaxRows(product(transposed(q, n), k, n), n, 1 / Math.sqrt(width));
+    mixed.set(transposed(product(scores, transposed(v, n), width), width), head * n * width);
   }
   return product(transposed(mixed, n), output, outputBias.length, outputBias);
 }
@@ -251,17 +251,17 @@ const REDUCTIONS = {
       softmaxMaps(product(hidden(grid), kernel2, num_tokens, bias2), num_tokens) };
   },
 
-  GroupedTokenLearner({ num_tokens, num_groups, weights: [gamma, beta, mixing, drawing, valuing] }) {
-    const [mixed, valued] = [mixing, valuing].map((each) => grouped(each, num_groups));
+  GroupedTokenLearner({ num_tokens, num_groups, weights: [gamma, beta, mixing, toLogits, toValues] }) {
+    const [mixed, valued] = [mixing, toValues].map((each) => grouped(each, num_groups));
     const hidden = (grid) => product(layerNorm(grid, gamma, beta), mixed, gamma.length);
     return { pooling: "softmax", values: (grid) => product(grid, valued, gamma.length),
-      maps: (grid) => softmaxMaps(product(hidden(grid), drawing, num_tokens), num_tokens) };
+      maps: (grid) => softmaxMaps(product(hidden(grid), toLogits, num_tokens), num_tokens) };
   },
 
-  PatchMerger({ num_tokens, weights: [gamma, beta, asking] }) {
+  PatchMerger({ num_tokens, weights: [gamma, beta, queries] }) {
     const values = (grid) => layerNorm(grid, gamma, beta), scale = 1 / Math.sqrt(gamma.length);
     return { pooling: "softmax", values, maps: (grid) =>
-      softmaxMaps(product(values(grid), asking, num_tokens), num_tokens, scale) };
+      softmaxMaps(product(values(grid), queries, num_tokens), num_tokens, scale) };
   },
 
   TopKTokens: ({ num_tokens, shape: [cells, dim] }) => ({ pooling: "sum", maps(grid) {

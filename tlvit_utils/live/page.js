@@ -32,7 +32,7 @@ function renderTools() {
   const changes = wordsOfChanges();
   $("#changes").hidden = mode === "training" || (mode === "look" && !changes.length);
   $("#changes span").textContent = `Changed: ${changes.join("; ") || "nothing yet"}.`;
-  for (const [id, isOn] of [["undo", past.some(isOther)], ["reset", changes.length]]) {
+  for (const [id, isOn] of [["undo", past.some(differs)], ["reset", changes.length]]) {
     if (!isOn && document.activeElement.id === id) $(".pad").focus({ preventScroll: true });
     $(`#${id}`).disabled = !isOn;
   }
@@ -212,7 +212,7 @@ function listen() {
   };
   const clicks = {
     wrong: nextWrong, play, copy: copyShare,
-    undo: () => change(past.splice(past.findLastIndex(isOther))[0]), reset: () => begin(UNCHANGED),
+    undo: () => change(past.splice(past.findLastIndex(differs))[0]), reset: () => begin(UNCHANGED),
     random: () => step({ seed: state.seed + 1 }), "take-out": () => step({ out: !state.out }),
   };
   for (const [id, run] of Object.entries(clicks)) $(`#${id}`).onclick = run;

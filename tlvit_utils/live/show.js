@@ -8,7 +8,7 @@ const columns = [];
 const copyOf = (template) => $(template).content.cloneNode(true).firstElementChild;
 
 function makeColumn() {
-  const column = { root: copyOf("#column"), room: {}, tiles: [], main: !columns.length };
+  const column = { root: copyOf("#column"), memory: {}, tiles: [], main: !columns.length };
   const colours = Array.from({ length: 16 }, (_, i) => `rgb(${heat(i / 15)})`);
   $(".scale i", column.root).style.setProperty("--heat", `linear-gradient(to right, ${colours})`);
   listenToPad(column, $(".pad", column.root));
@@ -86,10 +86,10 @@ function render() {
 
 /** Draw of a column what has changed: a pointer only marks a cell, or shows another token's map. */
 function renderColumn(column) {
-  const { room } = column, seen = column.seen = look(column), cell = shownCell(column);
-  remembered(room, "column", [seen], () => drawColumn(column, seen));
-  remembered(room, "stage", [seen, hover.token], () => drawStage(column, seen));
-  remembered(room, "cell", [seen, cell], () => pointAt(column, cell));
+  const { memory } = column, seen = column.seen = look(column), cell = shownCell(column);
+  remembered(memory, "column", [seen], () => drawColumn(column, seen));
+  remembered(memory, "stage", [seen, hover.token], () => drawStage(column, seen));
+  remembered(memory, "cell", [seen, cell], () => pointAt(column, cell));
 }
 
 function drawColumn(column, seen) {

@@ -85,7 +85,7 @@ function beginStep() {
 }
 
 /** Whether what was kept differs from what is there now: a hand that rests makes no step. */
-const isOther = (kept) => Object.keys(kept).some((name) => kept[name] !== state[name]);
+const differs = (kept) => Object.keys(kept).some((name) => kept[name] !== state[name]);
 
 function step(patch) {
   beginStep();
@@ -142,11 +142,11 @@ function readState(text) {
 
 // What follows. Each column remembers its results and what they depend on.
 
-function remembered(room, name, depends, make) {
-  const last = room[name];
-  if (!last || depends.some((each, i) => each !== last.depends[i]))
-    room[name] = { depends, value: make() };
-  return room[name].value;
+function remembered(memory, name, inputs, make) {
+  const last = memory[name];
+  if (!last || inputs.some((each, i) => each !== last.inputs[i]))
+    memory[name] = { inputs, value: make() };
+  return memory[name].value;
 }
 
 /** A picture's pixels with what was done to it. */
@@ -162,33 +162,33 @@ function editedPixels({ size }, picture, { dabs, dx, dy, out }) {
 const bestOf = (probabilities) => probabilities.indexOf(Math.max(...probabilities));
 
 /** All that a column shows: what the network says, before and after the changes, and why. */
-const look = (column) => remembered(column.room, "seen", [column.entry, version], () => lookAt(column));
+const look = (column) => remembered(column.memory, "seen", [column.entry, version], () => lookAt(column));
 
-function lookAt({ entry, room, main }) {
+function lookAt({ entry, memory, main }) {
   const { set } = entry, trained = networkOf(entry), picture = pictureOf(set);
   const isFinished = state.mode === "training", edits = isFinished || set !== mainEntry().set ? UNTOUCHED : state;
   const network = isFinished ? trained : networkOf(entry, state.seed);
   const { dabs, dx, dy, out } = edits, touched = dabs || dx || dy || out;
-  const before = remembered(room, "before", [trained, picture], () => trained.run(picture.pixels));
-  const pass = remembered(room, "pass", [network, picture, dabs, dx, dy, out], () =>
+  const before = remembered(memory, "before", [trained, picture], () => trained.run(picture.pixels));
+  const pass = remembered(memory, "pass", [network, picture, dabs, dx, dy, out], () =>
     touched || network !== trained ? network.run(editedPixels(set, picture, edits)) : before);
   const seen = { ...pass, entry, set, network, picture, before, pass, cells: network.cells,
     object: picture.mask && !out ? movedMask(picture.mask, set.size, dx, dy) : null, kept: keptOf(network),
     label: picture.label ?? bestOf(before.probabilities) };
   if (pass.maps && isFinished) seen.maps = mapsOfEpoch(seen);
-  else if (pass.maps) changeMaps(seen, room, isPainting({ main }) && isPainted());
+  else if (pass.maps) changeMaps(seen, memory, isPainting({ main }) && isPainted());
   seen.limits = seen.maps && state.scale === "shared" ? limitsOf(seen.maps) : null;
   seen.changed = pass !== before || seen.probabilities !== pass.probabilities;
   return seen;
 }
 
 /** Predict with the maps that are asked for, and with the reader's, in place of the network's own. */
-function changeMaps(seen, room, withPainted) {
+function changeMaps(seen, memory, withPainted) {
   const { network, set, pass: { maps }, cells } = seen;
   const other = set.pictures[state.other] ?? set.pictures.at(-1);
   const asked = { own: () => maps, mean: () => meanMap(maps, cells),
     flat: () => reshapeMaps(maps, cells, new Float32Array(cells).fill(1)),
-    other: () => remembered(room, "other", [network, other], () => network.run(other.pixels).maps) };
+    other: () => remembered(memory, "other", [network, other], () => network.run(other.pixels).maps) };
   seen.maps = seen.pooled = asked[state.maps]();
   if (withPainted) seen.pooled = reshapeMaps(seen.maps, cells, paintedMap(cells), state.token);
   if (seen.pooled !== maps || seen.kept.length < network.numMaps)
@@ -226,8 +226,9 @@ function weightOnObject({ set: { size }, object, maps, pooled = maps, cells, kep
   const mean = meanRow(keepTokens(pooled, cells, kept), cells), wide = last - first;
   let weight = 0, area = 0;
   object.forEach((inside, i) => {
-    const place = inside ? [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide) : [-1];
-    if (place.some((share) => share < 0 || share >= 1)) return;
+    if (!inside) return;
+    const place = [i % size, Math.floor(i / size)].map((at) => (at + 0.5 - first) / wide);
+    if (place.some((share) => share < 0 || share >= 1)) return; // not in the view
     weight += mean[cellAt(place, side)];
     area++;
   });

@@ -78,7 +78,7 @@ const TOUR = [
 
 // Going through it
 
-let steps = [], place = 0, found; // as the page was before
+let steps = [], place = 0, saved; // as the page was before
 
 /** Begin a step with the picture and the network as they are. */
 function askStep() {
@@ -116,13 +116,13 @@ function leaveTour() {
 $("#tour-start").onclick = () => {
   steps = TOUR.filter(({ fits }) => !fits || fits(look(columns[0])));
   place = 0;
-  found = { state: { ...state }, past: [...past] };
+  saved = { state: { ...state }, past: [...past] };
   $("#tour").hidden = false;
   askStep();
 };
 $("#tour-next").onclick = () => ++place < steps.length ? askStep() : leaveTour();
 $("#tour-skip").onclick = () => {
-  begin(found.state);
-  past.push(...found.past);
+  begin(saved.state);
+  past.push(...saved.past);
   leaveTour();
 };

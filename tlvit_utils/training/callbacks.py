@@ -15,7 +15,7 @@ from keras import ops
 from tlvit_utils._files import ensure_room, replacing
 from tlvit_utils._validation import differences
 
-DAMAGES = (BadZipFile, EOFError, zlib.error)  # of an .npz file
+CORRUPT = (BadZipFile, EOFError, zlib.error)  # what a damaged .npz file raises
 FILE_BYTES = 1_000_000  # of a weights file, at most, beside the weights
 
 
@@ -23,7 +23,7 @@ class DivergedError(RuntimeError):
     """The loss became NaN or infinite."""
 
 
-class StopAtNaN(keras.callbacks.Callback):
+class StopOnNaN(keras.callbacks.Callback):
     """Raise a `DivergedError` at the first step whose loss is NaN or infinite."""
 
     def __init__(self, schedule):
@@ -115,7 +115,7 @@ class ResumeFile(keras.callbacks.Callback):
                 before, history = {**fields["run"]}, {**fields["history"]}
                 best = max(history["val_accuracy"])
                 values = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
-        except (*DAMAGES, OSError, ValueError, KeyError, TypeError) as error:
+        except (*CORRUPT, OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.path} is damaged ({error}); delete it to start again."
             ) from error

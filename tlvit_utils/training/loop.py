@@ -23,7 +23,7 @@ from tlvit_utils.training.callbacks import (
     DivergedError,
     EpochLog,
     ResumeFile,
-    StopAtNaN,
+    StopOnNaN,
     count_bytes,
 )
 from tlvit_utils.training.progress import ProgressLine
@@ -76,12 +76,12 @@ def train(
     if resume:
         data = {"training_data": (images, labels), "validation_data": validation}
         run |= {name: sha256(x, y.astype("int64"))[:16] for name, (x, y) in data.items()}
-    beginning = best.path.with_name(best.path.name.removesuffix("weights.h5"))
-    resume_file = ResumeFile(f"{beginning}resume.npz", run, history)
+    prefix = best.path.with_name(best.path.name.removesuffix("weights.h5"))
+    resume_file = ResumeFile(f"{prefix}resume.npz", run, history)
     if callbacks is None:
         callbacks = [ProgressLine(model.name, len(labels), recipe.batch_size)]
     callbacks = [
-        StopAtNaN(recipe.schedule(steps_per_epoch)),
+        StopOnNaN(recipe.schedule(steps_per_epoch)),
         best,  # before the log: where an epoch is logged, there are weights
         EpochLog(history),
         *callbacks,
@@ -90,7 +90,7 @@ def train(
     pipeline = partial(make_pipeline, batch_size=recipe.batch_size, image_size=images.shape[1])
     # old and new, of the checkpoint and, with Adam's two moments, of the file to resume from
     copies = 8 if resume else 2
-    with _alone(beginning, FILE_BYTES + copies * count_bytes(model)):
+    with _alone(prefix, FILE_BYTES + copies * count_bytes(model)):
         if resume and resume_file.path.exists() and best.path.exists():
             best.best = resume_file.restore(model)
         elif not resume:
@@ -127,13 +127,13 @@ def train(
 
 
 @contextmanager
-def _alone(beginning, size):
-    """Keep other trainings off the files whose paths begin so, and make sure there is room."""
-    lock, checkpoint = Path(f"{beginning}lock"), f"{beginning}weights.h5"
+def _alone(prefix, size):
+    """Lock the files whose paths have this prefix, and make sure there is room for them."""
+    lock, checkpoint = Path(f"{prefix}lock"), f"{prefix}weights.h5"
     ensure_room(checkpoint, size)
     busy = f"Another training writes {checkpoint}; wait for it, or choose another file."
     with locked(lock, busy):
-        remove_leftovers(beginning)
+        remove_leftovers(prefix)
         try:
             yield
         finally:

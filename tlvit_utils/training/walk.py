@@ -36,7 +36,7 @@ class Step:
         return self.adapt(model) if self.adapt else model
 
 
-class _Nothing(layers.Layer):
+class _Identity(layers.Layer):
     """Takes the place of batch normalisation, and the same arguments."""
 
     def call(self, x, training=None, mask=None):
@@ -48,7 +48,7 @@ def without_batch_norm(model: keras.Model) -> keras.Model:
 
     def clone(layer):
         if isinstance(layer, layers.BatchNormalization):
-            return _Nothing(name=layer.name)
+            return _Identity(name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     return keras.models.clone_model(model, clone_function=clone)

@@ -113,10 +113,10 @@ def block(tokens) -> HtmlPage:
     """
     tokens = _numbers("tokens", tokens, "(tokens, dim)", (range(1, 7), range(2, 9)))
 
-    def path(skip, attends, thinks):
+    def path(skip, attends, mlp):
         """Return the tokens at each of the block's seven stations, `(7, tokens, dim)`."""
         stations = [tokens]
-        for used, part in ((attends, _attend), (thinks, _think)):
+        for used, part in ((attends, _attend), (mlp, _mlp)):
             before = stations[-1]
             normed = _norm(before)
             added = used * part(normed)
@@ -152,7 +152,7 @@ def _attend(tokens):
     return 0.6 * powers @ tokens / powers.sum(1, keepdims=True)
 
 
-def _think(tokens):
+def _mlp(tokens):
     """Return an MLP of each of the tokens `(tokens, dim)`: two fixed layers, GELU after each."""
     draw, dim = np.random.default_rng(0).normal, tokens.shape[1]
     for weights in draw(0, 0.7, (dim, 2 * dim)), draw(0, 0.5, (2 * dim, dim)):

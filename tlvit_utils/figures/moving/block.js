@@ -61,11 +61,11 @@ function words(path) {
   return [`${name} enters: ${value}.`,
     `LayerNorm brings the token’s numbers to mean 0 and deviation 1: ${value}. The path itself is not normalised.`,
     on("attention") ? `Attention reads all normalised tokens and says what to add to this one: ${value}.`
-      : "The last weights of attention are 0, so it adds nothing.",
+      : "Attention’s output weights are 0, so it adds nothing.",
     sum("attention"),
     `LayerNorm again, of the token as it is now: ${value}.`,
     on("mlp") ? `The MLP reads this token alone and says what to add: ${value}.`
-      : "The last weights of the MLP are 0, so it adds nothing."][step];
+      : "The MLP’s output weights are 0, so it adds nothing."][step];
 }
 
 function draw() {
