@@ -537,6 +537,14 @@ def test_undo_leaves_the_focus_in_the_page_and_counts_only_changes(open_page):
     assert page.evaluate("document.activeElement.className").startswith("pad")
 
 
+def test_what_was_done_to_one_picture_cannot_be_undone_on_another(open_page):
+    page = open_page("mode=picture&tool=k")
+    drag(page, (0.3, 0.3), (0.5, 0.3))
+    page.get_by_label("Class").select_option(label="dog")
+    assert "picture=1" in hash_of(page) and "dabs" not in hash_of(page)
+    assert page.locator("#undo").is_disabled()
+
+
 def test_the_keyboard_alone_is_enough(open_page):
     page = open_page()
     reached = set()
@@ -590,11 +598,21 @@ def test_the_tour_asks_before_it_shows(open_page, network, count):
     assert "painted=0000099009900000" in hash_of(page)  # the last step's map
     assert len(asked) == count and any("moves" in text for text in asked) == (count == 6)
     found = hash_of(page)
-    page.get_by_role("button", name="Guided tour").click()
-    page.locator("#tour-guesses button").first.press("Enter")
-    assert hash_of(page) != found
+    for _ in range(2):  # begin, and begin again
+        page.get_by_role("button", name="Guided tour").click()
+        page.locator("#tour-guesses button").first.press("Enter")
+        assert hash_of(page) != found
     page.get_by_role("button", name="Leave the tour").click()
     assert not page.locator("#tour").is_visible() and hash_of(page) == found
+
+
+def test_the_tour_ends_where_the_network_that_is_chosen_has_no_maps(open_page):
+    page = open_page("beside=0.1")
+    page.get_by_role("button", name="Guided tour").click()
+    page.locator("[name=network]").select_option("0.2")
+    page.locator("#tour-guesses button").first.click()
+    assert not page.locator("#tour").is_visible()
+    assert page.evaluate("document.activeElement.name") == "network"
 
 
 def test_it_works_in_a_frame_and_follows_the_theme(new_page, made):

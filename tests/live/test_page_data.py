@@ -162,6 +162,12 @@ def two_outputs():
     return keras.Model(model.input, [model.output, model.get_layer("norm").output])
 
 
+def quantised():
+    model = build_vit(ViTConfig.modern(3).replace(num_layers=1, token_learner_after=0))
+    model.get_layer("classes").quantize("int8")
+    return model
+
+
 def no_crop():
     images = keras.Input((32, 32, 3))
     return keras.Model(images, keras.layers.Rescaling(1.0)(images))
@@ -171,6 +177,7 @@ def no_crop():
     ("model", "words"),
     [
         (no_crop, "no RandomCropFlip"),
+        (quantised, "it is quantised"),
         (lambda: "modern_8_tokens", "it is a str"),
         (lambda: chain(keras.layers.Activation("tanh", name="odd")), "'odd' .Activation"),
         (lambda: chain(keras.layers.ReLU(max_value=6, name="odd")), "'odd' has max_value=6"),

@@ -45,8 +45,11 @@ async function readFile(file) {
     throw new Error(`${file.name} cannot be read as a picture; use a PNG, JPEG or WebP file.`);
   });
   const { width, height } = bitmap;
-  if (width * height > MOST_PIXELS) throw new Error(`${file.name} has ${width} × ${height} pixels; `
-    + `use a picture of at most ${MOST_PIXELS / 1e6} million.`);
+  if (width * height > MOST_PIXELS) {
+    bitmap.close();
+    throw new Error(`${file.name} has ${width} × ${height} pixels; use a picture of at most `
+      + `${MOST_PIXELS / 1e6} million.`);
+  }
   return { width, height, close: () => bitmap.close(), cut(left, top, width, height) {
     const context = element("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
     context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
@@ -62,15 +65,18 @@ async function takeFile(file) {
   if (!file) return;
   const turn = ++files, isLast = () => turn === files;
   $("#note").textContent = `Reading ${file.name} …`;
+  let picture;
   try {
-    const picture = await readFile(file), small = [];
+    picture = await readFile(file);
+    const small = [];
     for (const set of sets) small.push(isLast() && await shrink(picture, set.size));
-    picture.close();
     if (!isLast()) return;
     for (const set of sets)
       set.own = { label: null, mask: null, pixels: small.shift(), name: `your picture ${file.name}` };
     begin({ picture: OWN, mode: state.mode === "training" ? "look" : state.mode });
   } catch (error) {
     if (isLast()) $("#note").textContent = error.message;
+  } finally {
+    picture?.close();
   }
 }

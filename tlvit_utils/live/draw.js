@@ -86,7 +86,7 @@ function describeMap(values, side) {
   const weights = Array.from(values, (value) => value / total);
   const centre = [0, 1].map((axis) =>
     sum(weights.map((weight, cell) => weight * centreOf(cell, side)[axis])));
-  const entropy = -sum(weights.map((weight) => weight && weight * Math.log(weight))) / Math.log(count);
+  const entropy = -sum(weights.map((weight) => weight && weight * Math.log(weight))) / Math.log(Math.max(count, 2));
   return `strongest ${where} of ${side} × ${side}; on the whole ${placeName(centre)}; half of its weight `
     + `lies on ${cellsForHalf(values)} of ${count} cells (entropy ${percent(entropy, 0)} of a uniform map’s)`;
 }

@@ -18,7 +18,7 @@ from tlvit_utils.reductions import (
     TopKTokens,
     window_grid,
 )
-from tlvit_utils.token_learner import TokenLearner, TokenLearnerV11, grid_shape
+from tlvit_utils.token_learner import GridToTokens, TokenLearner, TokenLearnerV11, grid_shape
 
 LAST = {"data_format": ["channels_last"]}
 PLAIN = {"activation": ["linear"], "groups": [1], "dilation_rate": [(1, 1)]}
@@ -69,6 +69,8 @@ def describe_network(model: keras.Model) -> dict:
     """
     if not isinstance(model, keras.Model):
         raise _refusal(f"it is a {type(model).__name__}")
+    if any(each.quantization_mode for each in model._flatten_layers(include_self=False)):
+        raise _refusal("it is quantised")
     described, output = [], model.inputs[0]
     for node in calls(model):
         layer = node.operation
@@ -105,8 +107,16 @@ def _settings(layer, shape) -> dict:
                 f"{' or '.join(map(repr, values)) or 'no such setting'}"
             )
     settings = {"kind": type(layer).__name__, "name": layer.name, "shape": shape[1:]}
+    if isinstance(layer, layers.Conv2D) and layer.padding != "same":
+        rests = [side % step for side, step in zip(shape[1:3], layer.strides, strict=True)]
+        if layer.kernel_size != layer.strides or any(rests):  # else there is nothing to pad
+            raise _refusal(f"its layer {layer.name!r} has padding={layer.padding!r}")
+    if isinstance(layer, GridToTokens):
+        height, width, dim = grid_shape(shape)
+        if height != width:
+            raise _refusal(f"the grid of {layer.name!r} is {height} × {width}, not square")
+        settings["shape"] = height * width, dim
     if isinstance(layer, AveragePooling):
-        height, width, _ = grid_shape(shape)
         settings["windows"] = window_grid(height, width, layer.num_tokens)
     return settings | {name: config[name] for name in known}
 

@@ -20,15 +20,15 @@ function renderTools() {
   $("#play").textContent = playing ? "Stop" : "Play";
   $("#take-out").hidden = $(`[value=${MOVE}]`).parentNode.hidden = !mask;
   $("#take-out").textContent = state.out ? "Put the object back" : "Take the object out";
-  $("#painter").textContent = state.token < 0
+  $("#painter").textContent = paintedToken() < 0
     ? "You paint for every token; the small maps are the learned ones. Open one to paint only for that one."
-    : `You paint for token ${state.token + 1}; the others keep their maps. The small maps are the learned ones.`;
+    : `You paint for token ${paintedToken() + 1}; the others keep their maps. The small maps are the learned ones.`;
   $("#other").hidden = state.maps !== "other";
   for (const radio of all("[name=maps] input")) radio.disabled = !mostMaps();
   $("#about").textContent = `This network runs in your browser. ${numMaps
     ? `It reads the picture as ${side} × ${side} cells and goes on with ${numMaps} tokens; each map `
       + "shows where one token reads, and their mean lights the large picture. Open a token, or point at a cell."
-    : "Choose another network to see maps."}`;
+    : "It has no maps to show."}`;
   const changes = wordsOfChanges();
   $("#changes").hidden = mode === "training" || (mode === "look" && !changes.length);
   $("#changes span").textContent = `Changed: ${changes.join("; ") || "nothing yet"}.`;
@@ -87,7 +87,7 @@ function listenToPad(column, pad) {
   };
   let drag = null;
   pad.onpointerdown = (event) => {
-    if (event.button || !canDraw(column)) return;
+    if (event.button || !event.isPrimary || !canDraw(column)) return;
     const place = placeOf(event);
     pad.setPointerCapture(event.pointerId);
     beginStep();
@@ -96,6 +96,7 @@ function listenToPad(column, pad) {
   };
   pad.onclick = (event) => canDraw(column) || keepCell(placeOf(event));
   pad.onpointermove = (event) => {
+    if (!event.isPrimary) return; // a second finger
     const place = placeOf(event);
     if (drag) {
       for (const between of line(drag.last, place)) act(column, between, drag);
@@ -103,7 +104,7 @@ function listenToPad(column, pad) {
     }
     if (event.pointerType === "mouse" || drag) hoverOn({ place });
   };
-  pad.onpointerup = pad.onpointercancel = () => { drag = null; };
+  pad.onpointerup = pad.onpointercancel = ({ isPrimary }) => { if (isPrimary) drag = null; };
   pad.onpointerleave = pad.onblur = () => hoverOn({ place: null });
   pad.onkeydown = (event) => actByKey(column, event);
 }
@@ -143,10 +144,11 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /** The arrow keys point at a cell, or move the object. */
 function actByKey(column, event) {
+  if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's
   const { network: { side }, set } = column.seen, { key, shiftKey } = event, way = ARROWS[key];
   const cell = shownCell(column), moves = isMoving() && canDraw(column);
   if (way && moves) {
-    const far = (shiftKey ? 8 : 2) * set.size / 64;
+    const far = Math.max(1, Math.round((shiftKey ? 8 : 2) * set.size / 64));
     step({ dx: state.dx + way[0] * far, dy: state.dy + way[1] * far, out: false });
   } else if (way) { // the first arrow begins in the middle
     const at = cell < 0 ? [0.5, 0.5] : centreOf(cell, side).map((share, i) => share + way[i] / side);
@@ -224,8 +226,8 @@ function listen() {
     takeFile(target.files[0]);
     target.value = ""; // so that the same file can be chosen again
   };
-  document.ondragover = (event) => event.preventDefault();
-  document.ondrop = (event) => {
+  document.ondragover = document.ondrop = (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return; // text, for the box
     event.preventDefault();
     takeFile(event.dataTransfer.files[0]);
   };

@@ -143,6 +143,8 @@ function drawStage(column, seen) {
   });
   $(".scale", root).hidden = !seen.maps;
   pad.style.setProperty("--token", token >= 0 ? tokenColours(token)[0] : "transparent");
+  pad.classList.toggle("of-token", token >= 0);
+  pad.classList.toggle("drawable", canDraw(column));
   const what = `What the network sees of ${seen.picture.name}.`;
   const words = map ? `${owner}: ${describeMap(map, side)}.` : "";
   $(".words", root).textContent = words || what;
@@ -225,7 +227,8 @@ function settle() {
       button.ariaLabel = `Token ${token + 1}${share.textContent && `, ${share.textContent}`}: `
         + describeMap(mapOf(seen, token), seen.network.side);
     });
-  const { root } = columns[0], said = all(".verdict, .extra > p", root).map((p) => p.textContent);
-  if (!playing) $("#say").textContent = said.join(". ");
+  const said = columns.flatMap(({ entry, root }) => [columns.length > 1 ? `${entry.model.name}:` : "",
+    ...all(".verdict, .extra > p", root).map((p) => p.textContent.replace(/\.?$/, "."))]).join(" ").trim();
+  if (!playing && $("#say").textContent !== said) $("#say").textContent = said; // else it is read again
   keepAddress();
 }

@@ -65,6 +65,8 @@ function keptOf({ numMaps }, off = state.mode === "training" ? [] : tokensOff())
 /** The most maps that a shown network has */
 const mostMaps = () => Math.max(...[state.network, state.beside].map(entryOf).filter(Boolean)
   .map((entry) => networkOf(entry).numMaps));
+/** The token that one paints for, or -1 for every one: the token that is open may be the other network's. */
+const paintedToken = () => state.token < networkOf(mainEntry()).numMaps ? state.token : -1;
 const isPainted = () => /[1-9]/.test(state.painted);
 const paintedMap = (cells) => Float32Array.from(state.painted.padEnd(cells, "0"), (digit) => digit / 9);
 const isOffered = ({ set, epochs }, i) => (state.filter < 0 || set.labels[i] === state.filter)
@@ -121,7 +123,9 @@ function tidy() {
 function showOffered(entry) {
   const offered = () => [...entry.set.labels.keys()].filter((i) => isOffered(entry, i));
   if (!offered().length) state.filter = -1;
-  if (!offered().includes(state.picture)) Object.assign(state, { picture: offered()[0], ...UNTOUCHED });
+  if (offered().includes(state.picture)) return;
+  past.length = 0; // what was done to one picture cannot be undone on another
+  Object.assign(state, { picture: offered()[0], ...UNTOUCHED });
 }
 
 /** The state as text: what differs from the beginning. */
@@ -190,7 +194,7 @@ function changeMaps(seen, memory, withPainted) {
     flat: () => reshapeMaps(maps, cells, new Float32Array(cells).fill(1)),
     other: () => remembered(memory, "other", [network, other], () => network.run(other.pixels).maps) };
   seen.maps = seen.pooled = asked[state.maps]();
-  if (withPainted) seen.pooled = reshapeMaps(seen.maps, cells, paintedMap(cells), state.token);
+  if (withPainted) seen.pooled = reshapeMaps(seen.maps, cells, paintedMap(cells), paintedToken());
   if (seen.pooled !== maps || seen.kept.length < network.numMaps)
     seen.probabilities = predictWith(seen, seen.pooled);
 }

@@ -15,6 +15,7 @@ const TOUR = [
     },
   },
   {
+    fits: ({ network }) => network.numMaps > 1,
     ask: ({ network }) => `There are ${network.numMaps} tokens, and each has a map of its own. `
       + "Do they read the same places?",
     guesses: ["mostly the same", "mostly different places"],
@@ -43,6 +44,7 @@ const TOUR = [
     },
   },
   {
+    fits: ({ network }) => network.numMaps > 1,
     ask: (seen, name) => "The token that matters most is left out. How far does the probability of "
       + `${name} fall?`,
     guesses: ["by 20 points or more", "by less"],
@@ -80,6 +82,12 @@ const TOUR = [
 
 let steps = [], place = 0, saved; // as the page was before
 
+/** Whether a step can be taken with the picture and the network that are shown now. */
+function fitsNow({ fits }) {
+  const seen = look(columns[0]);
+  return seen.maps && (!fits || fits(seen));
+}
+
 /** Begin a step with the picture and the network as they are. */
 function askStep() {
   begin({ ...UNCHANGED, mode: "look", token: -1, cell: -1 });
@@ -95,6 +103,7 @@ function askStep() {
 }
 
 function answerStep(guess, button) {
+  if (!fitsNow(steps[place])) return nextStep(); // they have changed since
   const { act, tell } = steps[place], before = look(columns[0]);
   change(act(before));
   flowInto(columns[0]);
@@ -108,19 +117,24 @@ function answerStep(guess, button) {
   $("#tour-next").focus();
 }
 
+function nextStep() {
+  do place++; while (place < steps.length && !fitsNow(steps[place]));
+  place < steps.length ? askStep() : leaveTour();
+}
+
 function leaveTour() {
   $("#tour").hidden = true;
-  $("#tour-start").focus();
+  $($("#tour-start").hidden ? "[name=network]" : "#tour-start").focus();
 }
 
 $("#tour-start").onclick = () => {
-  steps = TOUR.filter(({ fits }) => !fits || fits(look(columns[0])));
+  steps = TOUR.filter(fitsNow);
   place = 0;
-  saved = { state: { ...state }, past: [...past] };
+  if ($("#tour").hidden) saved = { state: { ...state }, past: [...past] };
   $("#tour").hidden = false;
   askStep();
 };
-$("#tour-next").onclick = () => ++place < steps.length ? askStep() : leaveTour();
+$("#tour-next").onclick = nextStep;
 $("#tour-skip").onclick = () => {
   begin(saved.state);
   past.push(...saved.past);
