@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 from filelock import FileLock, Timeout
 
-BLOCK = bytes(1_000_000)
+BLOCK = os.urandom(1_000_000)  # a file system that compresses would keep zeros in no room
 
 
 @contextmanager
@@ -27,6 +27,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     temporary = path.with_name(f"{uuid4().hex}.{path.name}")  # of this writer alone
     try:
         yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())  # before the name, so that a power cut leaves no empty file
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

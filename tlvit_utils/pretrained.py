@@ -43,17 +43,21 @@ def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
 
 
 def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Give the model the weights that `save_pretrained` wrote."""
+    """Give the model the weights that `save_pretrained` wrote; a ValueError if they do not fit."""
     with np.load(path, allow_pickle=False) as weights:
         # in order, not by path: Keras's names count up with every model that is built
-        for variable, name in zip(model.weights, weights.files, strict=True):
-            variable.assign(weights[name].astype("float32"))
+        values = [weights[name].astype("float32") for name in weights.files]
+    if [value.shape for value in values] != [tuple(weight.shape) for weight in model.weights]:
+        raise ValueError(f"{path} holds the weights of another network than {model.name!r}.")
+    for variable, value in zip(model.weights, values, strict=True):
+        variable.assign(value)
 
 
 def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
     """Write the model's weights as `.npz`: float16 except batch normalisation's statistics."""
     weights = [
-        ops.convert_to_numpy(v).astype("float16" if v.trainable else v.dtype) for v in model.weights
+        ops.convert_to_numpy(v).astype("float16" if v.trainable else "float32")
+        for v in model.weights
     ]
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, *weights)

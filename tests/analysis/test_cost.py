@@ -118,9 +118,8 @@ def einsum_macs(operation):
     labels = operation.get_attr("equation").decode().split("->")[0].split(",")
     sizes = {}
     for names, tensor in zip(labels, operation.inputs, strict=True):
-        rank = len(tensor.shape)
-        names = names.replace("...", "ABCDEF"[: rank - len(names.replace("...", ""))])
-        sizes.update(zip(names, tensor.shape, strict=True))
+        hidden = len(tensor.shape) - len(names.replace("...", ""))
+        sizes.update(zip(names.replace("...", "321"[3 - hidden :]), tensor.shape, strict=True))
     return prod(sizes.values())
 
 
@@ -155,6 +154,34 @@ def test_shared_layer_works_twice_and_weighs_once():
     once, twice = cost_of(block, shape=(5, 8)), cost_of(block, block, shape=(5, 8))
     assert twice.macs == 2 * once.macs
     assert twice.params == once.params
+
+
+def test_shared_weights_inside_a_model_weigh_once():
+    dense, x = layers.Dense(4), keras.Input((4,))
+    inner = keras.Model(x, dense(x))
+    model = keras.Model(x, inner(dense(x)))
+    cost = model_cost(model)
+    assert (cost.params, cost.macs) == (model.count_params(), 2 * 4 * 4) == (20, 32)
+
+
+def test_arguments_may_be_given_by_name_and_in_any_order():
+    query, value, mask = (keras.Input(shape) for shape in ((8, 64), (256, 64), (8, 256)))
+    output = layers.MultiHeadAttention(4, 16)(query, value=value, attention_mask=mask)
+    projections, products = 64 * 64 * (8 + 256 + 256 + 8), 2 * 4 * 8 * 256 * 16
+    assert model_cost(keras.Model([query, value, mask], output)).macs == projections + products
+    tokens, grid = keras.Input((3, 8)), keras.Input((16, 8))
+    costs = [
+        model_cost(keras.Model([tokens, grid], fused)).macs
+        for fused in (TokenFuser()(tokens, grid), TokenFuser()(grid=grid, tokens=tokens))
+    ]
+    assert costs[0] == costs[1] > 0
+
+
+@pytest.mark.parametrize("weights", [(8, 32, 64), (1, 32, 64), (32, 64)])
+def test_the_dots_of_an_einsum_stand_for_axes_from_the_right(weights):
+    x = keras.Input((8, 16, 32))
+    model = keras.Model(x, ops.einsum("...ij,...jk->...ik", x, np.ones(weights, "float32")))
+    assert model_cost(model).macs == 8 * 16 * 32 * 64
 
 
 def test_folded_frames_all_count():

@@ -73,10 +73,11 @@ def test_maps_that_cannot_be_scored_are_refused(maps, shares, message):
         ([[1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4]], 0),
         ([[1, 0, 0, 0], [3, 0, 0, 0], [0, 1, 1, 0]], 2 / 3),
         ([[3, 4, 0, 0], [3, 0, 4, 0]], 1 - 9 / 25),
+        ([[3e-25, 4e-25, 0, 0], [3, 0, 4, 0]], 1 - 9 / 25),
     ],
 )
 def test_diversity_by_hand(maps, expected):
-    maps = np.reshape(maps, (1, -1, 2, 2))
+    maps = np.reshape(maps, (1, -1, 2, 2)).astype("float32")
     assert diversity(np.concatenate([maps, maps])) == pytest.approx(expected, abs=1e-6)
 
 

@@ -114,6 +114,18 @@ def test_looking_at_the_first_batch_starts_no_new_epoch(make):
     assert first[0] == first[1] == read(shuffled)[1][:2]
 
 
+@pytest.mark.parametrize("make", ["without TensorFlow"], indirect=True)
+@pytest.mark.parametrize("batch_size", [30, 50, 100])
+def test_fit_may_look_at_two_batches_before_its_first_epoch(make, batch_size):
+    """As on JAX, where Keras reads one ahead."""
+    shuffled = make(IMAGES, LABELS, batch_size, shuffle_seed=5)
+    for epoch in (None, 0, 1):  # None is the look
+        batches = range(min(2, len(shuffled)) if epoch is None else len(shuffled))
+        seen = np.concatenate([shuffled[i][1] for i in batches])
+        np.testing.assert_array_equal(seen, shuffled_order(100, 5, epoch or 0)[: len(seen)])
+        shuffled.on_epoch_end()
+
+
 @pytest.mark.parametrize("count, buffer", [(100, 1000), (100, 30), (7, 1), (0, 5)])
 def test_an_order_shows_each_image_once_and_follows_the_seed(count, buffer):
     for seed, epoch in ((0, 0), (1, 0), (0, 1)):

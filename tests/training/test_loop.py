@@ -162,12 +162,15 @@ def test_a_nan_stops_the_training(epoch, kept, model, shapes, tmp_path):
 
 
 def test_two_trainings_do_not_share_a_checkpoint(model, shapes, tmp_path):
+    """The second leaves its model as it was."""
     checkpoint = tmp_path / "best.weights.h5"
+    model.compile("sgd")
     with (
         locked(tmp_path / "best.lock"),
         pytest.raises(OSError, match=r"Another training writes .*best\.weights\.h5; wait"),
     ):
         train(model, shapes, Recipe(epochs=1, batch_size=128), checkpoint, [])
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
 
 
 def test_where_nothing_can_be_written_no_epoch_is_begun(model, shapes, tmp_path):

@@ -1,3 +1,4 @@
+import io
 import math
 import os
 import sys
@@ -93,6 +94,16 @@ def test_a_file_holds_whole_lines_only(line, clock, capsys):
     written = capsys.readouterr().out
     assert "\r" not in written
     assert len(written.splitlines()) == 2
+
+
+def test_a_file_that_cannot_hold_the_bar_gets_question_marks(line, clock, monkeypatch):
+    """As on Windows, where a log file is in cp1252."""
+    file = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", file)
+    run_epoch(line, clock, 0)
+    line.on_epoch_end(0, LOGS)
+    file.flush()
+    assert b"tiny: epoch 1 of 3 ????????????" in file.buffer.getvalue()
 
 
 def test_a_notebook_shows_one_line_in_place(notebook, line, clock, capsys):

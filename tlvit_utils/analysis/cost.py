@@ -13,6 +13,7 @@ GELU, softmax, biases: about 1 % of the published model) does not, as is customa
 does `RandomCropFlip`, which prepares the data (0.4 %).
 """
 
+import inspect
 from dataclasses import astuple, dataclass
 from functools import singledispatch
 from html import escape
@@ -135,13 +136,13 @@ def model_cost(model: keras.Model) -> ModelCost:
     """
     rows, counted = [], set()
     for operation, output_shape, work in _work_of_calls(model):
-        new = isinstance(operation, keras.Layer) and id(operation) not in counted
-        counted.add(id(operation))
+        new = [each for each in getattr(operation, "weights", ()) if id(each) not in counted]
+        counted.update(map(id, new))
         rows.append(
             LayerCost(
                 operation.name,
                 tuple(output_shape[1:]),
-                operation.count_params() if new else 0,
+                sum(prod(weight.shape) for weight in new),
                 *astuple(work),
             )
         )
@@ -153,7 +154,7 @@ def _work_of_calls(graph):
     copies = {}  # of each tensor per image: more than 1 where an axis was folded into the batch
     for node in calls(graph):
         operation, outputs = node.operation, node.output_tensors
-        arguments = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        arguments = keras.tree.flatten((node.arguments.args, _in_order(operation, node)))
         shapes = [_shape(each) for each in arguments if hasattr(each, "shape")]
         if any(None in tensor.shape[1:] for tensor in outputs):
             raise ValueError(
@@ -165,6 +166,13 @@ def _work_of_calls(graph):
         if type(operation).__name__ == "Reshape":  # the layer of that name keeps the batch
             times = times * prod(shapes[0][1:]) // prod(outputs[0].shape[1:])
         copies.update((id(tensor), times) for tensor in outputs)
+
+
+def _in_order(operation, node):
+    """Return a call's keyword arguments in the order of `call`, in which the rules expect them."""
+    names = list(inspect.signature(operation.call).parameters)
+    given = node.arguments.kwargs
+    return [given[name] for name in sorted(given, key=lambda name: (*names, name).index(name))]
 
 
 def _shape(value):
@@ -230,9 +238,11 @@ def _einsum_macs(subscripts, shapes):
     """Return how often an einsum multiplies and adds for one image: once for all its indices."""
     sizes = {}
     for names, shape in zip(subscripts.split("->")[0].split(","), shapes, strict=True):
-        others = "ABCDEFGH"[: len(shape) - len(names.replace("...", ""))]
-        sizes |= zip(names.replace("...", others), shape, strict=True)
-    return prod(size for size in sizes.values() if size is not None)  # None is the batch
+        hidden = len(shape) - len(names.replace("...", ""))  # axes behind the dots
+        names = names.replace("...", "76543210"[8 - hidden :])  # from the right, as they broadcast
+        for name, size in zip(names, shape, strict=True):
+            sizes[name] = max(sizes.get(name, 1), size or 1)  # None is the batch
+    return prod(sizes.values())
 
 
 @work_of.register(keras.Model)

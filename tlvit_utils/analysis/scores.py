@@ -93,6 +93,7 @@ def diversity(maps) -> float:
     if num_tokens == 1:
         raise ValueError("There is only one token; diversity compares at least two.")
     maps = maps.reshape(count, num_tokens, -1)
+    maps = maps / maps.max(axis=2, keepdims=True)  # squares of small numbers would round to 0
     maps = maps / np.linalg.norm(maps, axis=2, keepdims=True)
     cosines = maps @ maps.transpose(0, 2, 1)  # (N, num_tokens, num_tokens), 1 on the diagonal
     return float(1 - (cosines.sum() / count - num_tokens) / (num_tokens * (num_tokens - 1)))

@@ -8,6 +8,7 @@ import numpy as np
 from tlvit_utils._validation import check_count
 
 SHUFFLE_BUFFER = 25_600
+LOOK_AHEAD = 2  # batches that Keras reads on JAX to look at one
 
 
 def check_images(images, image_size: int = 32) -> np.ndarray:
@@ -141,11 +142,11 @@ class Batches(keras.utils.PyDataset):
         return self.images[rows], self.labels[rows]
 
     def on_epoch_end(self):
-        """Go on to the next epoch, unless Keras has only looked at the first batch.
+        """Go on to the next epoch, unless Keras has only looked at the first batches.
 
-        `fit` does so once, before its first epoch, and calls this. One batch can be all there is.
+        `fit` does so once, before its first epoch, and calls this. They can be all there are.
         """
-        only_looked = len(self) == 1 and not self.fit_has_looked
+        only_looked = len(self) <= LOOK_AHEAD and not self.fit_has_looked
         if self.complete and not only_looked:
             self._start(self.epoch + 1)
         self.fit_has_looked = True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tlvit_utils._text import printable
 from tlvit_utils._validation import check_choice, check_count
 from tlvit_utils.data import cifar10, scenes10, shapes10
 from tlvit_utils.data.cache import cached
@@ -212,4 +213,4 @@ def show_banner(reason: str) -> None:
         f"says nothing about them. {reason}"
     )
     lines = [f"│ {line:<76} │" for line in [NOT_CIFAR10, *textwrap.wrap(text, 76)]]
-    print("┌" + 78 * "─" + "┐", *lines, "└" + 78 * "─" + "┘", sep="\n")
+    print(printable("\n".join(["┌" + 78 * "─" + "┐", *lines, "└" + 78 * "─" + "┘"])))

@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from tlvit_utils._text import format_seconds
+from tlvit_utils._text import format_seconds, printable
 
 BLOCK_BYTES = 1 << 16
 
@@ -222,12 +222,11 @@ class _Progress:
         filled = 20 * self.done // self.size
         rate = (self.done - self.first) / (time.perf_counter() - self.start)
         left = format_seconds((self.size - self.done) / rate) if rate else "unknown time"
-        print(
+        line = (
             f"\r{self.host}  {'█' * filled}{'░' * (20 - filled)}  {self.done / 1e6:,.1f} of "
-            f"{self.size / 1e6:,.1f} MB · {rate / 1e6:.2f} MB/s · {left} left   ",
-            end="",
-            flush=True,
+            f"{self.size / 1e6:,.1f} MB · {rate / 1e6:.2f} MB/s · {left} left   "
         )
+        print(printable(line), end="", flush=True)
 
 
 def _size(path: Path) -> int:

@@ -16,7 +16,7 @@ from tlvit_utils._files import ensure_room, replacing
 from tlvit_utils._validation import differences
 
 CORRUPT = (BadZipFile, EOFError, zlib.error)  # what a damaged .npz file raises
-FILE_BYTES = 1_000_000  # of a weights file, at most, beside the weights
+FILE_BYTES = 1_000_000  # of a weights file, at most, beside the numbers
 
 
 class DivergedError(RuntimeError):
@@ -134,15 +134,20 @@ class ResumeFile(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         fields = json.dumps({"run": self.run, "history": self.history})
-        state = [ops.convert_to_numpy(variable) for variable in _state(self.model)]
+        state = [_storable(ops.convert_to_numpy(variable)) for variable in _state(self.model)]
         ensure_room(self.path, FILE_BYTES + sum(values.nbytes for values in state))
         with replacing(self.path) as temporary, open(temporary, "wb") as file:
             np.savez(file, *state, fields=fields)
 
 
 def count_bytes(model: keras.Model) -> int:
-    """Return how many bytes the model's weights take."""
-    return sum(weights.nbytes for weights in model.get_weights())
+    """Return how many bytes a weights file takes: Keras keeps Adam's two moments in it, too."""
+    return 3 * sum(weights.nbytes for weights in model.get_weights())
+
+
+def _storable(array):
+    """Return bfloat16, which an .npz file cannot hold, as float32, and anything else as it is."""
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
 def _state(model):

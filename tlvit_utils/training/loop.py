@@ -64,7 +64,6 @@ def train(
     """
     (images, labels), validation = _checked(model, dataset, recipe)
     steps_per_epoch = len(labels) // recipe.batch_size
-    compile_model(model, recipe, steps_per_epoch)
     history = {}
     best = BestCheckpoint(checkpoint)
     run = {
@@ -88,9 +87,9 @@ def train(
         *([resume_file] if resume else []),  # the last: now the epoch is finished
     ]
     pipeline = partial(make_pipeline, batch_size=recipe.batch_size, image_size=images.shape[1])
-    # old and new, of the checkpoint and, with Adam's two moments, of the file to resume from
-    copies = 8 if resume else 2
+    copies = 4 if resume else 2  # old and new, of the checkpoint and of the file to resume from
     with _alone(prefix, FILE_BYTES + copies * count_bytes(model)):
+        compile_model(model, recipe, steps_per_epoch)
         if resume and resume_file.path.exists() and best.path.exists():
             best.best = resume_file.restore(model)
         elif not resume:

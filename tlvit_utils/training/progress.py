@@ -7,7 +7,7 @@ import time
 
 import keras
 
-from tlvit_utils._text import format_seconds
+from tlvit_utils._text import format_seconds, printable
 
 BAR_LENGTH = 12
 EVERY = 0.5  # seconds between two lines
@@ -54,8 +54,9 @@ class ProgressLine(keras.callbacks.Callback):
     def write(self, text, keep=False):
         """Show `text` in place of the text before; outside notebooks it can be kept."""
         if in_notebook():
-            self.output.show({"text/plain": text})
-        elif sys.stdout.isatty():
+            return self.output.show({"text/plain": text})
+        text = printable(text)
+        if sys.stdout.isatty():
             width = shutil.get_terminal_size().columns - 1
             shown = text if keep else text[:width]  # a line that wraps could not be replaced
             print(f"\r{shown:<{width}}", end="\n" if keep else "", flush=True)
