@@ -71,7 +71,7 @@ def readme_model():
     """The network of the README: without a cropping layer, and with a head for 8 tokens alone."""
     images = keras.Input((32, 32, 3))
     grid = keras.layers.Conv2D(64, 4, strides=4)(images / 255)
-    tokens, _ = TokenLearner(num_tokens=8)(grid, return_attention_maps=True)
+    tokens, _ = TokenLearner(8, pooling="weighted_mean")(grid, return_attention_maps=True)
     outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(tokens))
     return keras.Model(images, outputs)
 

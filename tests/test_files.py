@@ -1,5 +1,6 @@
 import errno
 import json
+import sys
 import threading
 from dataclasses import asdict
 from unittest.mock import Mock
@@ -43,6 +44,15 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path, capsys):
     assert "waiting" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("place", ["file/lock", "."])
+def test_where_no_lock_can_be_written_the_work_goes_on(place, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with locked(tmp_path / place, "busy"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks without these functions")
 @pytest.mark.parametrize(
     ("function", "code"), [("os.open", errno.EACCES), ("fcntl.flock", errno.ENOLCK)]
 )

@@ -12,16 +12,18 @@ from tlvit_utils.session import (
 
 
 @pytest.mark.parametrize(
-    "gpus, policy, device",
+    "gpus, policy, device, system",
     [
-        ([Gpu("Tesla T4", 7.5)], "mixed_float16", "Tesla T4"),
-        ([Gpu("NVIDIA H200", 9.0)] * 2, "mixed_bfloat16", "2 × NVIDIA H200"),
-        ([Gpu("of another maker", None)], "mixed_bfloat16", "of another maker"),
-        ([Gpu(session.APPLE, None)], "float32", "Apple's GPU"),
-        ([], "float32", "a CPU"),
+        ([Gpu("Tesla T4", 7.5)], "mixed_float16", "Tesla T4", "Linux"),
+        ([Gpu("NVIDIA H200", 9.0)] * 2, "mixed_bfloat16", "2 × NVIDIA H200", "Linux"),
+        ([Gpu("of another maker", None)], "mixed_bfloat16", "of another maker", "Linux"),
+        ([Gpu(session.APPLE, None)], "float32", "Apple's GPU", "Darwin"),
+        ([Gpu("METAL", None)], "float32", "METAL", "Darwin"),  # TensorFlow's name for it
+        ([], "float32", "a CPU", "Linux"),
     ],
 )
-def test_the_precision_is_that_of_the_device(gpus, policy, device, monkeypatch):
+def test_the_precision_is_that_of_the_device(gpus, policy, device, system, monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr(session, "find_gpus", lambda: gpus)
     monkeypatch.setattr(session, "cpu_has_bfloat16", lambda: False)
     assert choose_compute().dtype_policy == policy

@@ -99,8 +99,7 @@ def choose_compute() -> Compute:
     if gpus:
         capability = gpus[0].capability
         policy = "mixed_float16" if capability and capability < 8 else "mixed_bfloat16"
-        apple = gpus[0].name == APPLE or platform.system() == "Darwin"
-        policy = "float32" if apple else policy
+        policy = "float32" if platform.system() == "Darwin" else policy  # Apple's GPU
         device = gpus[0].name if len(gpus) == 1 else f"{len(gpus)} × {gpus[0].name}"
         return Compute(device, policy, "auto")
     device = f"a CPU, {os.cpu_count()} cores,"

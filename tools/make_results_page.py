@@ -74,8 +74,8 @@ HEAD = """\
 
 `python tools/make_results_page.py` makes this page from the result files. Best rows come first.
 A number with ± is a mean over seeds and the standard deviation of a single training; a number
-without ± has one seed, and another seed would move it. Intervals are 95 %. *M multiply-adds* counts
-millions of multiplications, attention included, for one image in inference.
+without ± has one seed, and another seed would move it. Intervals are 95 % each. *M multiply-adds*
+counts millions of multiplications, attention included, for one image in inference.
 The last table has the date, commit, command and machine of each file.
 """
 
@@ -163,7 +163,7 @@ def goals(rows: list[dict]) -> str:
     reached = ["reached" if met else "missed" for met in (lead.mean >= 0.08, loss.low >= -0.01)]
     return (
         " The plan had two goals: a lead of 8 points over average pooling, which was "
-        f"{reached[0]}, and to match or beat no reduction at 40 % of its cost, which was "
+        f"{reached[0]}, and to be level with no reduction at 40 % of its cost, which was "
         f"{reached[1]}. *Divided only*, *competing only* and *nested* were planned "
         "later; `benchmarks/study.py` and `benchmarks/nested.py` say why."
     )

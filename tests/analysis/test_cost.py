@@ -227,6 +227,13 @@ def test_a_layer_without_a_rule_costs_what_its_call_does(layer, macs):
     assert cost_of(layer, shape=(3, 4)).macs == macs
 
 
+def test_standardising_costs_nothing():
+    adapted = layers.Normalization()
+    adapted.adapt(np.arange(12.0).reshape(1, 3, 4))
+    for layer in (adapted, layers.Normalization(mean=1.0, variance=2.0)):
+        assert cost_of(layer, shape=(3, 4)).macs == 0
+
+
 @pytest.mark.parametrize("name", sorted(each for each in dir(layers) if "Conv" in each))
 def test_no_convolution_is_free(name):
     axes = int(re.search(r"(\d)D", name)[1])

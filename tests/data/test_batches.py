@@ -4,7 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from tlvit_utils.data.batches import check_images, check_labels, make_pipeline, shuffled_order
+from tlvit_utils.data import batches
+from tlvit_utils.data.batches import (
+    Batches,
+    check_images,
+    check_labels,
+    make_pipeline,
+    shuffled_order,
+)
 
 GOOD = np.full((2, 32, 32, 3), 200, dtype="uint8")
 
@@ -112,6 +119,27 @@ def test_looking_at_the_first_batch_starts_no_new_epoch(make):
     shuffled = make(IMAGES, LABELS, 2, shuffle_seed=5)
     first = [np.asarray(next(iter(shuffled))[1]).tolist() for _ in range(2)]
     assert first[0] == first[1] == read(shuffled)[1][:2]
+
+
+@pytest.mark.parametrize("batch_size, steps", [(30, 3), (100, 1)])
+def test_fit_shows_one_order_per_epoch(batch_size, steps, monkeypatch):
+    """Though Keras looks at the first batch before it begins, on some backends."""
+    drawn = []
+
+    class Spy(Batches):
+        def _batch(self, epoch, order, index):
+            drawn.append(order[:2].tolist())
+            return super()._batch(epoch, order, index)
+
+    monkeypatch.setattr(batches, "Batches", Spy)
+    layers = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    model.compile("sgd", "mse")
+    pipeline = make_pipeline(IMAGES, LABELS, batch_size, shuffle_seed=5, first_epoch=3)
+    model.fit(pipeline, epochs=2, shuffle=False, verbose=0)
+    orders = [shuffled_order(100, 5, epoch)[:2].tolist() for epoch in (3, 4)]
+    assert [order for i, order in enumerate(drawn) if order not in drawn[:i]] == orders
+    assert drawn.count(orders[0]) >= drawn.count(orders[1]) == steps
 
 
 @pytest.mark.parametrize("make", ["without TensorFlow"], indirect=True)

@@ -46,6 +46,9 @@ def test_folders_of_any_name_are_read_and_written(tmp_path, monkeypatch, capsys)
     copy_to_cache()
     monkeypatch.delenv("TLVIT_CIFAR10_DIR")
     assert_complete(load(may_download=False))
+    before = (cache / "cifar10.npy").stat().st_mtime_ns
+    copy_to_cache()  # from the cache to itself: nothing to do
+    assert (cache / "cifar10.npy").stat().st_mtime_ns == before
     assert "Reading CIFAR-10 from the course's cache." in capsys.readouterr().out
     assert sorted(path.name for path in cache.iterdir()) == ["cifar10.lock", "cifar10.npy"]
 

@@ -545,6 +545,27 @@ def test_what_was_done_to_one_picture_cannot_be_undone_on_another(open_page):
     assert page.locator("#undo").is_disabled()
 
 
+def test_keys_with_modifiers_second_fingers_and_dropped_text_are_left_alone(open_page):
+    page = open_page("mode=picture&tool=r")
+    page.locator(".pad").first.press("Control+ArrowRight")
+    assert "cell" not in hash_of(page)
+    page.evaluate("""() => $(".pad").dispatchEvent(new PointerEvent("pointerdown",
+        { pointerId: 7, pointerType: "touch", isPrimary: false, clientX: 1, clientY: 1 }))""")
+    assert "dabs" not in hash_of(page)
+    assert page.evaluate("""() => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.setData("text/plain", "#mode=paint");
+        const drop = new DragEvent("drop", { dataTransfer, cancelable: true });
+        return document.dispatchEvent(drop); }""")  # nothing prevented it
+
+
+def test_both_networks_are_spoken_for(open_page):
+    page = open_page("beside=0.2")
+    settle(page)
+    said = page.locator("#say").text_content()
+    assert said.startswith("one: ") and " none: " in said
+
+
 def test_the_keyboard_alone_is_enough(open_page):
     page = open_page()
     reached = set()
@@ -609,6 +630,12 @@ def test_the_tour_asks_before_it_shows(open_page, network, count):
 def test_the_tour_ends_where_the_network_that_is_chosen_has_no_maps(open_page):
     page = open_page("beside=0.1")
     page.get_by_role("button", name="Guided tour").click()
+    page.get_by_role("button", name="Skip this step").click()
+    asked = page.locator("#tour-text").inner_text()
+    page.evaluate("begin({ picture: 4 })")
+    page.locator("#tour-guesses button").first.click()  # it asks again, of this picture
+    assert page.locator("#tour-text").inner_text() == asked
+    assert page.locator("#tour-answer").inner_text() == ""
     page.locator("[name=network]").select_option("0.2")
     page.locator("#tour-guesses button").first.click()
     assert not page.locator("#tour").is_visible()

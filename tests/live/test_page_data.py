@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlvit_utils import ViTConfig, build_vit, live
+from tlvit_utils import RandomCropFlip, ViTConfig, build_vit, live
 from tlvit_utils.analysis.epoch_maps import EpochMaps
 from tlvit_utils.live.layers import describe_network
 
@@ -168,6 +168,13 @@ def quantised():
     return model
 
 
+def patches(**options):
+    """Return a network whose grid comes from such a convolution."""
+    images = keras.Input((32, 32, 3))
+    x = RandomCropFlip(32, 32)(images)
+    return keras.Model(images, keras.layers.Conv2D(8, 4, name="odd", **options)(x))
+
+
 def no_crop():
     images = keras.Input((32, 32, 3))
     return keras.Model(images, keras.layers.Rescaling(1.0)(images))
@@ -178,6 +185,8 @@ def no_crop():
     [
         (no_crop, "no RandomCropFlip"),
         (quantised, "it is quantised"),
+        (lambda: patches(strides=2), "'odd' has padding='valid'"),
+        (lambda: patches(strides=(4, 2), padding="same"), "8 × 16, not square"),
         (lambda: "modern_8_tokens", "it is a str"),
         (lambda: chain(keras.layers.Activation("tanh", name="odd")), "'odd' .Activation"),
         (lambda: chain(keras.layers.ReLU(max_value=6, name="odd")), "'odd' has max_value=6"),

@@ -31,6 +31,23 @@ def test_the_checkpoint_is_the_last_complete_one_of_the_highest_accuracy(tmp_pat
     assert model.get_weights()[0].item() == 2
 
 
+def test_a_file_to_resume_from_keeps_bfloat16(tmp_path):
+    keras.config.set_dtype_policy("bfloat16")  # a fixture sets it back
+
+    def build():
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+        model.compile("sgd", "mse")
+        return model
+
+    model, fresh = build(), build()
+    file = ResumeFile(tmp_path / "state.npz", {}, {"val_accuracy": [0.5]})
+    file.set_model(model)
+    file.on_epoch_end(0)
+    assert file.restore(fresh) == 0.5
+    for weight, kept in zip(fresh.weights, model.weights, strict=True):
+        assert keras.ops.all(weight == kept)
+
+
 @pytest.mark.parametrize("value", [math.nan, -math.inf])
 def test_a_validation_loss_of_nan_stops(value):
     stop = StopOnNaN(0.25)

@@ -64,7 +64,7 @@ class LayerCost:
 
     name: str
     output_shape: tuple[int, ...]  # of its (first) output, without the batch axis
-    params: int  # 0 where an earlier row has counted them
+    params: int  # without those that an earlier row has counted
     macs: int
     published_macs: float  # in the published count
 

@@ -80,6 +80,9 @@ def describe_network(model: keras.Model) -> dict:
             raise _refusal(f"its layer {layer.name!r} does not follow the one before it")
         settings = _settings(layer, output.shape)
         output = node.output_tensors[0]
+        if len(output.shape) == 4 and output.shape[1] != output.shape[2]:
+            size = f"{output.shape[1]} × {output.shape[2]}"
+            raise _refusal(f"the grid after {layer.name!r} is {size}, not square")
         described.append({**settings, "weights": list(map(_weight, layer.weights))})
     if len(model.outputs) > 1:
         raise _refusal("it has several outputs")
@@ -113,8 +116,6 @@ def _settings(layer, shape) -> dict:
             raise _refusal(f"its layer {layer.name!r} has padding={layer.padding!r}")
     if isinstance(layer, GridToTokens):
         height, width, dim = grid_shape(shape)
-        if height != width:
-            raise _refusal(f"the grid of {layer.name!r} is {height} × {width}, not square")
         settings["shape"] = height * width, dim
     if isinstance(layer, AveragePooling):
         settings["windows"] = window_grid(height, width, layer.num_tokens)

@@ -43,9 +43,9 @@ function hoverOn(what) {
 
 /** The cells that the open token reads fly into it. */
 function flowInto(column) {
-  const seen = look(column), { token } = state;
-  if (token >= 0) flow($(".pad", column.root), column.tiles[token].button, mapOf(seen, token),
-    seen.network.side, tokenColours(token)[0]);
+  const seen = look(column), { token } = state, tile = column.tiles[token]; // perhaps the other's
+  if (tile) flow($(".pad", column.root), tile.button, mapOf(seen, token), seen.network.side,
+    tokenColours(token)[0]);
 }
 
 // Showing
@@ -142,7 +142,7 @@ function drawStage(column, seen) {
     end.textContent = ends ? ends[i].toFixed(3) : ["lowest", "highest"][i];
   });
   $(".scale", root).hidden = !seen.maps;
-  pad.style.setProperty("--token", token >= 0 ? tokenColours(token)[0] : "transparent");
+  if (token >= 0) pad.style.setProperty("--token", tokenColours(token)[0]);
   pad.classList.toggle("of-token", token >= 0);
   pad.classList.toggle("drawable", canDraw(column));
   const what = `What the network sees of ${seen.picture.name}.`;

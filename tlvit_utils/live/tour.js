@@ -80,7 +80,10 @@ const TOUR = [
 
 // Going through it
 
-let steps = [], place = 0, saved; // as the page was before
+let steps = [], place = 0, asked, saved; // what was asked about, and the page as it was before
+
+/** The picture and the network that are chosen, without changes. */
+const asIs = () => begin({ ...UNCHANGED, mode: "look", token: -1, cell: -1 });
 
 /** Whether a step can be taken with the picture and the network that are shown now. */
 function fitsNow({ fits }) {
@@ -90,8 +93,8 @@ function fitsNow({ fits }) {
 
 /** Begin a step with the picture and the network as they are. */
 function askStep() {
-  begin({ ...UNCHANGED, mode: "look", token: -1, cell: -1 });
-  const seen = look(columns[0]), { ask, guesses } = steps[place];
+  asIs();
+  const seen = asked = look(columns[0]), { ask, guesses } = steps[place];
   $("#tour-place").textContent = `Step ${place + 1} of ${steps.length}: what do you think?`;
   $("#tour-text").textContent = ask(seen, seen.set.class_names[seen.label]);
   $("#tour-answer").textContent = "";
@@ -103,8 +106,10 @@ function askStep() {
 }
 
 function answerStep(guess, button) {
-  if (!fitsNow(steps[place])) return nextStep(); // they have changed since
+  asIs(); // the question was about that
   const { act, tell } = steps[place], before = look(columns[0]);
+  if (before.entry !== asked.entry || before.picture !== asked.picture) // others were chosen since
+    return fitsNow(steps[place]) ? askStep() : nextStep();
   change(act(before));
   flowInto(columns[0]);
   const seen = look(columns[0]);
