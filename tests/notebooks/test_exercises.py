@@ -108,7 +108,7 @@ WRONG_ANSWERS = {
         ("maps.shape[1] - 1", "maps.shape[1]", "The slider `token` ends at"),
         ("maps.shape[1] - 1", "maps.shape[2] - 1", "The slider `token` ends at"),
         ("maps[image.value, token.value]", "maps[token.value, image.value]", "image first"),
-        ("maps[image.value, token.value]", "maps[0, token.value]", "belongs to image 0"),
+        ("maps[image.value, token.value]", "maps[0, token.value]", "map is image 0"),
         ("maps[image.value, token.value]", "maps[image.value].mean(axis=0)", "drew the mean map"),
         ('    token.observe(draw, "value")\n', "", "does not follow the slider `token`"),
         ('    image.observe(draw, "value")\n', "", "does not follow the slider `image`"),

@@ -220,7 +220,7 @@ def test_the_command_resumes_and_repeats_nothing(small, tmp_path, monkeypatch, c
         if epoch == 1:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="The same command"):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="Run the same command"):
         patch.setattr(RecordMaps, "on_epoch_begin", interrupt)
         main([*COMMAND, str(tmp_path)])
     assert not (tmp_path / f"{NAME}.json").exists()
