@@ -27,7 +27,7 @@ DATES = ROOT / "docs" / "results_dates.json"
 TEST_IMAGES = 10_000
 STUDIES = {
     "scenes10": "Scenes: an image hidden among fragments, 64 × 64 pixels",
-    "cifar10": "CIFAR-10, 10 epochs",
+    "cifar10": "CIFAR-10: 10 epochs of 20,000 images",
     "cifar10_short": "CIFAR-10, a short screening: 5 epochs of 10,000 images",
 }
 FIELD = (  # network, CIFAR-10 top-1 in %, epochs, million parameters and multiply-adds, source
