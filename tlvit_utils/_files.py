@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 from filelock import FileLock, Timeout
 
-BLOCK = os.urandom(1_000_000)  # a file system that compresses would keep zeros in no room
+BLOCK_BYTES = 1_000_000
 
 
 @contextmanager
@@ -46,9 +46,10 @@ def ensure_room(path: str | os.PathLike, size: int) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        block = os.urandom(BLOCK_BYTES)  # a file system that compresses keeps zeros in no room
         with TemporaryFile(dir=path.parent) as file:
-            for start in range(0, size, len(BLOCK)):
-                file.write(BLOCK[: size - start])
+            for start in range(0, size, BLOCK_BYTES):
+                file.write(block[: size - start])
     except OSError as error:
         raise OSError(
             f"{path} cannot be written ({error.strerror or error}); choose a folder that you can "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SHUFFLES = 10  # of the images, each map is compared with so many others' masks
+SHUFFLES = 10  # of the images: each map is compared with so many others' masks
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ def _settings(layer, shape) -> dict:
     if isinstance(layer, GridToTokens):
         height, width, dim = grid_shape(shape)
         settings["shape"] = height * width, dim
-    if isinstance(layer, AveragePooling):
-        settings["windows"] = window_grid(height, width, layer.num_tokens)
+        if isinstance(layer, AveragePooling):
+            settings["windows"] = window_grid(height, width, layer.num_tokens)
     return settings | {name: config[name] for name in known}
 
 
