@@ -18,8 +18,8 @@ The plan, written before the first training:
   four blocks. The methods differ in nothing but the reduction, or have none and four, two blocks or
   one. METHODS below lists them.
 - Training: scenes10, 12 epochs of 15,360 new scenes in batches of 128; CIFAR-10, 10 epochs of the
-  first 20,000 training images in batches of 256, which lets two processor cores train every method
-  three times within three hours (the older plan in study_scenes10.json has 40,000); otherwise
+  first 20,000 training images in batches of 256, which takes two processor cores about three hours,
+  two runs at a time (the older plan in study_scenes10.json has 40,000); otherwise
   `Recipe.modern`. No method's settings were tuned. The best epoch is chosen on the first 2,000
   validation images. Seeds 0, 1 and 2.
 - Measured: right or wrong for each of the 10,000 test images, in float32 with the weights as

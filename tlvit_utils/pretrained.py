@@ -36,7 +36,7 @@ def model_card(name: str) -> dict:
 
 
 def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
-    """Build the model `name` with its shipped weights; its accuracy was measured in float32."""
+    """Build the model `name` with its shipped weights. `model_card` has its accuracy."""
     model = build_vit(ViTConfig(**model_card(name)["config"]))
     restore_weights(model, WEIGHTS_DIR / f"{name}.npz")
     return model

@@ -92,7 +92,8 @@ def make_page(answers: dict[tuple[str, str], list[tuple[str, str]]]) -> str:
 
 def _one_line(answer: str) -> str:
     """Return an answer as a table can hold it, without what is another in each run."""
-    text = escape(" ".join(OWN.sub("…", answer).split()), quote=False)
+    plain = OWN.sub("…", re.sub(r"\x1b\[\d+m", "", answer))
+    text = escape(" ".join(plain.split()), quote=False)
     return re.sub(r"([|`*_\\\[\]$])", r"\\\1", text[:400])
 
 

@@ -17,7 +17,7 @@ class Difference:
     mean: float  # over seeds and images
     low: float  # the 95 % interval of the mean, for other images and other seeds
     high: float
-    per_seed: np.ndarray  # (seeds,), the difference of each seed's two trainings
+    per_seed: np.ndarray  # (seeds,), the difference of each seed's two runs
 
     def __str__(self):
         return f"{100 * self.mean:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}] points"
@@ -73,12 +73,12 @@ def compare_methods(rows: list[dict], method: str, other: str, images: int) -> D
 def welch_interval(first, second) -> tuple[float, float]:
     """Return the 95 % interval of the mean of `second` minus that of `first`: Welch's.
 
-    Each has one number per training, at least two. The trainings of each network scatter in
+    Each has one number per run, at least two. The runs of each network scatter in
     their own way, so each mean has its own variance and degrees of freedom.
     """
     if min(len(first), len(second)) < 2:
         raise ValueError(
-            f"There are {len(first)} and {len(second)} trainings; Welch's interval needs at least "
+            f"There are {len(first)} and {len(second)} runs; Welch's interval needs at least "
             "two of each."
         )
     if not np.isfinite([*first, *second]).all():

@@ -26,7 +26,7 @@ class Localisation:
 def localisation(maps, shares) -> dict[str, Localisation]:
     """Score maps by masks of the objects, beside two levels of chance.
 
-    Source: the pointing game of Zhang et al. 2018 (arXiv 1608.00507), with cells for points and
+    Source: the pointing game of Zhang et al. 2016 (arXiv 1608.00507), with cells for points and
     without their margin of 15 pixels around the object. Equally high cells share a hit, so a flat
     map scores the same as chance.
 

@@ -29,7 +29,7 @@ def check_mean_and_spread(answer):
 
         over_networks = columns(accuracies.mean(axis=0), accuracies.std(axis=0, ddof=1))
         return {
-            "Wrong axis: the trainings of one network are in one row.": over_networks,
+            "Wrong axis: the runs of one network are in one row.": over_networks,
             "Divide by one less than the runs (`ddof=1`).": columns(mean, accuracies.std(axis=1)),
             "The third column is the spread again, not the error.": columns(mean, spread, spread),
             "Divide by √runs: the error falls with its root.": columns(mean, spread, spread / runs),
@@ -64,8 +64,8 @@ def check_welch_interval(answer):
         return {
             "The sign is reversed: take the second mean minus the first.": -interval(a, b)[::-1],
             "That is the deviation; variances add up.": of(lambda x: x.std(ddof=1) / len(x)),
-            "That is the variance of single trainings, not of a mean.": of(lambda x: x.var(ddof=1)),
-            "Divide by one less than the number of trainings.": of(lambda x: x.var() / len(x)),
+            "That is the variance of single runs, not of a mean.": of(lambda x: x.var(ddof=1)),
+            "Divide by one less than the number of runs.": of(lambda x: x.var() / len(x)),
             "The root is missing: that is a variance.": interval(a, b, lambda a, b: a + b),
             "Add first, then take the root.": interval(a, b, lambda a, b: np.sqrt(a) + np.sqrt(b)),
             "That is one standard error, not `student_t` of them.": interval(a, b, students=False),

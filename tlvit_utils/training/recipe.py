@@ -119,7 +119,7 @@ class Recipe:
 class SmoothedCrossentropy(keras.losses.Loss):
     """Cross-entropy of probabilities `(batch, classes)` with smoothed integer labels `(batch,)`.
 
-    Keras's sparse one does not smooth. Source: Szegedy et al. 2016, "Rethinking the Inception
+    Keras's sparse one does not smooth. Source: Szegedy et al. 2015, "Rethinking the Inception
     architecture", section 7.
     """
 
