@@ -11,7 +11,7 @@ CONTENT = np.random.default_rng(0).bytes(40_000)
 HALF = len(CONTENT) // 2
 FILE = RemoteFile((), len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 # the slow mirror sends 25 kB/s at most, the one that trickles 50 bytes/s
-IMPATIENT = Patience(seconds=0.4, rate=1e6, last_rate=1e3, tries=2, worthwhile=5_000, pause=0.01)
+IMPATIENT = Patience(seconds=1.0, rate=1e6, last_rate=1e3, tries=2, worthwhile=5_000, pause=0.01)
 
 
 @pytest.fixture(scope="module")

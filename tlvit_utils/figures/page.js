@@ -24,18 +24,29 @@ function growFrame() {
   frameElement.style.height = `${frameHeight}px`;
 }
 
-/** Follow the theme of JupyterLab or of the site where the page is a frame; else the system's holds. */
+/** Whether a key belongs to the browser. */
+const isShortcut = ({ altKey, ctrlKey, metaKey }) => altKey || ctrlKey || metaKey;
+
+const THEMES = { // what JupyterLab and VS Code call theirs
+  true: "light", "vscode-light": "light", "vscode-high-contrast-light": "light",
+  false: "dark", "vscode-dark": "dark", "vscode-high-contrast": "dark",
+};
+
+/** Follow the theme of JupyterLab, VS Code or the site where the page is a frame; else the system's holds. */
 function followHost() {
   try {
     const host = parent.document.body;
     const follow = () => {
-      const { jpThemeLight, theme } = host.dataset;
-      const chosen = { true: "light", false: "dark" }[jpThemeLight] ?? theme ?? "auto";
+      const { jpThemeLight, vscodeThemeKind, theme } = host.dataset;
+      const known = THEMES[jpThemeLight ?? vscodeThemeKind] ?? theme, chosen = known ?? "auto";
       document.documentElement.dataset.theme = chosen;
       if (frameElement) frameElement.style.colorScheme = chosen === "auto" ? "light dark" : chosen;
-      document.documentElement.toggleAttribute("data-framed", Boolean(frameElement));
+      // only on a ground of a known theme may a drawing leave out its own
+      document.documentElement.toggleAttribute("data-framed", Boolean(frameElement && known));
     };
-    new MutationObserver(follow).observe(host, { attributeFilter: ["data-jp-theme-light", "data-theme"] });
+    const watch = new MutationObserver(follow);
+    watch.observe(host, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"] });
+    addEventListener("pagehide", () => watch.disconnect()); // else the host keeps a page whose frame is gone
     follow();
     if (frameElement) new ResizeObserver(growFrame).observe(document.body);
   } catch { /* a host of another origin tells nothing */ }

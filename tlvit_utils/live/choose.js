@@ -3,6 +3,7 @@
 
 /** Begin with a picture as it is: what was done to another is forgotten. */
 function begin(choice) {
+  files++; // a file that is still being read comes too late
   $("#note").textContent = "";
   past.length = 0;
   change({ ...UNTOUCHED, ...choice });
@@ -17,7 +18,7 @@ function renderThumbs() {
   $("#thumbs").replaceChildren($("#thumbs legend"), ...set.pictures.flatMap((picture, i) =>
     !isOffered(entry, i) ? [] : [makeThumb(picture, i, isWrong(entry, i)
       ? `${picture.name}, mistaken for ${set.class_names[model.said[i]]}` : picture.name)]),
-    ...own ? [makeThumb(own, OWN)] : []);
+    ...own && state.mode !== "training" ? [makeThumb(own, OWN)] : []);
 }
 
 function renderNames({ class_names, pictures }) {
@@ -50,8 +51,9 @@ async function readFile(file) {
     throw new Error(`${file.name} has ${width} × ${height} pixels; use a picture of at most `
       + `${MOST_PIXELS / 1e6} million.`);
   }
+  const canvas = element("canvas"), context = canvas.getContext("2d", { willReadFrequently: true });
   return { width, height, close: () => bitmap.close(), cut(left, top, width, height) {
-    const context = element("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
+    Object.assign(canvas, { width, height }); // one for all parts: phones have room for few
     context.fillStyle = "#808080"; // behind transparent parts no subject vanishes, dark or light
     context.fillRect(0, 0, width, height);
     context.drawImage(bitmap, -left, -top);

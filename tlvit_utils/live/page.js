@@ -98,7 +98,7 @@ function listenToPad(column, pad) {
   pad.onpointermove = (event) => {
     if (!event.isPrimary) return; // a second finger
     const place = placeOf(event);
-    if (drag) {
+    if (drag && event.buttons) { // a menu can take the release
       for (const between of line(drag.last, place)) act(column, between, drag);
       drag.last = place;
     }
@@ -144,7 +144,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /** The arrow keys point at a cell, or move the object. */
 function actByKey(column, event) {
-  if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's
+  if (isShortcut(event)) return;
   const { network: { side }, set } = column.seen, { key, shiftKey } = event, way = ARROWS[key];
   const cell = shownCell(column), moves = isMoving() && canDraw(column);
   if (way && moves) {
@@ -180,8 +180,11 @@ function keepAddress() {
 
 async function copyShare() {
   const box = $("#share-text");
-  box.select();
   const copied = await navigator.clipboard?.writeText(box.value).then(() => true, () => false);
+  if (!copied) {
+    box.focus(); // Firefox and Safari select without it, and would copy nothing
+    box.select();
+  }
   $("#share-note").textContent = (copied ? "Copied." : "Selected. Press Ctrl+C or ⌘C to copy it.")
     + (state.picture === OWN ? " Your own picture is not part of it." : "");
 }
@@ -209,7 +212,8 @@ function listen() {
     if (!(name in DEFAULTS)) return;
     const given = type === "checkbox" ? checked : value;
     const patch = { [name]: typeof DEFAULTS[name] === "number" ? Number(given) : given };
-    if (name === "picture" || name === "network") return begin(patch);
+    if (name === "filter") $("#note").textContent = "";
+    if (name === "picture" || (name === "network" && entryOf(value).set !== mainEntry().set)) return begin(patch);
     (name in UNCHANGED ? step : change)(patch);
   };
   const clicks = {

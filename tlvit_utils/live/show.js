@@ -160,7 +160,7 @@ function pointAt(column, cell) {
     markCell(map, cell, side);
     share.textContent = shares ? percent(shares[token]) : kept.includes(token) ? "" : "off";
   });
-  pad.ariaLabel = `Cells of the picture: arrow keys ${isMoving() ? "move the object"
+  pad.ariaLabel = `Cells of the picture: arrow keys ${isMoving() && canDraw(column) ? "move the object"
     : "choose one, Enter acts"}${cell >= 0 ? `; ${cellName(cell, side)}` : ""}`;
   $(".extra", root).replaceChildren(...extras(column, seen, cell, shares));
 }

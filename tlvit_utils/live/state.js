@@ -103,6 +103,7 @@ function tidy() {
     if (!Object.hasOwn(choices, state[name])) state[name] = DEFAULTS[name];
   if ((state.mode === "paint" && !numMaps) || (state.mode === "training" && !epochs))
     state.mode = "look";
+  if (state.mode === "paint") Object.assign(state, { maps: "own", seed: 0 }); // against the learned ones
   const last = set.pictures.length - 1, most = mostMaps(), ends = { picture: [set.own ? OWN : 0, last], other: [0, last],
     cell: [-1, cells - 1], token: [-1, most - 1], filter: [-1, set.class_names.length - 1],
     opacity: [0, 100], seed: [0, 1e6], epoch: [-1, epochs ? lastEpoch(epochs) : -1] };

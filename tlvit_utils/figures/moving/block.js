@@ -93,7 +93,7 @@ function draw() {
 }
 
 choices($("#tokens"), range(count).map((i) => `${i + 1}`), (i) => { token = i; draw(); });
-for (const box of document.querySelectorAll("#parts input")) box.onchange = draw;
+for (const box of all("#parts input")) box.onchange = draw;
 const go = stepper(last, (to) => { step = to; draw(); }, 1100);
 go(last);
 new ResizeObserver(joinStations).observe($("#block"));

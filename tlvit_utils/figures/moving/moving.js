@@ -86,7 +86,7 @@ function plane(root, limit) {
         go((event.clientX - box.x - box.width / 2) / unit / scale, (box.y + box.height / 2 - event.clientY) / unit / scale);
       };
       circle.onkeydown = (event) => {
-        if (event.altKey || event.ctrlKey || event.metaKey) return;
+        if (isShortcut(event)) return;
         const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
         if (x === undefined) return;
         event.preventDefault();
