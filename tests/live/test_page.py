@@ -702,10 +702,9 @@ def test_a_frame_knows_other_hosts(host, theme, framed, new_page, made):
     page.set_content(f"<body {host}>{made._repr_mimebundle_()[0]['text/html']}</body>")
     frame = page.frames[1]
     frame.wait_for_selector(".bars tbody tr")
-    known = frame.evaluate(
-        "[document.documentElement.dataset.theme, document.documentElement.hasAttribute('data-framed')]"
-    )
-    assert known == [theme, framed]
+    root = frame.locator("html")
+    assert root.get_attribute("data-theme") == theme
+    assert root.evaluate("(root) => root.hasAttribute('data-framed')") == framed
 
 
 def test_motion_shows_the_pooling_unless_it_is_not_wanted(open_page, new_page, address):
