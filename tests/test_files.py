@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from tlvit_utils._files import locked, save_result
+from tlvit_utils._files import locked, remove_leftovers, save_result
 from tlvit_utils.training.recipe import Recipe
 
 
@@ -54,9 +54,26 @@ def test_where_no_lock_can_be_written_the_work_goes_on(place, tmp_path, capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows locks without these functions")
 @pytest.mark.parametrize(
-    ("function", "code"), [("os.open", errno.EACCES), ("fcntl.flock", errno.ENOLCK)]
+    ("function", "code"),
+    [
+        ("os.open", errno.EACCES),
+        ("fcntl.flock", errno.ENOLCK),
+        ("fcntl.flock", errno.ENOSYS),
+    ],
 )
 def test_in_a_folder_without_locks_the_work_goes_on(function, code, tmp_path, monkeypatch):
     monkeypatch.setattr(function, Mock(side_effect=OSError(code, "refused")))
-    with locked(tmp_path / "lock", "busy"):
-        pass
+    with locked(tmp_path / "lock", "busy") as is_held:
+        assert not is_held
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_every_account_may_hold_a_lock(tmp_path):
+    with locked(tmp_path / "lock") as is_held:
+        assert is_held and (tmp_path / "lock").stat().st_mode & 0o777 == 0o666
+
+
+def test_another_account_s_leftovers_stay(tmp_path, monkeypatch):
+    (tmp_path / f"{32 * 'a'}.file").touch()
+    monkeypatch.setattr("pathlib.Path.unlink", Mock(side_effect=PermissionError))
+    remove_leftovers(tmp_path / "file")

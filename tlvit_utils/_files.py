@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from glob import escape
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,7 +14,13 @@ from uuid import uuid4
 import numpy as np
 from filelock import FileLock, Timeout
 
+from tlvit_utils._text import printable
+
 BLOCK_BYTES = 1_000_000
+
+
+class BusyError(OSError):
+    """Another process is doing this work."""
 
 
 @contextmanager
@@ -38,7 +45,8 @@ def remove_leftovers(prefix: str | os.PathLike) -> None:
     """Delete what killed writers left of files whose paths have this prefix; hold their lock."""
     prefix = Path(prefix)
     for path in prefix.parent.glob(f"{32 * '[0-9a-f]'}.{escape(prefix.name)}*"):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # another account's, or on a read-only disk
+            path.unlink()
 
 
 def ensure_room(path: str | os.PathLike, size: int) -> None:
@@ -47,7 +55,8 @@ def ensure_room(path: str | os.PathLike, size: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         block = os.urandom(BLOCK_BYTES)  # a file system that compresses keeps zeros in no room
-        with TemporaryFile(dir=path.parent) as file:
+        # a name for `remove_leftovers`, where a killed process leaves the file
+        with TemporaryFile(dir=path.parent, prefix=f"{uuid4().hex}.{path.name}.") as file:
             for start in range(0, size, BLOCK_BYTES):
                 file.write(block[: size - start])
     except OSError as error:
@@ -58,26 +67,29 @@ def ensure_room(path: str | os.PathLike, size: int) -> None:
 
 
 @contextmanager
-def locked(path: str | os.PathLike, busy: str = "") -> Iterator[None]:
+def locked(path: str | os.PathLike, busy: str = "") -> Iterator[bool]:
     """Hold the lock on the empty file `path`, which one process has at a time.
 
-    While another has it, wait for it or, if `busy` is given, raise an OSError that says so. The
-    system releases it when the process ends, however that ends. In a read-only folder, or on a file
-    system without locks, nothing is locked.
+    Gives whether it is held. While another has it, wait for it or, if `busy` is given, raise a
+    BusyError that says so. The system releases it when the process ends, however that ends. In a
+    read-only folder, or on a file system without locks, nothing is locked.
     """
     path = Path(path)
+    # every account may hold it, and the lock of a killed process must not stay
+    lock = partial(FileLock, path, mode=0o666, fallback_to_soft=False)
     with ExitStack() as held:
+        is_held = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(FileLock(path, timeout=0))
+            held.enter_context(lock(timeout=0))
         except Timeout:
             if busy:
-                raise OSError(busy) from None
-            print("Another process is doing the same work; waiting for it …")
-            held.enter_context(FileLock(path))
+                raise BusyError(busy) from None
+            print(printable("Another process is doing the same work; waiting for it …"))
+            held.enter_context(lock())
         except (OSError, NotImplementedError):
-            pass
-        yield
+            is_held = False
+        yield is_held
 
 
 def save_result(path: str | os.PathLike, **fields) -> None:

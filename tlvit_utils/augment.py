@@ -68,6 +68,11 @@ class RandomCropFlip(keras.layers.Layer):
         return (self.num_offsets - 1) // 2
 
     def build(self, input_shape):
+        if len(input_shape) != 4:
+            raise ValueError(
+                f"The images have shape {tuple(input_shape)}; expected (batch, height, width, "
+                "channels). Put one image into a batch with image[None]."
+            )
         _, height, width, _ = input_shape
         if height is None or height != width:
             raise ValueError(
@@ -81,6 +86,7 @@ class RandomCropFlip(keras.layers.Layer):
         crops = np.stack([resize[o : o + self.crop_size] for o in offsets])
         # (2, offsets, crop_size, image size): as they are, then mirrored
         self.crops = np.stack([crops, crops[:, ::-1]])
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={1: height, 2: width})
         self.built = True
 
     def draw_offsets(self, batch):

@@ -87,6 +87,11 @@ class TransformerBlock(Composite):
         self.mlp = MLP(self.mlp_units, dropout_rate, activate_last, dtype=policy)
 
     def build(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"The tokens have shape {tuple(input_shape)}; expected (batch, tokens, dim): "
+                "reshape a grid to a sequence first."
+            )
         if self.mlp_units[-1] != input_shape[-1]:
             raise ValueError(
                 f"The MLP ends with {self.mlp_units[-1]} units, but the tokens have width "

@@ -30,6 +30,9 @@ class PatchEncoder(Composite):
                 f"(batch, {self.num_patches}, {self.projection_dim}): project each patch to "
                 "projection_dim numbers before encoding."
             )
+        self.input_spec = layers.InputSpec(
+            ndim=3, axes={1: self.num_patches, 2: self.projection_dim}
+        )
         self.position_embedding.build((self.num_patches,))
         self.built = True
 
@@ -52,8 +55,9 @@ def convolutional_tokenizer(images, convolutions):
     """Turn images into a grid of tokens with a few small convolutions `(filters, stride)`.
 
     Each convolution covers the `stride` × `stride` pixels of its output and one more on each side,
-    so the grid stays centred on its cells. Batch normalisation and ReLU follow. Keras tensors
-    `(batch, height, width, channels)` become `(batch, rows, columns, filters)`.
+    so the grid stays centred on its cells where the strides divide the image. Batch normalisation
+    and ReLU follow. Keras tensors `(batch, height, width, channels)` become `(batch, rows, columns,
+    filters)`.
 
     Source: Xiao et al. 2021, "Early convolutions help transformers see better" (arXiv
     2106.14881). Departures: the steps that halve the resolution have 4×4 kernels in place of 3×3,

@@ -7,6 +7,7 @@ For each name `assets/weights` has `NAME.npz` (weights in the model's order, flo
 import json
 import os
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -44,9 +45,12 @@ def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
 
 def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Give the model the weights that `save_pretrained` wrote; a ValueError if they do not fit."""
-    with np.load(path, allow_pickle=False) as weights:
-        # in order, not by path: Keras's names count up with every model that is built
-        values = [weights[name].astype("float32") for name in weights.files]
+    try:
+        with np.load(path, allow_pickle=False) as weights:
+            # in order, not by path: Keras's names count up with every model that is built
+            values = [weights[name].astype("float32") for name in weights.files]
+    except (BadZipFile, EOFError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}).") from error
     if [value.shape for value in values] != [tuple(weight.shape) for weight in model.weights]:
         raise ValueError(f"{path} holds the weights of another network than {model.name!r}.")
     for variable, value in zip(model.weights, values, strict=True):
@@ -54,7 +58,7 @@ def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
 
 def save_pretrained(model: keras.Model, path: str | os.PathLike) -> None:
-    """Write the model's weights as `.npz`: float16 except batch normalisation's statistics."""
+    """Write the model's weights as `.npz`: float16 except what does not train."""
     weights = [
         ops.convert_to_numpy(v).astype("float16" if v.trainable else "float32")
         for v in model.weights

@@ -46,12 +46,12 @@ class Compute:
 
 
 def find_gpus() -> list[Gpu]:
-    """Return the GPUs, or TPUs, that the backend of this session sees."""
+    """Return the GPUs, on JAX also TPUs, that this session may use."""
     match keras.backend.backend():
         case "tensorflow":
             import tensorflow as tf
 
-            gpus = tf.config.list_physical_devices("GPU")
+            gpus = tf.config.get_visible_devices("GPU")
             details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
             found = [(each.get("device_name"), each.get("compute_capability")) for each in details]
         case "jax":

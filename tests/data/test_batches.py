@@ -29,6 +29,7 @@ def test_good_images_pass_unchanged(images):
     "images, error, message",
     [
         *((GOOD * (high / 200), ValueError, "multiply by 255") for high in (0.5, 1.01, 2)),
+        (GOOD // 200, ValueError, "multiply by 255"),
         (GOOD * 1.5, ValueError, "run from 300.0 to 300.0; expected"),
         (GOOD.astype("int64") - 201, ValueError, "run from -1 to -1; expected"),
         (np.where(GOOD == 200, np.nan, 0), ValueError, "nan"),
@@ -152,6 +153,20 @@ def test_fit_may_look_at_two_batches_before_its_first_epoch(make, batch_size):
         seen = np.concatenate([shuffled[i][1] for i in batches])
         np.testing.assert_array_equal(seen, shuffled_order(100, 5, epoch or 0)[: len(seen)])
         shuffled.on_epoch_end()
+
+
+@pytest.mark.parametrize("make", ["without TensorFlow"], indirect=True)
+def test_shuffled_batches_are_not_mixed_up_by_keras(make):
+    shuffled = make(IMAGES, LABELS, 30, shuffle_seed=5)
+    shuffled[0]
+    with pytest.raises(ValueError, match="shuffle=False"):
+        shuffled[2]
+    assert make(IMAGES, LABELS, 30)[2][1][0] == 60  # in order, any may be read
+
+
+def test_fewer_images_than_a_batch_are_refused():
+    with pytest.raises(ValueError, match="fewer than one batch of 101"):
+        make_pipeline(IMAGES, LABELS, 101, shuffle_seed=5)
 
 
 @pytest.mark.parametrize("count, buffer", [(100, 1000), (100, 30), (7, 1), (0, 5)])

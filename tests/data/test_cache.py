@@ -1,3 +1,4 @@
+import errno
 import os
 import sys
 from pathlib import Path
@@ -80,6 +81,20 @@ def test_where_nothing_can_be_written_nothing_is_kept(folder, capsys):
         (line,) = capsys.readouterr().out.splitlines()
         assert f"{folder / 'name.npy'} could not be written (" in line
         assert "TLVIT_CACHE_DIR" in line
+
+
+def test_in_a_folder_that_may_not_be_entered_nothing_is_kept(folder, capsys, monkeypatch):
+    """As root one may enter any folder, so the refusal is made up."""
+    for function in (os.stat, os.mkdir):
+
+        def refuse(path, *args, function=function, **options):
+            if str(path).startswith(str(folder)):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return function(path, *args, **options)
+
+        monkeypatch.setattr(os, function.__name__, refuse)
+    assert_same(cached("name", SHAPES, lambda: ARRAYS))
+    assert "could not be written (Permission denied)" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other places")

@@ -78,6 +78,18 @@ def test_other_sources_are_refused(monkeypatch):
         load_course_data(SMOKE, "mnist")
 
 
+@pytest.mark.parametrize("load", [load_shapes10, load_scenes10])
+@pytest.mark.parametrize("sizes", [1000, (4, 3), ("10", 5, 5), (10, -1, 5)])
+def test_other_sizes_are_refused(load, sizes):
+    with pytest.raises(ValueError, match="sizes"):
+        load(sizes=sizes)
+
+
+def test_only_a_layout_can_be_changed():
+    with pytest.raises(ValueError, match="layout's name is 'epoch'"):
+        load_scenes10(sizes=(2, 2, 2), epoch=3)
+
+
 def test_the_splits_of_shapes10():
     dataset = load_shapes10(seed=3, sizes=(40, 20, 10))
     assert (dataset.name, dataset.class_names) == ("shapes10", shapes10.SHAPES10_CLASSES)

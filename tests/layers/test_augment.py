@@ -74,6 +74,16 @@ def test_sizes_that_cannot_work_are_refused(sizes, message):
         RandomCropFlip(*sizes)
 
 
+def test_one_image_and_images_of_another_size_are_refused():
+    layer = RandomCropFlip(32, 32)
+    with pytest.raises(ValueError, match=r"image\[None\]"):
+        layer(np.zeros((32, 32, 3)))
+    layer(np.zeros((2, 32, 32, 3)))
+    for shape in ((32, 32, 3), (2, 28, 28, 3)):
+        with pytest.raises(ValueError, match="incompatible"):
+            layer(np.zeros(shape), training=True)
+
+
 def test_images_must_be_square():
     with pytest.raises(ValueError, match=r"32 × 40 pixels.*square"):
         RandomCropFlip(32, 32)(np.zeros((1, 32, 40, 3)))

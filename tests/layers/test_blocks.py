@@ -83,6 +83,7 @@ def test_name_and_policy_reach_every_part(make):
         (lambda: TransformerBlock(2, 0, (12,), 0.1), "key_dim is 0"),
         (lambda: TransformerBlock(2, 8, (12,), -0.1), "dropout_rate is -0.1"),
         (lambda: TransformerBlock(2, 8, (8,), 0.1)(np.zeros((1, 5, 12))), "8 units.*width 12"),
+        (lambda: TransformerBlock(2, 8, (8,), 0.1)(np.zeros((1, 5, 5, 8))), "reshape a grid"),
     ],
 )
 def test_what_cannot_work_is_refused(make, message):

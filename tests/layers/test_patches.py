@@ -30,6 +30,14 @@ def test_patches_of_another_shape_are_refused(shape):
         PatchEncoder(6, 4)(np.zeros(shape))
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 4), (2, 6, 1), (6, 4)])
+def test_a_built_encoder_spreads_no_other_shape(shape):
+    encoder = PatchEncoder(6, 4)
+    encoder(np.zeros((2, 6, 4)))
+    with pytest.raises(ValueError, match="incompatible"):
+        encoder(np.zeros(shape))
+
+
 def test_name_and_policy_reach_every_part():
     encoder = PatchEncoder(6, 4, name="given", dtype="mixed_bfloat16")
     assert encoder.name == "given"

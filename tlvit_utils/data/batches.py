@@ -17,7 +17,8 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
     Data sets hold images as uint8. Networks take `(N, image_size, image_size, 3)` with
     0..255, uint8 or float, and divide by 255 themselves. `analysis.seen_images` returns what they
     saw as float 0..1, and figures draw either. Floats whose highest value is above 0 and at most 2
-    are refused as images of 0..1, which resizing and noise can bring above 1.
+    are refused as images of 0..1, which resizing and noise can bring above 1; so are whole numbers
+    0 and 1.
     """
     images = np.asarray(images)
     expected = f"(N, {image_size}, {image_size}, 3) with values 0..255"
@@ -31,7 +32,7 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
     low, high = images.min(), images.max()
     if not (low >= 0 and high <= 255):  # also refuses NaN
         raise ValueError(f"The images' values run from {low} to {high}; expected {expected}.")
-    if images.dtype.kind == "f" and 0 < high <= 2:
+    if 0 < high <= (2 if images.dtype.kind == "f" else 1):
         raise ValueError(
             f"The images' values run from {low:.3g} to {high:.3g}; expected {expected}. "
             "A network of build_vit divides by 255 itself: multiply by 255, or pass the uint8 "
@@ -61,6 +62,15 @@ def check_labels(labels, images, classes: int | None = None) -> np.ndarray:
     return labels.astype("int64") if labels.dtype.kind == "f" else labels
 
 
+def check_full_batch(labels, batch_size: int) -> None:
+    """Raise a ValueError if the images to train on are fewer than one batch."""
+    if len(labels) < batch_size:
+        raise ValueError(
+            f"There are {len(labels)} training images, fewer than one batch of {batch_size}; take "
+            "more images or a smaller batch_size."
+        )
+
+
 def sha256(*arrays) -> str:
     """Return the SHA-256 of arrays' numbers, one after the other."""
     digest = hashlib.sha256()
@@ -83,10 +93,12 @@ def make_pipeline(
 
     That is a `tf.data.Dataset` on TensorFlow and a `keras.utils.PyDataset` on JAX and PyTorch. With
     a `shuffle_seed` each pass is an epoch in its own order, `shuffled_order`, and an incomplete
-    last batch is left out, so that XLA compiles once. Without one, all images come in order.
+    last batch is left out, so that XLA compiles once. Then call `fit` with `shuffle=False`: on JAX
+    and PyTorch Keras would mix up the batches, and a ValueError says so. Without a seed, all images
+    come in order.
 
     Args:
-        images, labels: as for `check_images` and `check_labels`; they stay uint8.
+        images, labels: as for `check_images` and `check_labels`; uint8 stays uint8.
         first_epoch: number of the first pass, for resuming a training.
         draw_epoch: function of the epoch that returns its `(images, labels)`, of the same shapes,
             such as `Split.epoch`; by default every epoch shows the same images.
@@ -94,6 +106,8 @@ def make_pipeline(
     images = check_images(images, image_size)
     labels = check_labels(labels, images)
     batch_size = check_count("batch_size", batch_size)
+    if shuffle_seed is not None:
+        check_full_batch(labels, batch_size)
     batches = Batches(images, labels, batch_size, shuffle_seed, first_epoch, draw_epoch)
     if keras.backend.backend() != "tensorflow":
         return batches
@@ -118,7 +132,7 @@ class Batches(keras.utils.PyDataset):
         self._start(first_epoch)
 
     def _start(self, epoch):
-        self.epoch, self.complete = epoch, False
+        self.epoch, self.complete, self.last = epoch, False, -1
         self.order = None  # as stored, without a copy
         if self.shuffle_seed is not None:
             self.order = shuffled_order(len(self.labels), self.shuffle_seed, epoch)
@@ -128,6 +142,12 @@ class Batches(keras.utils.PyDataset):
         return full + (rest > 0 and self.shuffle_seed is None)
 
     def __getitem__(self, index):
+        if self.shuffle_seed is not None and index not in (0, self.last + 1):
+            raise ValueError(
+                "Keras mixes up the batches, whose images are shuffled already; call fit with "
+                "shuffle=False."
+            )
+        self.last = index
         self.complete |= index == len(self) - 1
         return self._batch(self.epoch, self.order, index)
 

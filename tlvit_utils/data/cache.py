@@ -9,6 +9,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from tlvit_utils._files import locked, remove_leftovers, replacing
+from tlvit_utils._text import printable
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -16,7 +17,7 @@ Shapes = dict[str, tuple[int, ...]]
 def cache_dir() -> Path:
     """Return the folder that `TLVIT_CACHE_DIR` names, or `tlvit` where this system keeps caches."""
     if named := os.environ.get("TLVIT_CACHE_DIR"):
-        return Path(named).expanduser()
+        return Path(os.path.expanduser(named))  # "~" stays where there is no home
     return user_cache_path("tlvit", appauthor=False, opinion=False)
 
 
@@ -35,25 +36,27 @@ def cached(
     must change whenever `make` would return other arrays.
     """
     path = cache_path(name)
-    if path.exists():
+    if os.path.exists(path):  # which, unlike Path.exists, is False where one may not look
         try:
             return load_arrays(path, shapes)
         except ValueError as error:
-            print(f"{error} Making it again.")
-    with locked(path.with_suffix(".lock")):
+            print(printable(f"{error} Making it again."))
+    with locked(path.with_suffix(".lock")) as is_held:
         with suppress(ValueError):  # another process may have made it meanwhile
             return load_arrays(path, shapes)
-        remove_leftovers(path)
+        if is_held:
+            remove_leftovers(path)
         arrays = make()
         try:
             save_arrays(path, arrays)
         except OSError as error:
             megabytes = sum(array.nbytes for array in arrays.values()) / 1e6
-            print(
+            text = (
                 f"{path} could not be written ({error.strerror or error}), so the next session "
                 "starts over; to avoid that, set TLVIT_CACHE_DIR to a folder that you can write "
                 f"to, with {megabytes:,.0f} MB free."
             )
+            print(printable(text))
             return arrays
     return load_arrays(path, shapes)
 

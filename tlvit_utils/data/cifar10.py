@@ -66,8 +66,9 @@ def copy_to_cache() -> None:
     path, arrays = cache_path("cifar10"), load()
     if not find_folder():
         return  # it comes from the cache
-    with locked(path.with_suffix(".lock")):
-        remove_leftovers(path)
+    with locked(path.with_suffix(".lock")) as is_held:
+        if is_held:
+            remove_leftovers(path)
         save_arrays(path, arrays)
 
 
@@ -75,12 +76,14 @@ def find_folder() -> tuple[Path, str] | None:
     """Return the folder that holds CIFAR-10's files and what names it, or None."""
     named = os.environ.get("TLVIT_CIFAR10_DIR")
     keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
-    folder = Path(named or f"{keras_home}/datasets/cifar-10-batches-py-target").expanduser()
+    # os.path, since Path raises where there is no home, or where one may not look
+    folder = named or f"{keras_home}/datasets/cifar-10-batches-py-target"
+    folder = Path(os.path.expanduser(folder))
     inner = folder / "cifar-10-batches-py"  # as the archive unpacks
-    folder = inner if inner.is_dir() else folder
-    missing = [name for name in FILES if not (folder / name).is_file()]
+    folder = inner if os.path.isdir(inner) else folder
+    missing = [name for name in FILES if not os.path.isfile(folder / name)]
     if named and missing:
-        reason = f"lacks {', '.join(missing)}" if folder.is_dir() else "is not there"
+        reason = f"lacks {', '.join(missing)}" if os.path.isdir(folder) else "is not there"
         raise FileNotFoundError(
             f"The CIFAR-10 folder {folder} {reason}; set {ADVICE}, or unset it to look in the "
             "caches and download."
@@ -143,7 +146,7 @@ def read_batch(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise ValueError(
             f"The CIFAR-10 file {path} cannot be read ({str(error)[:200]}); replace it, or delete "
-            "its folder and load again to download a fresh copy."
+            "its folder, unset TLVIT_CIFAR10_DIR and load again to download a fresh copy."
         ) from error
 
 

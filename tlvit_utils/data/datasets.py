@@ -16,6 +16,7 @@ from tlvit_utils.data.cache import cached
 CIFAR10_CLASSES = cifar10.CLASSES
 SPLIT_SIZES = (40_000, 10_000, 10_000)
 SCENES_SIZES = (15_360, 2_000, 10_000)
+LAYOUT = ("canvas_size", "num_fragments", "fragment_sizes")  # what a scene's layout consists of
 SOURCES = ("auto", "cifar10", "shapes10")
 NOT_CIFAR10 = "shapes10, not CIFAR-10"  # the banner's title
 
@@ -138,6 +139,8 @@ def load_scenes10(
             not those that the shipped networks learned; they become part of the name.
     """
     _check_sizes(sizes)
+    for name in layout:
+        check_choice("A layout's name", name, LAYOUT)
     if base is None:
         base = _cifar10_or_shapes10("auto", SPLIT_SIZES, may_download=False)
 
@@ -160,8 +163,10 @@ def load_scenes10(
 
 
 def _check_sizes(sizes):
-    if len(sizes) != 3:
-        raise ValueError(f"sizes is {sizes}, but it must have three: train, validation and test.")
+    if not isinstance(sizes, list | tuple | np.ndarray) or len(sizes) != 3:
+        raise ValueError(f"sizes is {sizes!r}, but it must have three: train, validation and test.")
+    for i, size in enumerate(sizes):
+        check_count(f"sizes[{i}]", size, low=0)
 
 
 def _dataset(name, class_names, arrays, sizes) -> Dataset:

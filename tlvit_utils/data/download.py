@@ -5,6 +5,7 @@ wait for whole blocks, so they never notice a server that sends a byte now and t
 """
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ def download(remote: RemoteFile, path: Path, patience: Patience = Patience()) ->
     reason. Only one process at a time may use `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):
+        path.unlink()  # what another account left unfinished
     tries = dict.fromkeys(remote.mirrors, patience.tries)
     rates, reasons = {}, {}  # of the mirrors that were tried
     while left := [url for url in tries if tries[url] > 0]:
@@ -234,4 +237,7 @@ def _size(path: Path) -> int:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc or url
+    try:
+        return urlsplit(url).netloc or url
+    except ValueError:
+        return url

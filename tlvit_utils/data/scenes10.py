@@ -8,7 +8,7 @@ Random numbers are those of shapes10, so a seed gives the same bytes on every pl
 
 import numpy as np
 
-from tlvit_utils._validation import check_count
+from tlvit_utils._validation import check_count, check_pairs
 from tlvit_utils.data.shapes10 import Draws
 
 
@@ -40,7 +40,15 @@ def make_scenes10(
         Scenes `(count, canvas_size, canvas_size, 3)`; labels `(count,)`; and masks `(count,
         canvas_size, canvas_size)`, 1 on the image and 0 elsewhere.
     """
-    side, size, (smallest, largest) = images.shape[1], canvas_size, fragment_sizes
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2]:
+        raise ValueError(
+            f"The images have shape {images.shape} and type {images.dtype}; expected "
+            "(N, side, side, 3), uint8, 0..255."
+        )
+    size = check_count("canvas_size", canvas_size)
+    ((smallest, largest),) = check_pairs("fragment_sizes", (fragment_sizes,))
+    side = images.shape[1]
     if not 1 <= smallest <= largest <= side <= size:
         raise ValueError(
             f"fragment_sizes is {fragment_sizes}, the images are {side} pixels wide and "
@@ -49,6 +57,11 @@ def make_scenes10(
     check_count("num_fragments", num_fragments, low=0)
     if count and not len(images):
         raise ValueError(f"There are no images to hide in {count} scenes; give at least one.")
+    if labels.shape != (len(images),):
+        raise ValueError(
+            f"There are {len(images)} images and labels of shape {labels.shape}; give one label "
+            "per image."
+        )
     check_count("count", count, low=0)
     check_count("seed", seed, low=0)
     source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, epoch)))

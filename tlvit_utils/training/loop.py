@@ -14,7 +14,13 @@ from tlvit_utils._files import ensure_room, locked, remove_leftovers
 from tlvit_utils._validation import check_count
 from tlvit_utils.analysis.graph import image_size
 from tlvit_utils.analysis.maps import BATCH_SIZE, in_batches
-from tlvit_utils.data.batches import check_images, check_labels, make_pipeline, sha256
+from tlvit_utils.data.batches import (
+    check_full_batch,
+    check_images,
+    check_labels,
+    make_pipeline,
+    sha256,
+)
 from tlvit_utils.data.datasets import Dataset
 from tlvit_utils.session import choose_compute
 from tlvit_utils.training.callbacks import (
@@ -66,13 +72,13 @@ def train(
     steps_per_epoch = len(labels) // recipe.batch_size
     history = {}
     best = BestCheckpoint(checkpoint)
-    run = {
-        "recipe": asdict(recipe),
-        "model": describe_layers(model),
-        "dataset": dataset.name,
-        "train_images": len(labels),
-    }
+    run = {"recipe": asdict(recipe), "dataset": dataset.name, "train_images": len(labels)}
     if resume:
+        run |= {
+            "model": describe_layers(model),
+            "backend": keras.backend.backend(),
+            "dtype_policy": model.dtype_policy.name,
+        }
         data = {"training_data": (images, labels), "validation_data": validation}
         run |= {name: sha256(x, y.astype("int64"))[:16] for name, (x, y) in data.items()}
     prefix = best.path.with_name(best.path.name.removesuffix("weights.h5"))
@@ -102,6 +108,7 @@ def train(
             first_epoch=first_epoch,
             draw_epoch=dataset.train.epoch if dataset.train.draw else None,
         )
+        start = [(each, keras.ops.convert_to_numpy(each)) for each in model.variables]
         try:
             if first_epoch < recipe.epochs:
                 model.fit(
@@ -114,6 +121,8 @@ def train(
                     callbacks=callbacks,
                 )
         except KeyboardInterrupt:
+            for variable, value in start:  # JAX takes the values away in an epoch's first step
+                variable.assign(value)
             if not history:
                 raise
             print(f"\nStopped by hand after {len(history['loss'])} of {recipe.epochs} epochs.")
@@ -131,8 +140,9 @@ def _alone(prefix, size):
     lock, checkpoint = Path(f"{prefix}lock"), f"{prefix}weights.h5"
     ensure_room(checkpoint, size)
     busy = f"Another training writes {checkpoint}; wait for it, or choose another file."
-    with locked(lock, busy):
-        remove_leftovers(prefix)
+    with locked(lock, busy) as is_held:
+        if is_held:
+            remove_leftovers(prefix)
         try:
             yield
         finally:
@@ -148,11 +158,7 @@ def _checked(model, dataset, recipe):
         return images, check_labels(split.labels, images, model.output_shape[-1])
 
     train, labels = check(dataset.train)
-    if len(labels) < recipe.batch_size:
-        raise ValueError(
-            f"There are {len(labels)} training images, fewer than one batch of "
-            f"{recipe.batch_size}; take more images or a smaller batch_size."
-        )
+    check_full_batch(labels, recipe.batch_size)
     if not len(dataset.validation.labels):
         raise ValueError("There are no validation images to choose the best epoch by.")
     return (train, labels), check(dataset.validation)
