@@ -26,7 +26,7 @@ class MLP(Composite):
         self.activate_last = check_flag("activate_last", activate_last)
         policy = self.dtype_policy
         self.dense_layers = [layers.Dense(units, dtype=policy) for units in self.hidden_units]
-        self.dropout = layers.Dropout(dropout_rate, dtype=policy)
+        self.dropout = layers.Dropout(self.dropout_rate, dtype=policy)
 
     def build(self, input_shape):
         for dense in self.dense_layers:
@@ -81,10 +81,10 @@ class TransformerBlock(Composite):
         policy = self.dtype_policy
         self.norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.attention = layers.MultiHeadAttention(
-            num_heads, key_dim, dropout=dropout_rate, dtype=policy
+            self.num_heads, self.key_dim, dropout=self.dropout_rate, dtype=policy
         )
         self.norm2 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
-        self.mlp = MLP(self.mlp_units, dropout_rate, activate_last, dtype=policy)
+        self.mlp = MLP(self.mlp_units, self.dropout_rate, self.activate_last, dtype=policy)
 
     def build(self, input_shape):
         if self.mlp_units[-1] != input_shape[-1]:

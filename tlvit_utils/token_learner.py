@@ -193,7 +193,10 @@ class TokenLearnerV11(GridToTokens):
         policy = self.dtype_policy
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.mlp = MLP(
-            (self.bottleneck_dim, self.num_tokens), dropout_rate, activate_last=False, dtype=policy
+            (self.bottleneck_dim, self.num_tokens),
+            self.dropout_rate,
+            activate_last=False,
+            dtype=policy,
         )
 
     def build_for(self, *grid):
