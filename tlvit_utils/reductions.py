@@ -63,10 +63,13 @@ class GroupedTokenLearner(GridToTokens):
         for layer in (self.norm, self.mixing, self.to_logits, self.to_values):
             layer.build((None, height, width, dim))
 
+    def values(self, grid):
+        return self.to_values(grid)
+
     def call(self, x, return_attention_maps=False):
         grid = to_grid(x)
         logits = self.to_logits(self.mixing(self.norm(grid)))  # (batch, height, width, num_tokens)
-        tokens, maps = softmax_pooling(logits, self.to_values(grid))
+        tokens, maps = softmax_pooling(logits, self.values(grid))
         return (tokens, maps) if return_attention_maps else tokens
 
     def get_config(self):
@@ -99,10 +102,13 @@ class PatchMerger(GridToTokens):
         self.norm.build((None, *grid))
         self.queries.build((None, *grid))
 
+    def values(self, grid):
+        return self.norm(grid)
+
     def call(self, x, return_attention_maps=False):
-        grid = self.norm(to_grid(x))
-        logits = self.queries(grid) / sqrt(grid.shape[-1])  # (batch, height, width, num_tokens)
-        tokens, maps = softmax_pooling(logits, grid)
+        values = self.values(to_grid(x))  # (batch, height, width, dim)
+        logits = self.queries(values) / sqrt(values.shape[-1])  # (batch, height, width, num_tokens)
+        tokens, maps = softmax_pooling(logits, values)
         return (tokens, maps) if return_attention_maps else tokens
 
 

@@ -59,7 +59,8 @@ def softmax_pooling(logits, values):
 class GridToTokens(Composite):
     """Base of the layers that make `num_tokens` tokens, at least 1, from a grid.
 
-    A subclass builds its layers in `build_for`; what else it expects of a grid is in `check_grid`.
+    A subclass builds its layers in `build_for`; what else it expects of a grid is in `check_grid`,
+    and `values` is what it pools.
     """
 
     def __init__(self, num_tokens, **kwargs):
@@ -81,6 +82,10 @@ class GridToTokens(Composite):
         built_for = self.input_spec.axes[-1] if self.input_spec else dim
         if dim != built_for:
             raise ValueError(f"The input has width {dim}, but the layer was built for {built_for}.")
+
+    def values(self, grid):
+        """Return what the maps weight: the grid itself, or what the layer makes of it."""
+        return grid
 
     def compute_output_shape(self, input_shape, return_attention_maps=False):
         height, width, dim = grid_shape(input_shape)
