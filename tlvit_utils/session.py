@@ -64,7 +64,8 @@ def find_gpus() -> list[Gpu]:
 
             numbers = range(cuda.device_count())
             found = [(cuda.get_device_name(i), cuda.get_device_capability(i)) for i in numbers]
-            found += [(APPLE, None)] * backends.mps.is_available()
+            if backends.mps.is_available():
+                found.append((APPLE, None))
         case _:
             found = []
     return [Gpu(name or "GPU", cuda_capability(capability)) for name, capability in found]

@@ -13,7 +13,7 @@ from tlvit_utils.widgets.panel import Panel, choice
 
 def count_tokens(count: int) -> str:
     """Return "1 token", "2 tokens"."""
-    return f"{count:,} token{'s' * (count != 1)}"
+    return "1 token" if count == 1 else f"{count:,} tokens"
 
 
 class AttentionExplorer(Panel):
