@@ -24,7 +24,7 @@ def train_step(model, loss_function, optimizer, images, labels):
     return model.train_on_batch(images, labels)
 
 
-@exercise(name="train_step", ours=train_step)
+@exercise(ours=train_step)
 def check_train_step(answer):
     """Check `train_step(model, loss_function, optimizer, images, labels)`.
 
