@@ -17,6 +17,11 @@ class MLP(Composite):
 
     Source: `mlp()` of the published Keras example, which also applies GELU after its last layer
     (`activate_last=True`); most Vision Transformers leave the last layer linear (`False`).
+
+    Args:
+        hidden_units: widths of the Dense layers, at least one.
+        dropout_rate: dropout after each Dense layer, in training, in [0, 1).
+        activate_last: whether the last layer is followed by GELU.
     """
 
     def __init__(self, hidden_units, dropout_rate, activate_last=True, **kwargs):
@@ -65,6 +70,7 @@ class TransformerBlock(Composite):
     values four times as wide as the usual `key_dim = dim / num_heads`.
 
     Args:
+        num_heads: attention heads, at least 1.
         key_dim: width of each head's queries, keys and values.
         mlp_units: widths of the MLP; the last must equal the tokens' width.
         dropout_rate: dropout of the attention weights and in the MLP, in [0, 1).

@@ -42,6 +42,10 @@ class GroupedTokenLearner(GridToTokens):
     undoes that.
 
     Source: `TokenLearner-V1.1.ipynb` in ariG23498/TokenLearner, no departures.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1.
+        num_groups: groups of channels in the two grouped convolutions.
     """
 
     def __init__(self, num_tokens, num_groups, **kwargs):
@@ -85,6 +89,9 @@ class PatchMerger(GridToTokens):
 
     Source: Renggli et al. 2022 (arXiv 2202.12015), whose formula is softmax(W Xᵀ) X; the LayerNorm
     and the division are those of the common PyTorch code (vit-pytorch).
+
+    Args:
+        num_tokens: tokens to make, S, at least 1.
     """
 
     def __init__(self, num_tokens, **kwargs):
@@ -118,6 +125,9 @@ class TopKTokens(GridToTokens):
 
     There are no weights, and no gradient says which cells to keep; the network in front learns to
     make some vectors longer. A token's map is 1 at its own cell and 0 elsewhere.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1 and at most the number of cells.
     """
 
     def check_grid(self, height, width, dim):
@@ -158,7 +168,11 @@ def window_grid(height, width, num_tokens):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class AveragePooling(GridToTokens):
-    """The grid cut into equal windows, row by row; each token is the mean of one."""
+    """The grid cut into equal windows, row by row; each token is the mean of one.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1; so many equal windows must fill the grid.
+    """
 
     def check_grid(self, height, width, dim):
         super().check_grid(height, width, dim)
@@ -174,7 +188,11 @@ class AveragePooling(GridToTokens):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class StridedConvolution(GridToTokens):
-    """A convolution whose kernel and stride are one window of `AveragePooling`."""
+    """A convolution whose kernel and stride are one window of `AveragePooling`.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1; so many equal windows must fill the grid.
+    """
 
     def check_grid(self, *grid):
         height, width, _ = grid

@@ -119,6 +119,7 @@ class TokenLearner(GridToTokens):
     without the product of every map with every channel in memory.
 
     Args:
+        num_tokens: tokens to make, S, at least 1.
         pooling: "mean" divides each map by the number of cells, "sum" by nothing, "weighted_mean"
             by its own sum plus 0.0001, so that a map that is high everywhere does not make a token
             longer.
@@ -189,6 +190,11 @@ class TokenLearnerV11(GridToTokens):
 
     Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. The MLP's
     last layer therefore has a bias, which never learns because the softmax undoes it.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1.
+        bottleneck_dim: width of the MLP's hidden layer.
+        dropout_rate: dropout in the MLP, in training, in [0, 1).
     """
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):
