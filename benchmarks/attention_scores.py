@@ -55,16 +55,16 @@ def mosaics(images, labels, count, seed=0):
     """
     rng = np.random.default_rng(seed)
     members = {label: np.flatnonzero(labels == label) for label in np.unique(labels).tolist()}
-    asked, classes, chosen = [], [], []
+    targets, classes, chosen = [], [], []
     for _ in range(count):
-        asked.append(rng.choice(list(members)))
-        others = rng.choice([label for label in members if label != asked[-1]], 3, replace=False)
-        classes.append(rng.permutation([asked[-1], *others]))
+        targets.append(rng.choice(list(members)))
+        others = rng.choice([label for label in members if label != targets[-1]], 3, replace=False)
+        classes.append(rng.permutation([targets[-1], *others]))
         chosen.append([rng.choice(members[label]) for label in classes[-1]])
     small = images[np.ravel(chosen)].reshape(-1, 16, 2, 16, 2, 3).mean((2, 4))
     small = np.round(small).astype("uint8").reshape(count, 2, 2, 16, 16, 3)
     pictures = small.transpose(0, 1, 3, 2, 4, 5).reshape(count, 32, 32, 3)
-    return pictures, np.array(asked), np.array(classes)
+    return pictures, np.array(targets), np.array(classes)
 
 
 def quarters(classes, labels):
@@ -76,15 +76,15 @@ def quarters(classes, labels):
 def score(name, weights, model, test, four):
     """Return rows of the localisation, and a row of how the maps and the mosaics' answers are."""
     maps = attention_maps(model, test.images)
-    pictures, asked, classes = four
+    pictures, targets, classes = four
     probabilities, maps_of_four = predict_with_maps(model, pictures)
-    named = probabilities.argmax(axis=1)
-    shown = (classes == named[:, None]).any(axis=1)
+    predicted = probabilities.argmax(axis=1)
+    shown = (classes == predicted[:, None]).any(axis=1)
     scored = {
-        "mosaics, class asked for": (maps_of_four, mask_shares(model, quarters(classes, asked))),
+        "mosaics, class asked for": (maps_of_four, mask_shares(model, quarters(classes, targets))),
         "mosaics, class named": (
             maps_of_four[shown],
-            mask_shares(model, quarters(classes, named)[shown]),
+            mask_shares(model, quarters(classes, predicted)[shown]),
         ),
     }
     if test.masks is not None:
@@ -104,8 +104,8 @@ def score(name, weights, model, test, four):
         **network,
         "images": len(maps),
         "diversity": diversity(maps) if maps.shape[1] > 1 else None,
-        "mosaics": len(named),
-        "mosaics_named_as_asked": np.mean(named == asked),
+        "mosaics": len(predicted),
+        "mosaics_named_as_asked": np.mean(predicted == targets),
         "mosaics_named_one_of_four": np.mean(shown),
     }
 

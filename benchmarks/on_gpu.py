@@ -34,7 +34,6 @@ from tlvit_utils.training import Recipe
 from tlvit_utils.training.runs import (
     DATASETS,
     add_options,
-    build_in_float32,
     configure,
     experiment_name,
     has_run,
@@ -183,11 +182,11 @@ def main():
     print(compute, flush=True)
     if compute.dtype_policy == "mixed_float16":
         sys.exit("Float16 needs a scaled loss, which this program does not have; use the command.")
+    keras.config.set_dtype_policy("float32")  # in which accuracies are published
+    in_float32 = build_vit(config)
     keras.config.set_dtype_policy(compute.dtype_policy)
     training = DeviceTraining(partial(build_vit, config), recipe, dataset)
-    in_float32 = build_in_float32(config)
     for seed in seeds:
-        keras.config.set_dtype_policy(compute.dtype_policy)
         after_epoch = None
         if options.weights and config.has_maps:
             after_epoch = record_maps(run_path(path, seed, ".maps.npz"), dataset, training.model)

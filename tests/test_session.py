@@ -19,15 +19,18 @@ from tlvit_utils.session import (
         ([Gpu("of another maker", None)], "mixed_bfloat16", "of another maker", "Linux"),
         ([Gpu(session.APPLE, None)], "float32", "Apple's GPU", "Darwin"),
         ([Gpu("METAL", None)], "float32", "METAL", "Darwin"),  # TensorFlow's name for it
-        ([], "float32", "a CPU", "Linux"),
+        ([], "float32", "a CPU, 2 cores", "Linux"),
     ],
 )
 def test_the_precision_is_that_of_the_device(gpus, policy, device, system, monkeypatch):
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr(session, "find_gpus", lambda: gpus)
     monkeypatch.setattr(session, "cpu_has_bfloat16", lambda: False)
-    assert choose_compute().dtype_policy == policy
-    assert f"on {device}" in str(choose_compute())
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    compute = choose_compute()
+    assert (compute.device, compute.dtype_policy) == (device, policy)
+    end = "," if "," in device else ""
+    assert f"on {device}{end} in {policy}, " in str(compute)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ class Composite(layers.Layer):
 
     def build_from_config(self, config):
         super().build_from_config(config)
-        modes = config.get("quantization_modes", ())
-        for layer, mode in zip(self._inner_layers(), modes, strict=bool(modes)):
-            if mode:
-                layer.quantize(mode)
+        if modes := config.get("quantization_modes"):
+            for layer, mode in zip(self._inner_layers(), modes, strict=True):
+                if mode:
+                    layer.quantize(mode)
 
     def _tensors(self, shapes):
         """Return symbolic outputs of a shape, or of a tuple of shapes."""

@@ -42,17 +42,21 @@ def _is_sequence(value):
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
-def check_number(name, number, *, low=0.0, above=-math.inf, below=math.inf) -> float:
-    """Return `number` as a float, where it is finite and within these limits."""
+def check_number(name, number, *, positive=False, below=math.inf) -> float:
+    """Return `number` as a float, where it is finite, at least 0 and less than `below`.
+
+    Where it must be `positive`, 0 is refused, too.
+    """
     is_number = isinstance(number, Real) and not isinstance(number, BOOLEANS)
     try:
         value = float(number) if is_number else math.nan
     except OverflowError:
         value = math.inf
-    if not (math.isfinite(value) and low <= value < below and value > above):
-        limits = [f"above {above:g}" if above > -math.inf else f"of at least {low:g}"]
-        limits += [f"below {below:g}"] if below < math.inf else []
-        raise ValueError(f"{name} is {number!r}, but it must be a number {' and '.join(limits)}.")
+    if not (math.isfinite(value) and 0 <= value < below) or (positive and value == 0):
+        limits = "above 0" if positive else "of at least 0"
+        if below < math.inf:
+            limits += f" and below {below:g}"
+        raise ValueError(f"{name} is {number!r}, but it must be a number {limits}.")
     return value
 
 
@@ -72,7 +76,10 @@ def check_choice(name, choice, choices) -> str:
 
 
 def check_fields(config, **special) -> None:
-    """Check a frozen dataclass's fields by their types, or by functions of name and value."""
+    """Check a frozen dataclass's fields by their types, or by functions of name and value.
+
+    Each field is replaced by its plain Python value, such as an int for NumPy's.
+    """
     by_type = {
         int: check_count,
         float: check_number,

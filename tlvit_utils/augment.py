@@ -52,8 +52,8 @@ class RandomCropFlip(keras.layers.Layer):
         self.padding = check_count("padding", padding, low=0)
         if self.num_offsets < 1:
             raise ValueError(
-                f"crop_size is {crop_size}, but it must be at most resized_size + 2 * padding = "
-                f"{resized_size + 2 * padding}."
+                f"crop_size is {self.crop_size}, but it must be at most resized_size + 2 * padding "
+                f"= {self.resized_size + 2 * self.padding}."
             )
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

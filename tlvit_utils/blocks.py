@@ -17,6 +17,11 @@ class MLP(Composite):
 
     Source: `mlp()` of the published Keras example, which also applies GELU after its last layer
     (`activate_last=True`); most Vision Transformers leave the last layer linear (`False`).
+
+    Args:
+        hidden_units: widths of the Dense layers, at least one.
+        dropout_rate: dropout after each Dense layer, in training, in [0, 1).
+        activate_last: whether the last layer is followed by GELU.
     """
 
     def __init__(self, hidden_units, dropout_rate, activate_last=True, **kwargs):
@@ -26,7 +31,7 @@ class MLP(Composite):
         self.activate_last = check_flag("activate_last", activate_last)
         policy = self.dtype_policy
         self.dense_layers = [layers.Dense(units, dtype=policy) for units in self.hidden_units]
-        self.dropout = layers.Dropout(dropout_rate, dtype=policy)
+        self.dropout = layers.Dropout(self.dropout_rate, dtype=policy)
 
     def build(self, input_shape):
         for dense in self.dense_layers:
@@ -65,6 +70,7 @@ class TransformerBlock(Composite):
     values four times as wide as the usual `key_dim = dim / num_heads`.
 
     Args:
+        num_heads: attention heads, at least 1.
         key_dim: width of each head's queries, keys and values.
         mlp_units: widths of the MLP; the last must equal the tokens' width.
         dropout_rate: dropout of the attention weights and in the MLP, in [0, 1).
@@ -81,10 +87,10 @@ class TransformerBlock(Composite):
         policy = self.dtype_policy
         self.norm1 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.attention = layers.MultiHeadAttention(
-            num_heads, key_dim, dropout=dropout_rate, dtype=policy
+            self.num_heads, self.key_dim, dropout=self.dropout_rate, dtype=policy
         )
         self.norm2 = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
-        self.mlp = MLP(self.mlp_units, dropout_rate, activate_last, dtype=policy)
+        self.mlp = MLP(self.mlp_units, self.dropout_rate, self.activate_last, dtype=policy)
 
     def build(self, input_shape):
         if len(input_shape) != 3:

@@ -20,7 +20,7 @@ class PatchEncoder(Composite):
         self.num_patches = check_count("num_patches", num_patches)
         self.projection_dim = check_count("projection_dim", projection_dim)
         self.position_embedding = layers.Embedding(
-            num_patches, projection_dim, dtype=self.dtype_policy
+            self.num_patches, self.projection_dim, dtype=self.dtype_policy
         )
 
     def build(self, input_shape):

@@ -37,7 +37,10 @@ def model_card(name: str) -> dict:
 
 
 def load_pretrained(name: str = PRETRAINED_FOR["CIFAR-10"]) -> keras.Model:
-    """Build the model `name` with its shipped weights. `model_card` has its accuracy."""
+    """Build the model `name` with its shipped weights. `model_card` has its accuracy.
+
+    Another name than those in `PRETRAINED` raises a ValueError.
+    """
     model = build_vit(ViTConfig(**model_card(name)["config"]))
     restore_weights(model, WEIGHTS_DIR / f"{name}.npz")
     return model

@@ -42,6 +42,10 @@ class GroupedTokenLearner(GridToTokens):
     undoes that.
 
     Source: `TokenLearner-V1.1.ipynb` in ariG23498/TokenLearner, no departures.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1.
+        num_groups: groups of channels in the two grouped convolutions.
     """
 
     def __init__(self, num_tokens, num_groups, **kwargs):
@@ -63,10 +67,13 @@ class GroupedTokenLearner(GridToTokens):
         for layer in (self.norm, self.mixing, self.to_logits, self.to_values):
             layer.build((None, height, width, dim))
 
+    def values(self, grid):
+        return self.to_values(grid)
+
     def call(self, x, return_attention_maps=False):
         grid = to_grid(x)
         logits = self.to_logits(self.mixing(self.norm(grid)))  # (batch, height, width, num_tokens)
-        tokens, maps = softmax_pooling(logits, self.to_values(grid))
+        tokens, maps = softmax_pooling(logits, self.values(grid))
         return (tokens, maps) if return_attention_maps else tokens
 
     def get_config(self):
@@ -82,6 +89,9 @@ class PatchMerger(GridToTokens):
 
     Source: Renggli et al. 2022 (arXiv 2202.12015), whose formula is softmax(W Xᵀ) X; the LayerNorm
     and the division are those of the common PyTorch code (vit-pytorch).
+
+    Args:
+        num_tokens: tokens to make, S, at least 1.
     """
 
     def __init__(self, num_tokens, **kwargs):
@@ -99,10 +109,13 @@ class PatchMerger(GridToTokens):
         self.norm.build((None, *grid))
         self.queries.build((None, *grid))
 
+    def values(self, grid):
+        return self.norm(grid)
+
     def call(self, x, return_attention_maps=False):
-        grid = self.norm(to_grid(x))
-        logits = self.queries(grid) / sqrt(grid.shape[-1])  # (batch, height, width, num_tokens)
-        tokens, maps = softmax_pooling(logits, grid)
+        values = self.values(to_grid(x))  # (batch, height, width, dim)
+        logits = self.queries(values) / sqrt(values.shape[-1])  # (batch, height, width, num_tokens)
+        tokens, maps = softmax_pooling(logits, values)
         return (tokens, maps) if return_attention_maps else tokens
 
 
@@ -112,6 +125,9 @@ class TopKTokens(GridToTokens):
 
     There are no weights, and no gradient says which cells to keep; the network in front learns to
     make some vectors longer. A token's map is 1 at its own cell and 0 elsewhere.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1 and at most the number of cells.
     """
 
     def check_grid(self, height, width, dim):
@@ -152,7 +168,11 @@ def window_grid(height, width, num_tokens):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class AveragePooling(GridToTokens):
-    """The grid cut into equal windows, row by row; each token is the mean of one."""
+    """The grid cut into equal windows, row by row; each token is the mean of one.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1; so many equal windows must fill the grid.
+    """
 
     def check_grid(self, height, width, dim):
         super().check_grid(height, width, dim)
@@ -168,7 +188,11 @@ class AveragePooling(GridToTokens):
 
 @keras.saving.register_keras_serializable(package="tlvit_utils")
 class StridedConvolution(GridToTokens):
-    """A convolution whose kernel and stride are one window of `AveragePooling`."""
+    """A convolution whose kernel and stride are one window of `AveragePooling`.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1; so many equal windows must fill the grid.
+    """
 
     def check_grid(self, *grid):
         height, width, _ = grid

@@ -42,7 +42,8 @@ class Compute:
 
     def __str__(self):
         how = "compiled where Keras can" if self.jit_compile else "not compiled"
-        return f"Training on {self.device} in {self.dtype_policy}, {how}."
+        device = f"{self.device}," if "," in self.device else self.device  # "a CPU, 2 cores, in"
+        return f"Training on {device} in {self.dtype_policy}, {how}."
 
 
 def find_gpus() -> list[Gpu]:
@@ -64,7 +65,8 @@ def find_gpus() -> list[Gpu]:
 
             numbers = range(cuda.device_count())
             found = [(cuda.get_device_name(i), cuda.get_device_capability(i)) for i in numbers]
-            found += [(APPLE, None)] * backends.mps.is_available()
+            if backends.mps.is_available():
+                found.append((APPLE, None))
         case _:
             found = []
     return [Gpu(name or "GPU", cuda_capability(capability)) for name, capability in found]
@@ -102,7 +104,7 @@ def choose_compute() -> Compute:
         policy = "float32" if platform.system() == "Darwin" else policy  # Apple's GPU
         device = gpus[0].name if len(gpus) == 1 else f"{len(gpus)} × {gpus[0].name}"
         return Compute(device, policy, "auto")
-    device = f"a CPU, {os.cpu_count()} cores,"
+    device = f"a CPU, {os.cpu_count()} cores"
     if keras.backend.backend() != "tensorflow":
         return Compute(device, "float32", "auto")
     return Compute(device, "mixed_bfloat16" if cpu_has_bfloat16() else "float32", False)

@@ -59,7 +59,8 @@ def softmax_pooling(logits, values):
 class GridToTokens(Composite):
     """Base of the layers that make `num_tokens` tokens, at least 1, from a grid.
 
-    A subclass builds its layers in `build_for`; what else it expects of a grid is in `check_grid`.
+    A subclass builds its layers in `build_for`; what else it expects of a grid is in `check_grid`,
+    and `values` is what it pools.
     """
 
     def __init__(self, num_tokens, **kwargs):
@@ -81,6 +82,10 @@ class GridToTokens(Composite):
         built_for = self.input_spec.axes[-1] if self.input_spec else dim
         if dim != built_for:
             raise ValueError(f"The input has width {dim}, but the layer was built for {built_for}.")
+
+    def values(self, grid):
+        """Return what the maps weight: the grid itself, or what the layer makes of it."""
+        return grid
 
     def compute_output_shape(self, input_shape, return_attention_maps=False):
         height, width, dim = grid_shape(input_shape)
@@ -114,6 +119,7 @@ class TokenLearner(GridToTokens):
     without the product of every map with every channel in memory.
 
     Args:
+        num_tokens: tokens to make, S, at least 1.
         pooling: "mean" divides each map by the number of cells, "sum" by nothing, "weighted_mean"
             by its own sum plus 0.0001, so that a map that is high everywhere does not make a token
             longer.
@@ -184,6 +190,11 @@ class TokenLearnerV11(GridToTokens):
 
     Source: `TokenLearnerModuleV11` in google-research/scenic (2023), no departures. The MLP's
     last layer therefore has a bias, which never learns because the softmax undoes it.
+
+    Args:
+        num_tokens: tokens to make, S, at least 1.
+        bottleneck_dim: width of the MLP's hidden layer.
+        dropout_rate: dropout in the MLP, in training, in [0, 1).
     """
 
     def __init__(self, num_tokens, bottleneck_dim=64, dropout_rate=0.0, **kwargs):
@@ -193,7 +204,10 @@ class TokenLearnerV11(GridToTokens):
         policy = self.dtype_policy
         self.norm = layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=policy)
         self.mlp = MLP(
-            (self.bottleneck_dim, self.num_tokens), dropout_rate, activate_last=False, dtype=policy
+            (self.bottleneck_dim, self.num_tokens),
+            self.dropout_rate,
+            activate_last=False,
+            dtype=policy,
         )
 
     def build_for(self, *grid):

@@ -240,22 +240,35 @@ def build_vit(config: ViTConfig) -> keras.Model:
     size = config.image_size
     images = keras.Input((size, size, 3), dtype="float32", name="images")
     x = _rescaling(config.standardize)(images)
-    view = (config.resized_size, config.crop_size, config.padding)
-    x = RandomCropFlip(*view, name="augmentation")(x)
-    dim, patch = config.projection_dim, config.patch_size
+    x = RandomCropFlip(
+        config.resized_size,
+        config.crop_size,
+        config.padding,
+        name="augmentation",
+    )(x)
     if config.convolutions:
         x = convolutional_tokenizer(x, config.convolutions)
     else:
-        options = {"data_format": "channels_last", "name": "patch_projection"}
-        x = layers.Conv2D(dim, patch, patch, **options)(x)
-    # (batch, grid_size, grid_size, dim)
-    x = layers.Reshape((config.num_patches, dim), name="to_sequence")(x)
-    x = PatchEncoder(config.num_patches, dim, name="patch_encoder")(x)
+        x = layers.Conv2D(
+            config.projection_dim,
+            config.patch_size,
+            config.patch_size,
+            data_format="channels_last",
+            name="patch_projection",
+        )(x)
+    # (batch, grid_size, grid_size, projection_dim)
+    x = layers.Reshape((config.num_patches, config.projection_dim), name="to_sequence")(x)
+    x = PatchEncoder(config.num_patches, config.projection_dim, name="patch_encoder")(x)
     x = layers.Dropout(config.dropout_rate, name="dropout")(x)
-    block = (config.num_heads, config.key_dim, config.mlp_units)
-    block += (config.dropout_rate, config.activate_last)
     for i in range(config.num_layers):
-        x = TransformerBlock(*block, name=f"block_{i}")(x)  # (batch, tokens, dim)
+        x = TransformerBlock(
+            config.num_heads,
+            config.key_dim,
+            config.mlp_units,
+            config.dropout_rate,
+            config.activate_last,
+            name=f"block_{i}",
+        )(x)  # (batch, tokens, projection_dim)
         if config.num_tokens is not None and i == config.token_learner_after:
             reduction = VARIANTS[config.variant](config)
             if config.has_maps:

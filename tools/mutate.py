@@ -121,7 +121,7 @@ def break_source(source: str, number: int) -> tuple[ast.Module, str]:
 
 def first_line(node: ast.AST) -> str:
     first, *more = ast.unparse(node).splitlines()
-    return first + " …" * bool(more)
+    return f"{first} …" if more else first
 
 
 class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):

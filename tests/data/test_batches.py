@@ -43,7 +43,16 @@ def test_good_images_pass_unchanged(images):
 )
 def test_wrong_images_get_one_sentence(images, error, message):
     with pytest.raises(error, match=message):
-        check_images(images)
+        check_images(images, 32)
+
+
+def test_images_of_any_size_are_square_where_no_size_is_asked_for():
+    np.testing.assert_array_equal(check_images(GOOD[:, :28, :28]), GOOD[:, :28, :28])
+    for images, shape in ((GOOD[:, :28], "2, 28, 32, 3"), (GOOD[..., :1], "2, 32, 32, 1")):
+        with pytest.raises(ValueError, match=rf"\({shape}\); expected \(N, side, side, 3\)"):
+            check_images(images)
+    with pytest.raises(ValueError, match=r"shape \(32, 32, 3\).*image\[None\]"):
+        check_images(GOOD[0])
 
 
 @pytest.mark.parametrize("labels", [[3, 0], [[3], [0]], [3.0, 0.0], np.array([3, 0], "uint8")])

@@ -74,8 +74,12 @@ def test_a_folder_that_was_named_is_never_replaced_by_shapes10(source, tmp_path,
 
 
 def test_other_sources_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match=r"\(TLVIT_DATA\) is 'mnist', but it must be"):
+    with pytest.raises(ValueError, match=r"^source is 'mnist'.*'shapes10', 'scenes10'"):
         load_course_data(SMOKE, "mnist")
+    monkeypatch.setenv("TLVIT_DATA", "scenes10")
+    for source in (None, "scenes10"):
+        with pytest.raises(ValueError, match=r"^TLVIT_DATA is 'scenes10'.*'cifar10', 'shapes10'"):
+            load_course_data(SMOKE, source)
 
 
 @pytest.mark.parametrize("load", [load_shapes10, load_scenes10])

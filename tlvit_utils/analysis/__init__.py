@@ -4,6 +4,7 @@ from tlvit_utils.analysis.comparison import (
     Difference,
     compare_methods,
     paired_difference,
+    student_t,
     welch_interval,
 )
 from tlvit_utils.analysis.cost import ModelCost, model_cost, work_of

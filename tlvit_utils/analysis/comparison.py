@@ -58,16 +58,18 @@ def compare_methods(rows: list[dict], method: str, other: str, images: int) -> D
     `rows` are those of a result file of `benchmarks/study.py`; each training gave as many
     answers as there are `images`.
     """
-    right = {
-        each: {row["seed"]: row["right"] for row in rows if row["method"] == each}
-        for each in (method, other)
-    }
-    seeds = sorted(right[method].keys() & right[other].keys())
+
+    def answers(name):
+        """Return by seed which answers of a method's training are right."""
+        return {
+            row["seed"]: unpack_bits(row["right"], images) for row in rows if row["method"] == name
+        }
+
+    first, second = answers(method), answers(other)
+    seeds = sorted(first.keys() & second.keys())
     if not seeds:
         return None
-    return paired_difference(
-        *([unpack_bits(right[each][seed], images) for seed in seeds] for each in (method, other))
-    )
+    return paired_difference([first[seed] for seed in seeds], [second[seed] for seed in seeds])
 
 
 def welch_interval(first, second) -> tuple[float, float]:

@@ -14,7 +14,7 @@ does `RandomCropFlip`, which prepares the data (0.4 %).
 """
 
 import inspect
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import singledispatch
 from html import escape
 from math import prod
@@ -52,10 +52,10 @@ class Work:
     published_macs: float = 0.0  # in the published count; see `ModelCost.published_gflops`
 
     def __add__(self, other):
-        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Work(self.macs + other.macs, self.published_macs + other.published_macs)
 
     def __mul__(self, times):
-        return Work(*(times * each for each in astuple(self)))
+        return Work(times * self.macs, times * self.published_macs)
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,13 @@ class ModelCost:
     def __str__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        form = "  ".join(f"{{:{'>' if i > 1 else '<'}{width}}}" for i, width in enumerate(widths))
-        return "\n".join(form.format(*row) for row in rows)
+        align = (str.ljust, str.ljust, str.rjust, str.rjust, str.rjust)
+
+        def line(row):
+            cells = zip(align, row, widths, strict=True)
+            return "  ".join(pad(cell, width) for pad, cell, width in cells)
+
+        return "\n".join(map(line, rows))
 
     def _repr_html_(self) -> str:
         head, *rows = ([escape(cell) for cell in row] for row in self._rows())
@@ -143,7 +148,8 @@ def model_cost(model: keras.Model) -> ModelCost:
                 operation.name,
                 tuple(output_shape[1:]),
                 sum(prod(weight.shape) for weight in new),
-                *astuple(work),
+                work.macs,
+                work.published_macs,
             )
         )
     return ModelCost(tuple(rows))
@@ -172,11 +178,16 @@ def _in_order(operation, node):
     """Return a call's keyword arguments in the order of `call`, in which the rules expect them."""
     names = list(inspect.signature(operation.call).parameters)
     given = node.arguments.kwargs
-    return [given[name] for name in sorted(given, key=lambda name: (*names, name).index(name))]
+    named = [given[name] for name in names if name in given]
+    others = [value for name, value in given.items() if name not in names]  # in its **kwargs
+    return named + others
 
 
 def _shape(value):
-    """Return a shape `(None, ...)` of what each image has one of; weights keep their own."""
+    """Return an argument's shape: a symbolic tensor's with None for its batch.
+
+    A weight's or constant's is as it is.
+    """
     is_per_image = keras.backend.is_keras_tensor(value)
     return (None, *value.shape[1:]) if is_per_image else tuple(value.shape)
 
@@ -231,6 +242,11 @@ def _work_inside(layer, shapes):
         graph = keras.Function(per_image, layer.call(*inputs))
     except Exception as error:  # a `call` that wants numbers, or other arguments
         raise _no_rule(layer) from error
+    return _total(graph)
+
+
+def _total(graph):
+    """Return the work of all calls in a graph."""
     return sum((work for _, _, work in _work_of_calls(graph)), Work())
 
 
@@ -239,7 +255,8 @@ def _einsum_macs(subscripts, shapes):
     sizes = {}
     for names, shape in zip(subscripts.split("->")[0].split(","), shapes, strict=True):
         hidden = len(shape) - len(names.replace("...", ""))  # axes behind the dots
-        names = names.replace("...", "76543210"[8 - hidden :])  # from the right, as they broadcast
+        dots = "".join(map(str, reversed(range(hidden))))  # from the right, as they broadcast
+        names = names.replace("...", dots)
         for name, size in zip(names, shape, strict=True):
             sizes[name] = max(sizes.get(name, 1), size or 1)  # None is the batch
     return prod(sizes.values())
@@ -247,7 +264,7 @@ def _einsum_macs(subscripts, shapes):
 
 @work_of.register(keras.Model)
 def _(model, *shapes):
-    return sum((work for _, _, work in _work_of_calls(model)), Work())
+    return _total(model)
 
 
 @work_of.register(RandomCropFlip)

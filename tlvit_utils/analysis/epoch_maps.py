@@ -76,10 +76,8 @@ class RecordMaps(keras.callbacks.Callback):
 
     def _before(self, epoch):
         """Return the maps and accuracies of the epochs before this one, from the file."""
-        if not epoch:
-            return [], []
-        maps = accuracies = ()
-        if self.path.exists():
+        maps, accuracies = [], []
+        if epoch and self.path.exists():
             before = read_epoch_maps(self.path)
             maps, accuracies = before.maps[:epoch], before.val_accuracy[:epoch]
         if len(maps) < epoch:

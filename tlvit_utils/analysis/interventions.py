@@ -22,7 +22,6 @@ from tlvit_utils.reductions import GroupedTokenLearner, PatchMerger, TopKTokens
 from tlvit_utils.token_learner import SUM_EPSILON, TokenLearner, TokenLearnerV11, to_grid
 
 TOKEN_LEARNERS = (TokenLearner, TokenLearnerV11, GroupedTokenLearner, PatchMerger, TopKTokens)
-VALUES = {GroupedTokenLearner: "to_values", PatchMerger: "norm"}  # maps weight these, or the grid
 
 
 class NetworkParts:
@@ -59,8 +58,8 @@ class NetworkParts:
         self._grid_shape, self._tokens_shape = grid.shape, tail.input_shape
         self._to_grid, self._tail = compiled(to_input), compiled(tail)
         self._to_maps = compiled(keras.Model(grid, MapsOf(call.layer)(grid)))
-        part = VALUES.get(type(call.layer))
-        self._to_values = part and compiled(keras.Model(grid, getattr(call.layer, part)(grid)))
+        values = call.layer.values(grid)
+        self._to_values = None if values is grid else compiled(keras.Model(grid, values))
 
     def grid(self, images) -> np.ndarray:
         """Return what TokenLearner reads of images, `(N, height, width, dim)`."""

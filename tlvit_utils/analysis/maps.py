@@ -201,11 +201,11 @@ def mask_shares(model: keras.Model, masks) -> np.ndarray:
 
 def describe_answer(probabilities, label, class_names) -> str:
     """Say which class is the most probable and whether it is right; `label` may be None."""
-    said = np.argmax(probabilities)
-    words = f"{class_names[said]}, {probabilities[said]:.0%}"
+    predicted = np.argmax(probabilities)
+    words = f"{class_names[predicted]}, {probabilities[predicted]:.0%}"
     if label is None:
         return words
-    return f"{words} ({'right' if said == label else f'wrong, it is {class_names[label]}'})"
+    return f"{words} ({'right' if predicted == label else f'wrong, it is {class_names[label]}'})"
 
 
 def describe_map(attention_map) -> str:

@@ -20,5 +20,3 @@ from tlvit_utils.checks import (
     vit,
 )
 from tlvit_utils.checks.answers import CheckError, check
-
-__all__ = ["CheckError", "check"]

@@ -72,12 +72,14 @@ def check(answer):
     run, ours = EXERCISES[name]
     try:
         if blanks := count_blanks(answer):
-            raise NotDoneError(f"{blanks} blank{'s' * (blanks > 1)} left")
+            raise NotDoneError("1 blank left" if blanks == 1 else f"{blanks} blanks left")
         is_class = isinstance(answer, type)
         with _errors_of(answer):
             run(answer if is_class else update_wrapper(partial(_call, answer), answer))
     except NotDoneError as left:
-        words = f"{name}: not done yet" + f" ({left})" * bool(str(left))
+        words = f"{name}: not done yet"
+        if str(left):
+            words += f" ({left})"
         print(words if ours is None else f"{words}. The package's version is used.")
         return answer if ours is None else ours
     except CheckError as error:

@@ -167,7 +167,9 @@ def check_token_fuser(answer):
     tokens = np.array([[[1.0, 3.0], [2.0, 0.0]]], "float32")
     inputs = {"tokens": tokens, "grid": np.arange(8.0).reshape(1, 2, 2, 2) ** 2}
     for use in (True, False):
-        parts = ["token_mixing", "grid_norm", "mask_mlp"] + ["tokens_norm1", "tokens_norm2"] * use
+        parts = ["token_mixing", "grid_norm", "mask_mlp"]
+        if use:
+            parts += ["tokens_norm1", "tokens_norm2"]
         large = (7, use), [(2, 3, 6), (2, 4, 5, 6)]
         compare_layers(answer, TokenFuser, parts, ((64, use), inputs), large, _wrong_fused)
 

@@ -24,7 +24,7 @@ def train_step(model, loss_function, optimizer, images, labels):
     return model.train_on_batch(images, labels)
 
 
-@exercise(name="train_step", ours=train_step)
+@exercise(ours=train_step)
 def check_train_step(answer):
     """Check `train_step(model, loss_function, optimizer, images, labels)`.
 
@@ -159,11 +159,8 @@ def check_smoothed_crossentropy(answer):
 
     def wrong(probabilities, labels, smoothing):
         classes = probabilities.shape[1]
-        loss, each, other = (
-            right(probabilities, labels, smoothing),
-            smoothing / classes,
-            1 - smoothing,
-        )
+        loss = right(probabilities, labels, smoothing)
+        each, other = smoothing / classes, 1 - smoothing
         wide, smoothed = smoothing / (classes - 1), other * probabilities + each
 
         def with_targets(of_true, of_all, probabilities=probabilities):

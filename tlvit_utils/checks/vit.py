@@ -26,7 +26,7 @@ SMALL = ViTConfig.modern(num_tokens=3).replace(
 )
 
 
-@exercise(name="build_vit", ours=build_vit)
+@exercise(ours=build_vit)
 def check_build_vit(answer):
     """Check `build_vit(config)` on a small network, with the package's weights."""
     none = _model(answer, SMALL.replace(num_tokens=None))

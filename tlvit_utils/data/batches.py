@@ -11,7 +11,7 @@ SHUFFLE_BUFFER = 25_600
 LOOK_AHEAD = 2  # batches that Keras reads on JAX to look at one
 
 
-def check_images(images, image_size: int = 32) -> np.ndarray:
+def check_images(images, image_size: int | None = None) -> np.ndarray:
     """Return `images` as an array that a network can take; a TypeError or ValueError if it cannot.
 
     Data sets hold images as uint8. Networks take `(N, image_size, image_size, 3)` with
@@ -19,12 +19,17 @@ def check_images(images, image_size: int = 32) -> np.ndarray:
     saw as float 0..1, and figures draw either. Floats whose highest value is above 0 and at most 2
     are refused as images of 0..1, which resizing and noise can bring above 1; so are whole numbers
     0 and 1.
+
+    Without an `image_size`, squares of any size are right.
     """
     images = np.asarray(images)
-    expected = f"(N, {image_size}, {image_size}, 3) with values 0..255"
+    side = "side" if image_size is None else image_size
+    expected = f"(N, {side}, {side}, 3) with values 0..255"
     if images.dtype.kind not in "uif":
         raise TypeError(f"The images have type {images.dtype}; expected numbers {expected}.")
-    if images.ndim != 4 or images.shape[1:] != (image_size, image_size, 3):
+    if image_size is None and images.ndim == 4:
+        side = images.shape[1]
+    if images.ndim != 4 or images.shape[1:] != (side, side, 3):
         hint = " Put one image into a batch with image[None]." if images.ndim == 3 else ""
         raise ValueError(f"The images have shape {images.shape}; expected {expected}.{hint}")
     if not images.size:
@@ -86,7 +91,6 @@ def make_pipeline(
     *,
     shuffle_seed: int | None = None,
     first_epoch: int = 0,
-    image_size: int = 32,
     draw_epoch=None,
 ):
     """Return `(images, labels)` batches for `fit` and `evaluate`, or to iterate over.
@@ -103,7 +107,7 @@ def make_pipeline(
         draw_epoch: function of the epoch that returns its `(images, labels)`, of the same shapes,
             such as `Split.epoch`; by default every epoch shows the same images.
     """
-    images = check_images(images, image_size)
+    images = check_images(images)
     labels = check_labels(labels, images)
     batch_size = check_count("batch_size", batch_size)
     if shuffle_seed is not None:

@@ -191,10 +191,11 @@ def load_course_data(profile, source: str | None = None, *, only_test: bool = Fa
         only_test: whether to leave out the training and validation images, which take seconds to
             draw.
     """
+    if source is not None:
+        check_choice("source", source, (*SOURCES, "scenes10"))
     scenes = source == "scenes10"
     if scenes or source is None:
-        source = os.environ.get("TLVIT_DATA") or "auto"
-    check_choice("The source of the pictures (TLVIT_DATA)", source, SOURCES)
+        source = check_choice("TLVIT_DATA", os.environ.get("TLVIT_DATA") or "auto", SOURCES)
     smoke = profile.name == "smoke"
 
     def sizes(full):

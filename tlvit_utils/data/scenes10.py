@@ -70,11 +70,11 @@ def make_scenes10(
     colours = images[draw(0, len(images))].sum((1, 2), dtype="uint32") // side**2  # (count, 3)
     places = np.stack([draw(0, size - side + 1), draw(0, size - side + 1)], axis=1).tolist()
     fragments = []
-    for _ in range(num_fragments):  # each has a source, a length, a place there and one here
-        source, length = draw(0, len(images)), draw(smallest, largest + 1)
+    for _ in range(num_fragments):  # each: whose it is, its length, its place there and here
+        whose, length = draw(0, len(images)), draw(smallest, largest + 1)
         inside, room = side - length + 1, size - length + 1
         corners = draw(0, inside), draw(0, inside), draw(0, room), draw(0, room)
-        fragments.append(np.stack([source, length, *corners], axis=1).tolist())
+        fragments.append(np.stack([whose, length, *corners], axis=1).tolist())
 
     scenes = np.empty((count, size, size, 3), "uint8")
     masks = np.zeros((count, size, size), "uint8")
@@ -82,8 +82,8 @@ def make_scenes10(
     for i, (y, x) in enumerate(places):
         scene = scenes[i]
         for fragment in fragments:
-            source, length, from_y, from_x, to_y, to_x = fragment[i]
-            piece = images[source, from_y : from_y + length, from_x : from_x + length]
+            whose, length, from_y, from_x, to_y, to_x = fragment[i]
+            piece = images[whose, from_y : from_y + length, from_x : from_x + length]
             scene[to_y : to_y + length, to_x : to_x + length] = piece
         scene[y : y + side, x : x + side] = images[hidden[i]]
         masks[i, y : y + side, x : x + side] = 1

@@ -10,6 +10,7 @@ SIDE = 192  # of a picture with its map, in pixels
 
 
 def watch_figure(
+    *,
     epochs: int,
     history: dict[str, list[float]],
     found: dict[int, float],

@@ -179,7 +179,8 @@ def _still(model, image, answer) -> tuple[bytes, str]:
 def _epochs(epoch_maps) -> dict:
     """Return maps of every epoch with 256 steps between each one's lowest and highest value."""
     maps = epoch_maps.maps.astype("float32")
-    low, high = (end(maps, axis=(3, 4), keepdims=True) for end in (np.min, np.max))
+    low = maps.min(axis=(3, 4), keepdims=True)
+    high = maps.max(axis=(3, 4), keepdims=True)
     levels = np.rint(255 * (maps - low) / np.maximum(high - low, 1e-12))
     return {
         "val_accuracy": [round(float(accuracy), 4) for accuracy in epoch_maps.val_accuracy],

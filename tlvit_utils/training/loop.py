@@ -92,7 +92,7 @@ def train(
         *callbacks,
         *([resume_file] if resume else []),  # the last: now the epoch is finished
     ]
-    pipeline = partial(make_pipeline, batch_size=recipe.batch_size, image_size=images.shape[1])
+    pipeline = partial(make_pipeline, batch_size=recipe.batch_size)
     copies = 4 if resume else 2  # old and new, of the checkpoint and of the file to resume from
     with _alone(prefix, FILE_BYTES + copies * count_bytes(model)):
         compile_model(model, recipe, steps_per_epoch)

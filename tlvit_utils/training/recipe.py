@@ -40,7 +40,7 @@ class Recipe:
     def __post_init__(self):
         check_fields(
             self,
-            learning_rate=partial(check_number, above=0),
+            learning_rate=partial(check_number, positive=True),
             label_smoothing=check_rate,
             seed=partial(check_count, low=0),
         )

@@ -51,8 +51,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weight-decay", type=float, help="instead of the recipe's")
     parser.add_argument("--dataset", choices=tuple(DATASETS), default="cifar10")
     parser.add_argument("--epochs", type=int, default=20)
-    folder = {"type": Path, "required": True, "metavar": "DIR"}
-    parser.add_argument("--out", **folder, help="folder for everything it writes")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for everything it writes"
+    )
 
 
 def configure(
@@ -108,12 +109,6 @@ def shown_command(program: str, arguments: list[str]) -> str:
 def images_sha256(dataset: Dataset) -> str:
     """Return the SHA-256 of the training images."""
     return sha256(dataset.train.images)
-
-
-def build_in_float32(config: ViTConfig) -> keras.Model:
-    """Build the network in float32, in which accuracies are published; the session stays so."""
-    keras.config.set_dtype_policy("float32")
-    return build_vit(config)
 
 
 def read_experiment(path: Path) -> dict:
@@ -235,9 +230,19 @@ def train_run(
     history = train(model, dataset, recipe, checkpoint, callbacks, resume=True)
     if len(history["loss"]) < recipe.epochs:
         sys.exit("Run the same command again to continue.")
-    exact, speed = build_in_float32(config), line.images_per_second
-    fields = {"images_per_second": speed, "compute": compute, "command": command}
-    run = save_run(path, model, exact, config, recipe, dataset, history, **fields)
+    keras.config.set_dtype_policy("float32")  # in which accuracies are published
+    run = save_run(
+        path,
+        model,
+        build_vit(config),
+        config,
+        recipe,
+        dataset,
+        history,
+        images_per_second=line.images_per_second,
+        compute=compute,
+        command=command,
+    )
     remove_state(path, recipe.seed)
     return run
 
@@ -250,8 +255,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tlvit_utils", description=main.__doc__)
     add_options(parser)
     parser.add_argument("--seed", type=parse_seed, default=0)
-    maps = "keep the maps of 24 test images at every epoch"
-    parser.add_argument("--maps", action="store_true", help=maps)
+    parser.add_argument(
+        "--maps", action="store_true", help="keep the maps of 24 test images at every epoch"
+    )
     options = parser.parse_args(arguments)
     config, recipe = configure(parser, options)
     if options.maps and not config.has_maps:

@@ -63,14 +63,14 @@ class WatchMaps(keras.callbacks.Callback):
         shown = self.split.take(PICTURES)
         pairs = zip(shown.labels, probabilities.argmax(axis=1), strict=True)
         return watch_figure(
-            self.params["epochs"],
-            self.history,
-            self.found,
-            chance,
-            1 / len(self.class_names),
-            seen_images(self.model, shown.images),
-            maps.mean(axis=1),
-            seen_masks(self.model, shown.masks),
-            [f"{self.class_names[x]}, seen as {self.class_names[y]}" for x, y in pairs],
-            f"after epoch {epoch}",
+            epochs=self.params["epochs"],
+            history=self.history,
+            found=self.found,
+            chance=chance,
+            guess=1 / len(self.class_names),
+            pictures=seen_images(self.model, shown.images),
+            maps=maps.mean(axis=1),
+            masks=seen_masks(self.model, shown.masks),
+            titles=[f"{self.class_names[x]}, seen as {self.class_names[y]}" for x, y in pairs],
+            title=f"after epoch {epoch}",
         )

@@ -2,5 +2,3 @@
 
 from tlvit_utils.widgets.explorers import AttentionExplorer, PlacementExplorer
 from tlvit_utils.widgets.viewer import AttentionViewer
-
-__all__ = ["AttentionExplorer", "AttentionViewer", "PlacementExplorer"]

@@ -13,7 +13,7 @@ from tlvit_utils.widgets.panel import Panel, choice
 
 def count_tokens(count: int) -> str:
     """Return "1 token", "2 tokens"."""
-    return f"{count:,} token{'s' * (count != 1)}"
+    return "1 token" if count == 1 else f"{count:,} tokens"
 
 
 class AttentionExplorer(Panel):
@@ -29,20 +29,18 @@ class AttentionExplorer(Panel):
     def __init__(self, picture, scores, row=0, column=0):
         self.image = picture
         self.scores = {name: np.asarray(each) for name, each in scores.items()}
-        side = round(next(iter(self.scores.values())).shape[1] ** 0.5)
+        self.side = round(next(iter(self.scores.values())).shape[1] ** 0.5)
         names = list(self.scores)
         # not the names themselves: ipywidgets 7 takes a button's text for HTML
         blocks = [(f"block {i}", name) for i, name in enumerate(names)]
         super().__init__(
             block=choice(blocks, names[0]),
-            row=choice([(f"row {i}", i) for i in range(side)], row),
-            column=choice([(f"column {i}", i) for i in range(side)], column),
+            row=choice([(f"row {i}", i) for i in range(self.side)], row),
+            column=choice([(f"column {i}", i) for i in range(self.side)], column),
         )
 
     def draw(self, block, row, column):
-        scores = self.scores[block]
-        side = round(scores.shape[1] ** 0.5)
-        maps = scores[:, row * side + column].reshape(-1, side, side)
+        maps = self.scores[block][:, row * self.side + column].reshape(-1, self.side, self.side)
         heads = [f"head {i + 1}" for i in range(len(maps))]
         lines = [
             f"{block}: what the framed patch in row {row}, column {column} reads; each "
