@@ -14,15 +14,16 @@ class Composite(layers.Layer):
 
     def get_build_config(self):
         config = super().get_build_config()
-        modes = [each.quantization_mode for each in self._inner_layers()]
-        return {**(config or {}), "quantization_modes": modes} if any(modes) else config
+        how = [_quantisation(each) for each in self._inner_layers()]
+        return {**(config or {}), "quantization": how} if any(how) else config
 
     def build_from_config(self, config):
         super().build_from_config(config)
-        if modes := config.get("quantization_modes"):
-            for layer, mode in zip(self._inner_layers(), modes, strict=True):
-                if mode:
-                    layer.quantize(mode)
+        if how := config.get("quantization"):
+            for layer, options in zip(self._inner_layers(), how, strict=True):
+                if options:
+                    options = keras.saving.deserialize_keras_object(options)
+                    layer.quantize(**{k: v for k, v in options.items() if v is not None})
 
     def _tensors(self, shapes):
         """Return symbolic outputs of a shape, or of a tuple of shapes."""
@@ -31,3 +32,12 @@ class Composite(layers.Layer):
 
     def _inner_layers(self):
         return list(self._flatten_layers(include_self=False))
+
+
+def _quantisation(layer):
+    """Return the arguments of a layer's `quantize` as JSON, or None where it was not called."""
+    if layer.quantization_mode is None:
+        return None
+    config = getattr(layer, "quantization_config", None)  # older Keras has none
+    options = {"mode": layer.quantization_mode, "config": config}
+    return keras.saving.serialize_keras_object(options)

@@ -271,6 +271,18 @@ def test_product_without_a_rule_is_named(layer):
         cost_of(lambda x: layer([x, x]), shape=(3, 4))
 
 
+def test_what_hides_its_work_is_named():
+    with pytest.raises(TypeError, match="Map"):
+        cost_of(lambda x: ops.map(lambda row: ops.matmul(row, row), x), shape=(3, 3))
+
+
+def test_each_frame_of_a_video_costs_the_same():
+    frame = cost_of(layers.Conv2D(2, 3), shape=(8, 8, 3)).macs
+    assert (
+        cost_of(layers.TimeDistributed(layers.Conv2D(2, 3)), shape=(5, 8, 8, 3)).macs == 5 * frame
+    )
+
+
 def test_model_without_a_graph_is_refused():
     class Subclassed(keras.Model):
         def call(self, x):

@@ -1,5 +1,6 @@
 """`MLP` and `TransformerBlock` against the same arithmetic in plain NumPy."""
 
+import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
@@ -71,6 +72,18 @@ def test_name_and_policy_reach_every_part(make):
     assert layer.name == "given"
     assert layer.activate_last  # as published
     assert {part.dtype_policy.name for part in layer._flatten_layers()} == {"mixed_bfloat16"}
+
+
+def test_a_quantised_layer_loads_as_it_was_quantised(tmp_path):
+    """Only its weights, say, and not what flows through it."""
+    if not hasattr(keras.quantizers, "Int8QuantizationConfig"):
+        pytest.skip("this Keras quantises in one way only")
+    x = np.random.default_rng(0).normal(size=(2, 8)).astype("float32")
+    model = keras.Sequential([keras.Input((8,)), MLP((12, 8), 0.0)])
+    model.quantize(config=keras.quantizers.Int8QuantizationConfig(activation_quantizer=None))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,21 @@ def test_a_layer_must_have_the_parts_of_the_stub(answer, message):
         checks.check(answer)
 
 
+def test_a_layer_whose_call_is_misspelt_is_wrong_and_not_unfinished():
+    """Keras says so with a NotImplementedError."""
+    scope = {"layers": keras.layers}
+    run_cell(
+        "class MLP(layers.Layer):\n"
+        "    def __init__(self, *arguments):\n"
+        "        super().__init__()\n"
+        "    def cal(self, x, training=None):\n"
+        "        return x\n",
+        scope,
+    )
+    with pytest.raises(CheckError, match="`call` method"):
+        checks.check(scope["MLP"])
+
+
 def test_an_error_in_a_layer_is_shown_without_what_keras_adds():
     scope = {"layers": keras.layers}
     run_cell(

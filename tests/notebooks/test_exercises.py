@@ -149,6 +149,7 @@ WRONG_ANSWERS = {
     "masked_pooling": [
         ("logits - logits.max(axis=(1, 2), keepdims=True)", "logits", "exp overflows"),
         ("-1e9", "-100", "a lower logit"),
+        ("-1e9", "-1000", "a lower logit"),
     ],
 }
 

@@ -98,6 +98,36 @@ def test_interrupting_the_first_epoch_interrupts(model, shapes, tmp_path):
     assert checkpoint.read_bytes() == b"from another training"
 
 
+@pytest.mark.parametrize("batch", [0, 1])
+def test_an_interrupted_model_is_as_it_was_and_trains_on(batch, model, shapes, tmp_path):
+    """On JAX a model has no values in the first step of an epoch."""
+    before = model.get_weights()
+    recipe = Recipe(epochs=1, batch_size=128)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, shapes, recipe, tmp_path / "best.weights.h5", [At(0, batch, interrupt)])
+    for weight, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    assert len(train(model, shapes, recipe, tmp_path / "best.weights.h5", [])["loss"]) == 1
+
+
+class Doubled(keras.layers.Layer):
+    """A layer that nobody could load: Keras knows no configuration of it."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, x):
+        return 2 * self.layer(x)
+
+
+def test_a_layer_without_a_configuration_is_trained(shapes, tmp_path):
+    network = [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+    network.insert(1, Doubled(keras.layers.Rescaling(1 / 510)))
+    recipe = Recipe(epochs=1, batch_size=128)
+    train(keras.Sequential(network), shapes, recipe, tmp_path / "best.weights.h5", [])
+
+
 @pytest.mark.parametrize("split", ["train", "validation"])
 @pytest.mark.parametrize(
     "change, message",
@@ -134,6 +164,10 @@ def test_a_file_to_resume_from_goes_with_its_checkpoint(model, shapes, tmp_path)
     message = r"best.resume.npz .*: model.layer \d \(Dropout\).rate was 0.1 and is 0.25\."
     with pytest.raises(ValueError, match=message):
         train(build_model(dropout_rate=0.25), shapes, recipe, checkpoint, [], resume=True)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    with pytest.raises(ValueError, match="dtype_policy was 'float32' and is 'mixed_bfloat16'"):
+        train(build_model(), shapes, recipe, checkpoint, [], resume=True)
+    keras.config.set_dtype_policy("float32")
     again = build_model(classes_name="other")  # Keras gives new names in a session, too
     assert len(train(again, shapes, recipe, checkpoint, [], resume=True)["loss"]) == 1
     train(again, shapes, recipe, checkpoint, [])

@@ -41,6 +41,8 @@ UNKNOWN_PRODUCTS = {
     *("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
     *("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"),  # operations
     *("DotProductAttention", "Inner", "Tensordot", "Vdot"),
+    # operations that hide what they run
+    *("AssociativeScan", "Cond", "ForiLoop", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop"),
 }
 
 
@@ -271,6 +273,11 @@ def _(model, *shapes):
 @work_of.register(layers.Normalization)  # adapted, its `call` wants numbers
 def _(layer, *shapes):
     return Work()
+
+
+@work_of.register(layers.TimeDistributed)
+def _(layer, shape, *mask):
+    return work_of(layer.layer, (None, *shape[2:])) * shape[1]
 
 
 @work_of.register(layers.LayerNormalization)

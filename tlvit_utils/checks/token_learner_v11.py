@@ -246,8 +246,8 @@ def check_masked_pooling(answer):
     cells = np.array([1.0, 2.0, 3.0, 4.0]).reshape(1, 2, 2, 1)
     exists = np.array([[[True, False], [True, True]]])
     compare(answer, right, wrong, draw, (np.log(cells), cells, exists))
-    # real cells near 0, 1000 and -200, and a missing one that is far from them
-    logits = np.array([[0, 1000, -200], [1000, 0, 0], [1, 1001, -199], [2, 1002, -198.0]])
+    # real cells near 0, 1000 and -1000, and a missing one that is far from them
+    logits = np.array([[0, 998, -1000], [1000, 0, 0], [1, 999, -999], [2, 1000, -998.0]])
     logits = logits.reshape(1, 2, 2, 3)
     expected = right(logits, cells, exists)
     with np.errstate(all="ignore"):  # the box below says it better than NumPy
