@@ -60,8 +60,6 @@ from tlvit_utils.session import choose_compute
 from tlvit_utils.training import Recipe
 from tlvit_utils.training.runs import shown_command, train_run
 
-division.add_variants()
-nested.add_variant()
 VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
 SEEDS = (0, 1, 2)
 METHODS = {  # what each changes in the network with 8 tokens; the first to be trained comes first
@@ -116,6 +114,12 @@ STUDIES = {
         Recipe.modern(5),
     ),
 }
+
+
+def add_variants() -> None:
+    """Let `ViTConfig` take the layers that only this study has."""
+    division.add_variants()
+    nested.add_variant()
 
 
 def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, command: str) -> dict:
@@ -234,6 +238,7 @@ def print_table(rows: list[dict]) -> None:
 
 
 def main():
+    add_variants()
     parser = table_parser(__doc__)
     parser.add_argument("study", choices=tuple(STUDIES))
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder for the weights")

@@ -84,8 +84,9 @@ def find_trainings(source: str, folder: Path, rows_file: Path | None) -> Iterato
                 yield Training(path.stem, run["seed"], config, weights, DATASETS["CIFAR-10"])
     else:
         for row in load_rows(rows_file or result_path(f"study_{source}")):
-            method, seed, config = row["method"], row["seed"], ViTConfig(**row["config"])
+            method, seed = row["method"], row["seed"]
             if method in WITH_MAPS:
+                config = ViTConfig(**row["config"])
                 weights = run_path(experiment_path(source, method, folder), seed, ".npz")
                 yield Training(method, seed, config, weights, STUDIES[source].load)
 

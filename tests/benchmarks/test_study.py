@@ -138,6 +138,7 @@ def test_rows_of_another_backend_or_precision_are_not_added_to(run_study):
 
 @pytest.mark.parametrize("name", study.STUDIES)
 def test_every_method_is_another_network_of_the_study(name):
+    study.add_variants()
     base = study.STUDIES[name].config
     configs = {base.replace(**changes) for changes in study.METHODS.values()}
     assert len(configs) == len(study.METHODS)
