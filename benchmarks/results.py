@@ -1,6 +1,7 @@
 """Where the benchmarks' numbers go: into the package, with what made them."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def table_path(parser: argparse.ArgumentParser, options, name: str) -> Path:
 def result_path(name: str) -> Path:
     """Return where the numbers of `benchmarks/NAME.py` lie: `assets/results/NAME.json`."""
     return Path(tlvit_utils.__file__).parent / "assets" / "results" / f"{name}.json"
+
+
+def load_rows(path: Path) -> list[dict]:
+    """Return the rows that a result file has so far: none where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
 
 
 def experiment_path(study: str, method: str, runs: Path) -> Path:

@@ -49,7 +49,13 @@ import division
 import keras
 import nested
 import numpy as np
-from results import experiment_path, table_parser, table_path, training_images_fields
+from results import (
+    experiment_path,
+    load_rows,
+    table_parser,
+    table_path,
+    training_images_fields,
+)
 
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import locked, save_result
@@ -146,11 +152,6 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, comman
         "machine": done["machine"],
         "versions": done["versions"],
     }
-
-
-def load_rows(path: Path) -> list[dict]:
-    """Return the rows that a study has so far."""
-    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
 
 
 def check_same_study(path: Path, shared: dict) -> dict:

@@ -10,7 +10,6 @@ A row that is there is not trained again: an interrupted run continues. Needs CI
 """
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from results import training_images_fields
+from results import load_rows, training_images_fields
 
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import save_result
@@ -95,12 +94,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
     options = parser.parse_args()
-    rows = []
-    if options.out.exists():
-        try:
-            rows = json.loads(options.out.read_text(encoding="utf-8"))["rows"]
-        except (OSError, ValueError, KeyError, TypeError):
-            parser.error(f"--out {options.out} holds other things than rows; choose another file.")
+    try:
+        rows = load_rows(options.out)
+    except (OSError, ValueError, KeyError, TypeError):
+        parser.error(f"--out {options.out} holds other things than rows; choose another file.")
     dataset = load_cifar10()
     images = training_images_fields(dataset)
     compute = choose_compute()

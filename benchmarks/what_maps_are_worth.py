@@ -27,8 +27,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from results import experiment_path, result_path, table_parser, table_path
-from study import STUDIES, load_rows
+from results import experiment_path, load_rows, result_path, table_parser, table_path
+from study import STUDIES
 
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result
@@ -178,10 +178,7 @@ def main():
             runs[each.seed] = json.loads(kept.read_text(encoding="utf-8"))
     if not found:
         parser.error(f"{options.runs} holds no weights of a network with maps.")
-    rows = {}
-    if out.exists():
-        before = json.loads(out.read_text(encoding="utf-8"))["rows"]
-        rows = {(row["source"], row["method"]): row for row in before}
+    rows = {(row["source"], row["method"]): row for row in load_rows(out)}
     for method, runs in found.items():
         row = rows[options.source, method] = table_row(options.source, method, runs)
         print_row(row)

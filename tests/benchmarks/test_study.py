@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import study
+from results import load_rows
 
 from make_weights import run_card
 from tlvit_utils import ViTConfig, build_vit
@@ -99,12 +100,12 @@ def test_rows_of_two_processes_are_kept(tmp_path):
     study.add_row(path, {"method": "average pooling", "seed": 0}, SHARED)
     study.add_row(path, {"method": "v1 sum", "seed": 0}, SHARED)
     study.add_row(path, {"method": "v1 sum", "seed": 0, "again": True}, SHARED)
-    assert [(row["method"], row["seed"]) for row in study.load_rows(path)] == [
+    assert [(row["method"], row["seed"]) for row in load_rows(path)] == [
         ("average pooling", 0),
         ("average pooling", 1),
         ("v1 sum", 0),
     ]
-    assert study.load_rows(path)[2]["again"]
+    assert load_rows(path)[2]["again"]
 
 
 @pytest.mark.parametrize(
