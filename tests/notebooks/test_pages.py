@@ -20,12 +20,12 @@ from notebook_text import (
     prose,
 )
 
-from run_notebooks import RESULTS, ROOT, faults, with_measurements, with_minutes
+from run_notebooks import RESULTS, ROOT, all_notebooks, faults, with_measurements, with_minutes
 from tlvit_utils import checks
 from tlvit_utils.checks.answers import EXERCISES
 from tlvit_utils.data.datasets import NOT_CIFAR10
 
-SERIES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+SERIES = [path.stem for path in all_notebooks()]
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 MEASURED = re.compile(
     r"(?<![\w.,])(\d{2,}\.\d+|\d\.\d{2,}|\d{1,3}(?:,\d{3})+(?:\.\d+)?)"
