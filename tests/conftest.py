@@ -68,10 +68,10 @@ def tiny_model(tiny_config, randomise):
 
 @pytest.fixture(scope="session")
 def readme_model():
-    """The network of the README: without a cropping layer, and with a head for 8 tokens alone."""
+    """The network of the README: without a cropping layer, and with a head for 4 tokens alone."""
     images = keras.Input((32, 32, 3))
     grid = keras.layers.Conv2D(64, 4, strides=4)(images / 255)
-    tokens, _ = TokenLearner(8, pooling="weighted_mean")(grid, return_attention_maps=True)
+    tokens, _ = TokenLearner(4, pooling="weighted_mean")(grid, return_attention_maps=True)
     outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(tokens))
     return keras.Model(images, outputs)
 

@@ -116,7 +116,7 @@ def test_readmes_ten_lines_run(ten_lines):
     names = {}
     exec(ten_lines, names)
     assert names["probabilities"].shape == (1, 10)
-    assert names["maps"].shape == (1, 8, 8, 8)
+    assert names["maps"].shape == (1, 4, 8, 8)
 
 
 @pytest.mark.slow
