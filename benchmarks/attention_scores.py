@@ -17,8 +17,8 @@ localisation; `--write` keeps all numbers, after each network.
 """
 
 import numpy as np
-from results import result_parser, save_rows
 
+from results import result_parser, save_rows
 from tlvit_utils import PRETRAINED, ViTConfig, load_pretrained
 from tlvit_utils.analysis import (
     attention_maps,

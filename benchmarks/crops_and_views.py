@@ -17,10 +17,10 @@ from functools import partial
 
 import keras
 from keras import layers, ops
+
 from on_gpu import DeviceTraining, require_jax
 from published_example import build_example
 from results import load_rows, result_parser, result_path, save_rows, training_images_fields
-
 from tlvit_utils import RandomCropFlip
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.training import Recipe, evaluate

@@ -10,7 +10,6 @@ reduction, on the backend of this session.
 from functools import partial
 
 from results import rate, result_parser, save_rows
-
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import load_cifar10

@@ -14,8 +14,8 @@ from functools import partial
 import keras
 import numpy as np
 from keras import layers
-from results import rate, result_parser, save_rows
 
+from results import rate, result_parser, save_rows
 from tlvit_utils.data.shapes10 import make_shapes10
 
 TRAIN, TEST = 40_000, 10_000

@@ -45,10 +45,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import division
 import keras
-import nested
 import numpy as np
+
+import division
+import nested
 from results import (
     experiment_path,
     load_rows,
@@ -56,7 +57,6 @@ from results import (
     table_path,
     training_images_fields,
 )
-
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import locked, save_result
 from tlvit_utils._validation import differences, parse_seed

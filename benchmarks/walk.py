@@ -15,8 +15,8 @@ from dataclasses import replace
 import keras
 import numpy as np
 from keras import ops
-from results import load_rows, table_parser, table_path, training_images_fields
 
+from results import load_rows, table_parser, table_path, training_images_fields
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import save_result
 from tlvit_utils.analysis.comparison import pack_bits

@@ -27,9 +27,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
+
 from results import experiment_path, load_rows, result_path, table_parser, table_path
 from study import STUDIES
-
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result
 from tlvit_utils.analysis import (

@@ -15,8 +15,8 @@ import keras
 import matplotlib
 import numpy as np
 import pytest
-from notebook_text import markdown
 
+from notebook_text import markdown
 from run_notebooks import read_notebook
 from tlvit_utils import TokenLearner, ViTConfig, build_vit
 from tlvit_utils.data.datasets import load_shapes10

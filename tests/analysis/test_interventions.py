@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from division import DividedSum
 from keras.ops import convert_to_numpy
 
+from division import DividedSum
 from tlvit_utils import GroupedTokenLearner, PatchMerger, TokenFuser, TokenLearner, build_vit
 from tlvit_utils.analysis.interventions import NetworkParts, answers_with_maps, randomised
 from tlvit_utils.analysis.maps import find_token_learner, predict_with_maps

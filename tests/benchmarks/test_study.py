@@ -6,10 +6,10 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-import study
-from results import load_rows
 
+import study
 from make_weights import run_card
+from results import load_rows
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.comparison import unpack_bits
 from tlvit_utils.pretrained import restore_weights

@@ -12,10 +12,10 @@ from itertools import pairwise
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
-from notebook_text import SOLUTION, printed, run_cell, tags, without_magics
-from test_checks import COMPARED
 
+from notebook_text import SOLUTION, printed, run_cell, tags, without_magics
 from run_notebooks import all_notebooks, read_notebook
+from test_checks import COMPARED
 from tlvit_utils.checks import CheckError
 from tlvit_utils.checks.answers import EXERCISES
 

@@ -9,6 +9,7 @@ from statistics import mean
 from urllib.parse import unquote
 
 import pytest
+
 from notebook_text import (
     LINK,
     code_cells,
@@ -19,7 +20,6 @@ from notebook_text import (
     printed,
     prose,
 )
-
 from run_notebooks import RESULTS, ROOT, all_notebooks, faults, with_measurements, with_minutes
 from tlvit_utils import checks
 from tlvit_utils.checks.answers import EXERCISES
