@@ -17,8 +17,8 @@ localisation; `--write` keeps all numbers, after each network.
 """
 
 import numpy as np
-from results import result_parser, save_rows
 
+from results import result_parser, save_rows
 from tlvit_utils import PRETRAINED, ViTConfig, load_pretrained
 from tlvit_utils.analysis import (
     attention_maps,
@@ -28,22 +28,17 @@ from tlvit_utils.analysis import (
     predict_with_maps,
     randomised,
 )
+from tlvit_utils.data.datasets import LOADERS
 from tlvit_utils.pretrained import model_card
-from tlvit_utils.training.runs import DATASETS
 
-LOADERS = {"CIFAR-10": DATASETS["cifar10"], "shapes10": DATASETS["shapes10"]}  # 32 pixels
 IMAGES = 5000
 RANDOM_SEEDS = (0, 1, 2)
 
 
 def scored_networks() -> list[str]:
     """Return the shipped networks with maps whose data set has images of 32 pixels."""
-    cards = {name: model_card(name) for name in PRETRAINED}
-    return [
-        name
-        for name, card in cards.items()
-        if ViTConfig(**card["config"]).has_maps and card["dataset"] in LOADERS
-    ]
+    configs = {name: ViTConfig(**model_card(name)["config"]) for name in PRETRAINED}
+    return [name for name, each in configs.items() if each.has_maps and each.image_size == 32]
 
 
 def mosaics(images, labels, count, seed=0):

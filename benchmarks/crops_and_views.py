@@ -12,16 +12,15 @@ It writes assets/results/crops_and_views.json after each test; a training that i
 views is not made again. Needs CIFAR-10, and JAX for `on_gpu.py`.
 """
 
-import json
 from dataclasses import asdict
 from functools import partial
 
 import keras
 from keras import layers, ops
+
 from on_gpu import DeviceTraining, require_jax
 from published_example import build_example
-from results import result_parser, result_path, save_rows, training_images_fields
-
+from results import load_rows, result_parser, result_path, save_rows, training_images_fields
 from tlvit_utils import RandomCropFlip
 from tlvit_utils.data import load_cifar10
 from tlvit_utils.training import Recipe, evaluate
@@ -81,7 +80,7 @@ def main():
     require_jax(parser)
     recipe = Recipe.published()
     dataset = load_cifar10()
-    rows = json.loads(RESULT.read_text())["rows"] if options.write and RESULT.exists() else []
+    rows = load_rows(RESULT) if options.write else []
     for crops in CROPS:
         done = [row["seed"] for row in rows if row["crops"] == crops]
         seeds = [seed for seed in SEEDS if done.count(seed) < len(VIEWS)]

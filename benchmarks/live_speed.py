@@ -15,8 +15,8 @@ from statistics import median
 
 import numpy as np
 from playwright.sync_api import sync_playwright
-from results import result_parser, save_rows
 
+from results import result_parser, save_rows
 from tlvit_utils import live
 from tlvit_utils.pretrained import PRETRAINED, load_pretrained
 

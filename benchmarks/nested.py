@@ -15,8 +15,8 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from results import experiment_path, result_parser, save_rows
 
+from results import experiment_path, result_parser, save_rows
 from tlvit_utils import TokenLearner, ViTConfig, build_vit, load_pretrained
 from tlvit_utils.analysis.comparison import pack_bits
 from tlvit_utils.analysis.interventions import NetworkParts

@@ -19,6 +19,7 @@ from statistics import median
 import numpy as np
 import tensorflow as tf
 from keras import ops
+
 from results import result_parser, save_rows
 
 NUM_TOKENS = 8

@@ -1,8 +1,12 @@
 """Where the benchmarks' numbers go: into the package, with what made them."""
 
 import argparse
+import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import tlvit_utils
 from tlvit_utils._files import save_result
@@ -44,9 +48,29 @@ def result_path(name: str) -> Path:
     return Path(tlvit_utils.__file__).parent / "assets" / "results" / f"{name}.json"
 
 
+def load_rows(path: Path) -> list[dict]:
+    """Return the rows that a result file has so far: none where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+
+
 def experiment_path(study: str, method: str, runs: Path) -> Path:
     """Return the file beside which the trainings of a method of `study.py` keep theirs."""
     return runs / f"{study}_{method.replace(' ', '_')}.json"
+
+
+def rate(count: int, work: Callable[[], object], repeats: int) -> float:
+    """Return how many of `count` one core does per second, the median of some passes.
+
+    The time is what the process spends on all its cores; other work on the machine changes it
+    little.
+    """
+    work()  # compiles, or builds tables
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return round(count / median(seconds), 1)
 
 
 def training_images_fields(dataset: Dataset) -> dict[str, str]:

@@ -7,12 +7,9 @@ other work on the machine changes them little. The network is measured with 8 to
 reduction, on the backend of this session.
 """
 
-import time
 from functools import partial
-from statistics import median
 
-from results import result_parser, save_rows
-
+from results import rate, result_parser, save_rows
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import load_cifar10
@@ -22,22 +19,11 @@ from tlvit_utils.training import Recipe, compile_model
 REPEATS = 3
 
 
-def rate(count, work):
-    """Return how many of `count` one core does per second, the median of some passes."""
-    work()  # compiles
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.process_time()
-        work()
-        seconds.append(time.process_time() - start)
-    return round(count / median(seconds), 1)
-
-
 def main():
     options = result_parser(__doc__).parse_args()
     scenes = 2_000
     base = load_cifar10().train
-    made = rate(scenes, lambda: make_scenes10(*base, scenes))
+    made = rate(scenes, lambda: make_scenes10(*base, scenes), REPEATS)
     print(f"{made:,.0f} scenes per second")
     rows = [{"measured": "scenes made", "images_per_second": made}]
     images, labels, _ = make_scenes10(*base, 512)
@@ -45,8 +31,8 @@ def main():
         model, recipe = build_vit(ViTConfig.scenes(num_tokens)), Recipe.scenes()
         compile_model(model, recipe, 120)
         batches = {"batch_size": recipe.batch_size, "verbose": 0}
-        training = rate(len(images), partial(model.fit, images, labels, **batches))
-        inference = rate(len(images), partial(model.predict, images, **batches))
+        training = rate(len(images), partial(model.fit, images, labels, **batches), REPEATS)
+        inference = rate(len(images), partial(model.predict, images, **batches), REPEATS)
         macs = model_cost(model).macs
         print(
             f"{num_tokens} tokens: {macs / 1e6:.1f} M multiply-adds, {training:.0f} images per "

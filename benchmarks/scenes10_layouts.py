@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 import keras
-from results import table_parser, table_path
-from study import METHODS, VALIDATION_IMAGES, load_rows
 
+from results import load_rows, table_parser, table_path
+from study import METHODS, VALIDATION_IMAGES
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result
 from tlvit_utils.analysis import attention_maps, localisation, mask_shares, model_cost

@@ -9,31 +9,20 @@ convolutions.
 """
 
 import time
-from statistics import median
+from functools import partial
 
 import keras
 import numpy as np
 from keras import layers
-from results import result_parser, save_rows
 
+from results import rate, result_parser, save_rows
 from tlvit_utils.data.shapes10 import make_shapes10
 
 TRAIN, TEST = 40_000, 10_000
 PENALTIES = 10.0 ** np.arange(1, 7)
 EPOCHS = 3
 BATCH_SIZE = 128
-REPEATS = 7
-
-
-def images_per_second(num_images=2_000):
-    """Return the median rate on one core."""
-    make_shapes10(seed=0, num_images=10)  # builds the tables
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.process_time()
-        make_shapes10(seed=0, num_images=num_images)
-        seconds.append(time.process_time() - start)
-    return num_images / median(seconds)
+RATE_IMAGES, REPEATS = 2_000, 7
 
 
 def linear_accuracy(train, test):
@@ -87,9 +76,9 @@ def train_cnn(train, test):
 
 def main():
     options = result_parser(__doc__).parse_args()
-    rate = images_per_second()
-    print(f"{rate:,.0f} images per second on one core")
-    rows = [{"measured": "rate", "images_per_second": round(rate)}]
+    drawn = rate(RATE_IMAGES, partial(make_shapes10, seed=0, num_images=RATE_IMAGES), REPEATS)
+    print(f"{drawn:,.0f} images per second on one core")
+    rows = [{"measured": "rate", "images_per_second": round(drawn)}]
     train = make_shapes10(seed=0, num_images=TRAIN, stream=0)[:2]
     test = make_shapes10(seed=0, num_images=TEST, stream=2)[:2]
     linear = linear_accuracy(train, test)

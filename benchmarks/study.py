@@ -45,12 +45,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import division
 import keras
-import nested
 import numpy as np
-from results import experiment_path, table_parser, table_path, training_images_fields
 
+import division
+import nested
+from results import (
+    experiment_path,
+    load_rows,
+    table_parser,
+    table_path,
+    training_images_fields,
+)
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import locked, save_result
 from tlvit_utils._validation import differences, parse_seed
@@ -60,8 +66,6 @@ from tlvit_utils.session import choose_compute
 from tlvit_utils.training import Recipe
 from tlvit_utils.training.runs import shown_command, train_run
 
-division.add_variants()
-nested.add_variant()
 VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
 SEEDS = (0, 1, 2)
 METHODS = {  # what each changes in the network with 8 tokens; the first to be trained comes first
@@ -118,6 +122,12 @@ STUDIES = {
 }
 
 
+def add_variants() -> None:
+    """Let `ViTConfig` take the layers that only this study has."""
+    division.add_variants()
+    nested.add_variant()
+
+
 def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, command: str) -> dict:
     """Train one network, leave its weights and its card in RUNS, and return its row.
 
@@ -142,11 +152,6 @@ def run(study: str, method: str, seed: int, dataset: Dataset, runs: Path, comman
         "machine": done["machine"],
         "versions": done["versions"],
     }
-
-
-def load_rows(path: Path) -> list[dict]:
-    """Return the rows that a study has so far."""
-    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
 
 
 def check_same_study(path: Path, shared: dict) -> dict:
@@ -234,6 +239,7 @@ def print_table(rows: list[dict]) -> None:
 
 
 def main():
+    add_variants()
     parser = table_parser(__doc__)
     parser.add_argument("study", choices=tuple(STUDIES))
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder for the weights")

@@ -24,9 +24,9 @@ from statistics import median
 import keras
 import numpy as np
 from keras import ops
+
 from published_example import build_example, compile_example
 from results import result_parser, save_rows
-
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis import model_cost
 from tlvit_utils.data import make_pipeline

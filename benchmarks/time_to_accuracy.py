@@ -19,10 +19,10 @@ from pathlib import Path
 from statistics import median
 
 import keras
+
 from published_example import build_example, compile_example
 from results import result_parser, save_rows
 from throughput import IMAGES, RATES, REPEATS
-
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._text import format_seconds
 from tlvit_utils.data import load_cifar10

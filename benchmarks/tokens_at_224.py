@@ -19,8 +19,8 @@ from statistics import median
 import keras
 import tensorflow as tf
 from keras import layers
-from results import result_parser, save_rows
 
+from results import result_parser, save_rows
 from tlvit_utils import PatchEncoder, TokenLearner, TransformerBlock
 from tlvit_utils.analysis import model_cost
 

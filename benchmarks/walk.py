@@ -4,22 +4,19 @@ Each is trained for 5 epochs on the first 10,000 training images and measured on
 validation images, with one seed: a screening, in which differences of one point mean nothing.
 modern() is trained with two more seeds, which shows what chance does.
 
-    python benchmarks/walk.py --out FILE.json    # one row at a time
+    python benchmarks/walk.py --write    # or --out FILE.json; one row at a time
 
 A row that is there is not trained again: an interrupted run continues. Needs CIFAR-10.
 """
 
-import argparse
-import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
-from results import training_images_fields
 
+from results import load_rows, table_parser, table_path, training_images_fields
 from tlvit_utils import ViTConfig
 from tlvit_utils._files import save_result
 from tlvit_utils.analysis.comparison import pack_bits
@@ -92,15 +89,12 @@ SETTINGS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
-    options = parser.parse_args()
-    rows = []
-    if options.out.exists():
-        try:
-            rows = json.loads(options.out.read_text(encoding="utf-8"))["rows"]
-        except (OSError, ValueError, KeyError, TypeError):
-            parser.error(f"--out {options.out} holds other things than rows; choose another file.")
+    parser = table_parser(__doc__)
+    path = table_path(parser, parser.parse_args(), "walk")
+    try:
+        rows = load_rows(path)
+    except (OSError, ValueError, KeyError, TypeError):
+        parser.error(f"{path} holds other things than rows; choose another file with --out.")
     dataset = load_cifar10()
     images = training_images_fields(dataset)
     compute = choose_compute()
@@ -127,7 +121,7 @@ def main():
         about = {"part": part, "config": step.config, "recipe": step.recipe, "seed": seed}
         rows.append({**about, "dtype_policy": compute.dtype_policy, **row})
         save_result(
-            options.out,
+            path,
             settings=SETTINGS,
             **images,
             command=shown_command("benchmarks/walk.py", sys.argv[1:]),

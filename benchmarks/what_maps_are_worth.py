@@ -27,9 +27,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from results import experiment_path, result_path, table_parser, table_path
-from study import STUDIES, load_rows
 
+from results import experiment_path, load_rows, result_path, table_parser, table_path
+from study import STUDIES
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils._files import save_result
 from tlvit_utils.analysis import (
@@ -40,16 +40,12 @@ from tlvit_utils.analysis import (
 )
 from tlvit_utils.analysis.comparison import pack_bits, paired_difference, unpack_bits
 from tlvit_utils.analysis.interventions import answers_with_maps
-from tlvit_utils.data import Dataset, load_cifar10, load_shapes10
+from tlvit_utils.data import Dataset
+from tlvit_utils.data.datasets import LOADERS
 from tlvit_utils.pretrained import PRETRAINED, WEIGHTS_DIR, model_card, restore_weights
 from tlvit_utils.session import session_fields
 from tlvit_utils.training.runs import read_experiment, run_path, shown_command
 
-DATASETS = {
-    "CIFAR-10": load_cifar10,
-    "shapes10": load_shapes10,
-    "scenes10 made of CIFAR-10": STUDIES["scenes10"].load,
-}
 WITH_MAPS = ("v1 mean", "v1 sum", "v1 weighted mean", "v1.1", "PatchMerger")
 OTHERS = ("other image", "mean", "uniform")  # maps that take the place of the network's own
 SCORES = ("token_hit", "best_token_hit", "mean_map_hit", "mass")
@@ -73,7 +69,7 @@ def find_trainings(source: str, folder: Path, rows_file: Path | None) -> Iterato
             card = model_card(name)
             config = ViTConfig(**card["config"])
             if config.has_maps:
-                seed, load = card["recipe"].get("seed", 0), DATASETS[card["dataset"]]
+                seed, load = card["recipe"].get("seed", 0), LOADERS[card["dataset"]]
                 yield Training(name, seed, config, WEIGHTS_DIR / f"{name}.npz", load)
     elif source == "published":
         for path in sorted(folder.glob("published_*.json")):
@@ -81,11 +77,12 @@ def find_trainings(source: str, folder: Path, rows_file: Path | None) -> Iterato
             config = ViTConfig(**experiment["config"])
             for run in experiment["runs"] if config.has_maps else ():
                 weights = run_path(path, run["seed"], ".npz")
-                yield Training(path.stem, run["seed"], config, weights, DATASETS["CIFAR-10"])
+                yield Training(path.stem, run["seed"], config, weights, LOADERS["CIFAR-10"])
     else:
         for row in load_rows(rows_file or result_path(f"study_{source}")):
-            method, seed, config = row["method"], row["seed"], ViTConfig(**row["config"])
+            method, seed = row["method"], row["seed"]
             if method in WITH_MAPS:
+                config = ViTConfig(**row["config"])
                 weights = run_path(experiment_path(source, method, folder), seed, ".npz")
                 yield Training(method, seed, config, weights, STUDIES[source].load)
 
@@ -177,10 +174,7 @@ def main():
             runs[each.seed] = json.loads(kept.read_text(encoding="utf-8"))
     if not found:
         parser.error(f"{options.runs} holds no weights of a network with maps.")
-    rows = {}
-    if out.exists():
-        before = json.loads(out.read_text(encoding="utf-8"))["rows"]
-        rows = {(row["source"], row["method"]): row for row in before}
+    rows = {(row["source"], row["method"]): row for row in load_rows(out)}
     for method, runs in found.items():
         row = rows[options.source, method] = table_row(options.source, method, runs)
         print_row(row)

@@ -15,8 +15,8 @@ import keras
 import matplotlib
 import numpy as np
 import pytest
-from notebook_text import markdown
 
+from notebook_text import markdown
 from run_notebooks import read_notebook
 from tlvit_utils import TokenLearner, ViTConfig, build_vit
 from tlvit_utils.data.datasets import load_shapes10
@@ -68,10 +68,10 @@ def tiny_model(tiny_config, randomise):
 
 @pytest.fixture(scope="session")
 def readme_model():
-    """The network of the README: without a cropping layer, and with a head for 8 tokens alone."""
+    """The network of the README: without a cropping layer, and with a head for 4 tokens alone."""
     images = keras.Input((32, 32, 3))
     grid = keras.layers.Conv2D(64, 4, strides=4)(images / 255)
-    tokens, _ = TokenLearner(8, pooling="weighted_mean")(grid, return_attention_maps=True)
+    tokens, _ = TokenLearner(4, pooling="weighted_mean")(grid, return_attention_maps=True)
     outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(tokens))
     return keras.Model(images, outputs)
 

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 TAG = "bootstrap"
 METADATA = {"tags": [TAG], "jupyter": {"source_hidden": True}, "cellView": "form"}  # folded
+OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # of a repository on GitHub
 OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)\s]+)\)")
 
 SOURCE = """\
@@ -44,7 +45,7 @@ finally:
 
 def bootstrap_source(address: str = "") -> str:
     """Return the cell's source, with the project's address where it is known."""
-    return re.sub('^REPOSITORY = ""', f'REPOSITORY = "{address}"', SOURCE, flags=re.MULTILINE)
+    return SOURCE.replace('REPOSITORY = ""', f'REPOSITORY = "{address}"', 1)
 
 
 def link_to_repository(notebook: NotebookNode, repository: str | None) -> None:

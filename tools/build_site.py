@@ -21,7 +21,7 @@ from pathlib import Path
 
 import nbformat
 
-from bootstrap_cell import TAG, link_to_repository
+from bootstrap_cell import OWNER_AND_NAME, TAG, link_to_repository
 from run_notebooks import all_notebooks, read_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +30,6 @@ GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"
 BRANCH = "gh-pages"  # where the workflow publishes the site and the copies of the notebooks
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./([^)#\s]*)(#[^)\s]*)?\)")
-REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def with_site_links(text: str, repository: str | None) -> str:
@@ -242,7 +241,7 @@ def main() -> None:
         help="OWNER/NAME on GitHub; by default what GITHUB_REPOSITORY says",
     )
     options = parser.parse_args()
-    if options.repository and not REPOSITORY.fullmatch(options.repository):
+    if options.repository and not OWNER_AND_NAME.fullmatch(options.repository):
         parser.error(f"--repository is {options.repository!r}, but it must be OWNER/NAME.")
     try:
         build(options.out, options.repository)

@@ -30,6 +30,7 @@ STUDIES = {
     "cifar10": "CIFAR-10: 10 epochs of 20,000 images",
     "cifar10_short": "CIFAR-10, a short screening: 5 epochs of 10,000 images",
 }
+COMPARED = ("v1 weighted mean", "average pooling")  # on each layout of scenes
 FIELD = (  # network, CIFAR-10 top-1 in %, epochs, million parameters and multiply-adds, source
     ("CCT-6/3×1", 95.29, 500, 3.168, 813, "CCT"),
     ("CCT-7/3×1", 94.78, 200, 3.760, 947, "CCT"),
@@ -80,10 +81,8 @@ The last table has the date, commit, command and machine of each file.
 """
 
 
-def load(name: str) -> dict | None:
-    """Return a result file, or None where there is none."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+def load(name: str) -> dict:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def link(name: str, text: str | None = None) -> str:
@@ -284,7 +283,7 @@ def layouts() -> str:
         by_layout[row["layout"]][row["method"]] = row
     rows = []
     for layout, methods in by_layout.items():
-        (ours, average), (method, other) = methods.values(), methods
+        ours, average = (methods[method] for method in COMPARED)
         apart = ours["val_accuracy"] - average["val_accuracy"]
         accuracies = [points(row["val_accuracy"]) for row in (ours, average)]
         found = [points(ours[score]) for score in ("mean_map_hit", "chance")]
@@ -301,7 +300,7 @@ def layouts() -> str:
         "the image only where fragments are larger, so the other rows say little about longer "
         "ones.\n\n"
     ) + table(
-        ["layout", "what differs", method, other, "difference", "image found, %", "chance"],
+        ["layout", "what differs", *COMPARED, "difference", "image found, %", "chance"],
         [row for _, row in rows],
     )
 
@@ -326,9 +325,9 @@ def walk() -> str:
     steps = [row for row in result["rows"] if row["part"] == "walk"]
     ends = [steps[-1], *(row for row in result["rows"] if row["part"] == "seeds")]
     others = [row for row in result["rows"] if row["part"] == "alternatives"]
-    named = [(row, f"modern(), seed {row['seed']}") for row in ends]
-    named += [(row, row["change"]) for row in others]
-    named.sort(key=lambda each: -each[0]["val_accuracy"])
+    last = [(row, f"modern(), seed {row['seed']}") for row in ends]
+    last += [(row, row["change"]) for row in others]
+    last.sort(key=lambda each: -each[0]["val_accuracy"])
     settings = result["settings"]
     columns = ["validation accuracy, %", "M multiply-adds"]
     return (
@@ -341,7 +340,7 @@ def walk() -> str:
             [[i, row["change"], *_screened(row)] for i, row in enumerate(steps)],
         )
         + "\nOne change to the last step, with seed 0:\n\n"
-        + table(["change", *columns], [[name, *_screened(row)] for row, name in named])
+        + table(["change", *columns], [[name, *_screened(row)] for row, name in last])
     )
 
 
@@ -453,14 +452,12 @@ def speed() -> str:
     """Return the tables of what was timed."""
     text = "## Speed and memory\n"
     for name, (title, columns, rank) in SPEED.items():
-        if result := load(name):
-            rows = [
-                [_cell(row, key) for key in columns] for row in sorted(result["rows"], key=rank)
-            ]
-            rows = [[SPEED_WORDS.get(cell, cell), *others] for cell, *others in rows]
-            note = f" {SPEED_NOTES[name]}" if name in SPEED_NOTES else ""
-            text += f"\n### {title}\n\n{link(name)}, {result['machine']}.{note}\n\n"
-            text += table(list(columns.values()), rows)
+        result = load(name)
+        rows = [[_cell(row, key) for key in columns] for row in sorted(result["rows"], key=rank)]
+        rows = [[SPEED_WORDS.get(cell, cell), *others] for cell, *others in rows]
+        note = f" {SPEED_NOTES[name]}" if name in SPEED_NOTES else ""
+        text += f"\n### {title}\n\n{link(name)}, {result['machine']}.{note}\n\n"
+        text += table(list(columns.values()), rows)
     return text
 
 
@@ -511,12 +508,11 @@ def provenance(dates: dict) -> str:
 
 def make_page(dates: dict) -> str:
     """Return the page as Markdown."""
-    studies = [study(name) for name in STUDIES if load(f"study_{name}")]
     sections = [
-        *studies,
+        *map(study, STUDIES),
         whole_trainings(),
         maps_worth(),
-        *([layouts()] if load("scenes10_layouts") else []),
+        layouts(),
         nested(),
         walk(),
         crops_and_views(),
@@ -559,7 +555,7 @@ def main() -> None:
     dates = up_to_date(json.loads(DATES.read_text("utf-8")) if DATES.exists() else {})
     write_text(DATES, json.dumps(dates, indent=1) + "\n")
     write_text(PAGE, make_page(dates))
-    pictures = {name: load(f"study_{name}")["rows"] for name in STUDIES if load(f"study_{name}")}
+    pictures = {name: load(f"study_{name}")["rows"] for name in STUDIES}
     for name, rows in {**pictures, "published": published_rows()}.items():
         title = STUDIES.get(name, "The published networks, trained again")
         figure = accuracy_against_cost(rows, title)

@@ -24,7 +24,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from bootstrap_cell import link_to_repository
+from bootstrap_cell import OWNER_AND_NAME, link_to_repository
 from run_notebooks import ROOT, read_notebook, write_notebook
 from tlvit_utils.checks.answers import blanks_in
 
@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--outputs", action="store_true", help="and the outputs of all cells")
     parser.add_argument("--repository", metavar="OWNER/NAME", help="on GitHub, where links lead")
     options = vars(parser.parse_args(arguments))
-    if options["repository"] and not re.fullmatch(r"[\w.-]+/[\w.-]+", options["repository"]):
+    if options["repository"] and not OWNER_AND_NAME.fullmatch(options["repository"]):
         parser.error("--repository must be OWNER/NAME, as on GitHub.")
     try:
         written = make_handout(ROOT / "notebooks", **options)

@@ -85,12 +85,12 @@ def test_methods_of_a_study_are_compared_over_the_seeds_that_both_have():
 
 
 def test_welch_by_hand():
-    """Means 2 and 7, variances of the means 1 / 3 and 32 / 2. One training has no variance."""
-    low, high = welch_interval([1, 2, 3], [3, 11])
-    variance = 1 / 3 + 32 / 2
-    reach = student_t(variance**2 / ((1 / 3) ** 2 / 2 + 16**2 / 1)) * np.sqrt(variance)
+    """Means 7 and 2, variances of the means 32 / 2 and 1 / 3. One training has no variance."""
+    low, high = welch_interval([3, 11], [1, 2, 3])
+    variance = 32 / 2 + 1 / 3
+    reach = student_t(variance**2 / (16**2 / 1 + (1 / 3) ** 2 / 2)) * np.sqrt(variance)
     assert (low, high) == pytest.approx((5 - reach, 5 + reach))
-    with pytest.raises(ValueError, match="1 and 2 trainings"):
+    with pytest.raises(ValueError, match="1 and 2 runs"):
         welch_interval([1], [3, 11])
     with pytest.raises(ValueError, match="not finite"):
         welch_interval([1, np.nan], [3, 11])

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from division import DividedSum
 from keras.ops import convert_to_numpy
 
+from division import DividedSum
 from tlvit_utils import TokenFuser, TokenLearner, build_vit
 from tlvit_utils.analysis.interventions import NetworkParts, answers_with_maps, randomised
 from tlvit_utils.analysis.maps import find_token_learner, predict_with_maps
@@ -116,14 +116,14 @@ def test_wrong_arrays_are_refused(parts, tiny_config, images):
     assert not parts.tokens(grid, np.zeros((5, 1, 4, 4))).any()  # in v1 that is an empty token
 
 
-def test_a_network_for_8_tokens_takes_other_maps_but_no_fewer_tokens(readme_model, images):
+def test_a_network_for_4_tokens_takes_other_maps_but_no_fewer_tokens(readme_model, images):
     parts = NetworkParts(readme_model)
     grid = parts.grid(images)
     predicted = parts.predict(parts.tokens(grid, parts.maps(grid)))
     np.testing.assert_allclose(predicted, predict_with_maps(readme_model, images)[0], atol=1e-5)
     assert answers_with_maps(parts, images, predicted.argmax(axis=1))["learned"].all()
-    with pytest.raises(ValueError, match=r"\(1, 7, 64\); expected \(any, 8, 64\)"):
-        parts.predict(np.ones((1, 7, 64)))
+    with pytest.raises(ValueError, match=r"\(1, 3, 64\); expected \(any, 4, 64\)"):
+        parts.predict(np.ones((1, 3, 64)))
 
 
 def test_answers_with_maps_by_hand(monkeypatch):

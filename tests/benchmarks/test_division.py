@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from division import CompetingSum, DividedSum
 from keras.ops import convert_to_numpy
 
+from division import CompetingSum, DividedSum
 from tlvit_utils import TokenLearner
 
 

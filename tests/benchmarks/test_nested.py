@@ -2,8 +2,8 @@
 
 import numpy as np
 from keras.ops import convert_to_numpy
-from nested import NestedTokenLearner, right_with_first_tokens
 
+from nested import NestedTokenLearner, right_with_first_tokens
 from tlvit_utils import TokenLearner, TransformerBlock
 
 GRID = np.random.default_rng(0).normal(size=(64, 4, 4, 6)).astype("float32")

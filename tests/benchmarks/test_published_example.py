@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
-from published_example import build_example
 
+from published_example import build_example
 from tlvit_utils import ViTConfig, build_vit
 
 

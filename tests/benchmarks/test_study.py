@@ -6,9 +6,10 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-import study
 
+import study
 from make_weights import run_card
+from results import load_rows
 from tlvit_utils import ViTConfig, build_vit
 from tlvit_utils.analysis.comparison import unpack_bits
 from tlvit_utils.pretrained import restore_weights
@@ -99,12 +100,12 @@ def test_rows_of_two_processes_are_kept(tmp_path):
     study.add_row(path, {"method": "average pooling", "seed": 0}, SHARED)
     study.add_row(path, {"method": "v1 sum", "seed": 0}, SHARED)
     study.add_row(path, {"method": "v1 sum", "seed": 0, "again": True}, SHARED)
-    assert [(row["method"], row["seed"]) for row in study.load_rows(path)] == [
+    assert [(row["method"], row["seed"]) for row in load_rows(path)] == [
         ("average pooling", 0),
         ("average pooling", 1),
         ("v1 sum", 0),
     ]
-    assert study.load_rows(path)[2]["again"]
+    assert load_rows(path)[2]["again"]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,7 @@ def test_rows_of_another_backend_or_precision_are_not_added_to(run_study):
 
 @pytest.mark.parametrize("name", study.STUDIES)
 def test_every_method_is_another_network_of_the_study(name):
+    study.add_variants()
     base = study.STUDIES[name].config
     configs = {base.replace(**changes) for changes in study.METHODS.values()}
     assert len(configs) == len(study.METHODS)

@@ -1,8 +1,8 @@
 """The data's tests run without CIFAR-10 and without a network, on files of a few images."""
 
 import pytest
-from small_cifar10 import COUNT
 
+from small_cifar10 import COUNT
 from tlvit_utils.data import cifar10
 from tlvit_utils.data.download import RemoteFile
 

@@ -11,9 +11,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+
 from misbehaving_server import MisbehavingServer
 from small_cifar10 import COUNT, expected_images, make_archive, make_batch, make_folder
-
 from tlvit_utils.data import cifar10
 from tlvit_utils.data.cifar10 import copy_to_cache, find_folder, load, read_batch
 from tlvit_utils.data.download import RemoteFile

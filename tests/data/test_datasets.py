@@ -3,8 +3,8 @@ import re
 
 import numpy as np
 import pytest
-from small_cifar10 import COUNT, expected_images, make_folder
 
+from small_cifar10 import COUNT, expected_images, make_folder
 from tlvit_utils.data import cifar10, datasets, shapes10
 from tlvit_utils.data.datasets import load_cifar10, load_course_data, load_scenes10, load_shapes10
 from tlvit_utils.session import Profile

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from misbehaving_server import MisbehavingServer
 
+from misbehaving_server import MisbehavingServer
 from tlvit_utils.data.download import Patience, RemoteFile, download
 
 CONTENT = np.random.default_rng(0).bytes(40_000)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
-from numpy_reference import layer_norm, mlp, softmax
 
+from numpy_reference import layer_norm, mlp, softmax
 from tlvit_utils import MLP, TransformerBlock
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
-from layer_checks import random_array, with_maps
 
+from layer_checks import random_array, with_maps
 from tlvit_utils import AveragePooling, PatchMerger, StridedConvolution, TopKTokens
 from tlvit_utils.reductions import window_grid
 

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
+from packaging.version import Version
+
 from layer_checks import random_array, with_maps
 from numpy_reference import (
     grouped_token_learner,
@@ -18,8 +20,6 @@ from numpy_reference import (
     token_learner_v11,
     windows,
 )
-from packaging.version import Version
-
 from tlvit_utils import (
     MLP,
     AveragePooling,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
+
 from layer_checks import random_array, with_maps
 from numpy_reference import token_learner
-
 from tlvit_utils import GroupedTokenLearner, TokenFuser, TokenLearner
 
 

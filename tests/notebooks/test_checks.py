@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from notebook_text import run_cell
 
+from notebook_text import run_cell
 from tlvit_utils import checks
 from tlvit_utils.checks import CheckError
 from tlvit_utils.checks.answers import EXERCISES, compare, exercise

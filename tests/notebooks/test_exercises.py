@@ -12,14 +12,14 @@ from itertools import pairwise
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
-from notebook_text import SOLUTION, printed, run_cell, tags, without_magics
-from test_checks import COMPARED
 
-from run_notebooks import ROOT, read_notebook
+from notebook_text import SOLUTION, printed, run_cell, tags, without_magics
+from run_notebooks import all_notebooks, read_notebook
+from test_checks import COMPARED
 from tlvit_utils.checks import CheckError
 from tlvit_utils.checks.answers import EXERCISES
 
-STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+STEMS = [path.stem for path in all_notebooks()]
 # For each function: what to change in the solution, into what, and a part of the message.
 # `test_checks.py` tries every named mistake of the functions in `COMPARED`.
 WRONG_ANSWERS = {

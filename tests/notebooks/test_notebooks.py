@@ -9,10 +9,10 @@ from types import ModuleType
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from notebook_text import code_cells
 
 import tlvit_utils
 from bootstrap_cell import METADATA, SOURCE, bootstrap_source
+from notebook_text import code_cells
 
 
 @pytest.fixture(scope="module")

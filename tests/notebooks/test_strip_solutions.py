@@ -1,9 +1,9 @@
 """The learners' copies: no solution is left, and all that they run is."""
 
 import pytest
-from notebook_text import SOLUTION, code_cells, markdown, tags
 
 import strip_solutions
+from notebook_text import SOLUTION, code_cells, markdown, tags
 from run_notebooks import read_notebook
 from strip_solutions import make_handout
 

@@ -12,10 +12,10 @@ from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from notebook_text import markdown
 
 from bootstrap_cell import TAG
 from build_site import badges, build, links_to, with_site_links
+from notebook_text import markdown
 from run_notebooks import ROOT, read_notebook
 
 pytestmark = [

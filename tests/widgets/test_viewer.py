@@ -38,19 +38,20 @@ def set_to(viewer, **settings):
 
 
 def test_it_shows_the_maps_of_the_pass_that_predicts(viewer, tiny_model, images):
+    """Over the images themselves, which the tiny model sees as they are."""
     probabilities, maps = predict_with_maps(tiny_model, images)
     for i, token in ((0, 1), (3, 2)):
         set_to(viewer, image_index=i, token=token, opacity=0.25)
-        expected = render(viewer.views[i], maps[i, token], opacity=0.25, size=SIDE)
+        expected = render(images[i], maps[i, token], opacity=0.25, size=SIDE)
         np.testing.assert_array_equal(right_half(viewer), expected)
         picture = np.asarray(Image.open(io.BytesIO(viewer.picture.value)))
-        np.testing.assert_array_equal(picture[:, :SIDE], enlarge(viewer.views[i], SIDE))
+        np.testing.assert_array_equal(picture[:, :SIDE], enlarge(images[i], SIDE))
         assert f"Image {i}: {NAMES[probabilities[i].argmax()]}, " in viewer.words
         assert f"token {token + 1}" in viewer.words and describe_map(maps[i, token]) in viewer.words
         assert f"{probabilities[i].max():.0%}" in viewer.words
     set_to(viewer, token="all")
     expected = tile_square(
-        lambda token, side: render(viewer.views[3], maps[3, token], opacity=0.25, size=side),
+        lambda token, side: render(images[3], maps[3, token], opacity=0.25, size=side),
         ["1", "2", "3"],
         SIDE,
     )

@@ -23,8 +23,10 @@ class Difference:
         return f"{100 * self.mean:+.1f} [{100 * self.low:+.1f}, {100 * self.high:+.1f}] points"
 
 
-def paired_difference(right, other) -> Difference:
-    """Compare two networks, each trained from the same seeds and asked about the same images.
+def paired_difference(first, second) -> Difference:
+    """Return the mean of `first` minus `second`, answers of two networks that belong together.
+
+    Both networks are trained from the same seeds and asked about the same images.
 
     The variance of the mean has two parts, added: that of the images' differences, averaged over
     seeds, divided by the number of images; and that of the seeds' differences, averaged over
@@ -36,13 +38,13 @@ def paired_difference(right, other) -> Difference:
 
     Both are `(seeds, N)`, or `(N,)` for one seed: whether each answer is right, or how many are.
     """
-    right, other = (np.atleast_2d(np.asarray(each, dtype=float)) for each in (right, other))
-    if right.shape != other.shape or right.ndim != 2 or right.shape[1] < 2:
+    first, second = (np.atleast_2d(np.asarray(each, dtype=float)) for each in (first, second))
+    if first.shape != second.shape or first.ndim != 2 or first.shape[1] < 2:
         raise ValueError(
-            f"The answers have shapes {right.shape} and {other.shape}; expected (seeds, N) twice, "
+            f"The answers have shapes {first.shape} and {second.shape}; expected (seeds, N) twice, "
             "with at least two images."
         )
-    differences = right - other
+    differences = first - second
     seeds, images = differences.shape
     variance, degrees = differences.mean(axis=0).var(ddof=1) / images, images - 1
     if seeds > 1:
@@ -73,7 +75,7 @@ def compare_methods(rows: list[dict], method: str, other: str, images: int) -> D
 
 
 def welch_interval(first, second) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of `second` minus that of `first`: Welch's.
+    """Return the 95 % interval of the mean of `first` minus that of `second`: Welch's.
 
     Each has one number per run, at least two. The runs of each network scatter in
     their own way, so each mean has its own variance and degrees of freedom.
@@ -86,7 +88,7 @@ def welch_interval(first, second) -> tuple[float, float]:
     if not np.isfinite([*first, *second]).all():
         raise ValueError("A training's number is not finite; leave it out.")
     parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
-    mean, variance = float(np.mean(second) - np.mean(first)), sum(part for part, _ in parts)
+    mean, variance = float(np.mean(first) - np.mean(second)), sum(part for part, _ in parts)
     if not variance:
         return mean, mean
     degrees = variance**2 / sum(part**2 / degrees for part, degrees in parts)

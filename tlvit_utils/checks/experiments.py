@@ -50,7 +50,7 @@ def check_welch_interval(answer):
     """Check `welch_interval(first, second)`."""
 
     def wrong(first, second):
-        difference = second.mean() - first.mean()
+        difference = first.mean() - second.mean()
 
         def interval(a, b, reach=lambda a, b: np.sqrt(a + b), students=True):
             degrees = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
@@ -62,7 +62,7 @@ def check_welch_interval(answer):
 
         a, b = (each.var(ddof=1) / len(each) for each in (first, second))
         return {
-            "The sign is reversed: take the second mean minus the first.": -interval(a, b)[::-1],
+            "The sign is reversed: take the first mean minus the second.": -interval(a, b)[::-1],
             "That is the deviation; variances add up.": of(lambda x: x.std(ddof=1) / len(x)),
             "That is the variance of single runs, not of a mean.": of(lambda x: x.var(ddof=1)),
             "Divide by one less than the number of runs.": of(lambda x: x.var() / len(x)),
@@ -75,7 +75,7 @@ def check_welch_interval(answer):
         counts = rng.choice(np.arange(3, 9), 2, replace=False)
         return tuple(rng.normal(50 + i, 1 + 3 * i, count) for i, count in enumerate(counts))
 
-    by_hand = np.array([30.0, 32.0, 34.0]), np.array([31.0, 39.0])
+    by_hand = np.array([31.0, 39.0]), np.array([30.0, 32.0, 34.0])
     compare(answer, welch_interval, wrong, draw, small=by_hand)
 
 

@@ -162,6 +162,13 @@ def load_scenes10(
     )
 
 
+LOADERS = {  # by the name of the data set that they load
+    "CIFAR-10": load_cifar10,
+    "shapes10": load_shapes10,
+    "scenes10 made of CIFAR-10": lambda: load_scenes10(base=load_cifar10()),
+}
+
+
 def _check_sizes(sizes):
     if not isinstance(sizes, list | tuple | np.ndarray) or len(sizes) != 3:
         raise ValueError(f"sizes is {sizes!r}, but it must have three: train, validation and test.")

@@ -22,7 +22,7 @@ from tlvit_utils._validation import differences, parse_seed
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
 from tlvit_utils.data.batches import sha256
-from tlvit_utils.data.datasets import Dataset, load_cifar10, load_scenes10, load_shapes10
+from tlvit_utils.data.datasets import LOADERS, Dataset
 from tlvit_utils.pretrained import restore_weights, save_pretrained
 from tlvit_utils.session import choose_compute, session_fields
 from tlvit_utils.training.callbacks import DivergedError
@@ -31,10 +31,10 @@ from tlvit_utils.training.progress import ProgressLine
 from tlvit_utils.training.recipe import Recipe
 from tlvit_utils.vit import VARIANTS, ViTConfig, build_vit
 
-DATASETS = {
-    "cifar10": load_cifar10,
-    "shapes10": load_shapes10,
-    "scenes10": lambda: load_scenes10(base=load_cifar10()),
+DATASETS = {  # by what `--dataset` calls them
+    "cifar10": LOADERS["CIFAR-10"],
+    "shapes10": LOADERS["shapes10"],
+    "scenes10": LOADERS["scenes10 made of CIFAR-10"],
 }
 
 
