@@ -34,7 +34,9 @@ from tlvit_utils.training import Recipe
 from tlvit_utils.training.runs import (
     DATASETS,
     add_options,
+    check_same_experiment,
     configure,
+    describe_experiment,
     experiment_name,
     has_run,
     run_path,
@@ -61,6 +63,11 @@ class DeviceTraining:
     """
 
     def __init__(self, build_model: Callable[[], keras.Model], recipe: Recipe, dataset: Dataset):
+        if dataset.train.draw:
+            raise ValueError(
+                f"{dataset.name} has new images in every epoch, which this program cannot draw; "
+                "use python -m tlvit_utils."
+            )
         self.build_model, self.recipe = build_model, recipe
         self.model = build_model()
         self.variables = (self.model.trainable_variables, self.model.non_trainable_variables)
@@ -185,7 +192,11 @@ def main():
     keras.config.set_dtype_policy("float32")  # in which accuracies are published
     in_float32 = build_vit(config)
     keras.config.set_dtype_policy(compute.dtype_policy)
-    training = DeviceTraining(partial(build_vit, config), recipe, dataset)
+    try:
+        check_same_experiment(path, describe_experiment(config, recipe, dataset))
+        training = DeviceTraining(partial(build_vit, config), recipe, dataset)
+    except ValueError as error:
+        sys.exit(str(error))
     for seed in seeds:
         after_epoch = None
         if options.weights and config.has_maps:

@@ -8,6 +8,7 @@ lie, the better a layout separates methods. A row is written as soon as its trai
 training that has its row is not repeated.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def measure(layout: str, method: str, base) -> dict:
     line = ProgressLine(f"{layout}, {method}", SCENES, RECIPE.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         history = train(model, dataset, RECIPE, Path(folder) / "best.weights.h5", [line])
+    if len(history["loss"]) < RECIPE.epochs:  # stopped by hand, which `train` survives
+        raise KeyboardInterrupt
     row = {
         "layout": layout,
         "settings": LAYOUTS[layout],
@@ -68,7 +71,7 @@ def main():
     done = {(row["layout"], row["method"]) for row in rows}
     fields = {"recipe": RECIPE, "train_images": SCENES, "validation_images": VALIDATION_IMAGES}
     base = load_cifar10()
-    command = shown_command("benchmarks/scenes10_layouts.py", ["--write"])
+    command = shown_command("benchmarks/scenes10_layouts.py", sys.argv[1:])
     for layout in LAYOUTS:
         for method in COMPARED:
             if (layout, method) not in done:

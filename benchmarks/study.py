@@ -58,12 +58,12 @@ from results import (
     training_images_fields,
 )
 from tlvit_utils import ViTConfig
-from tlvit_utils._files import locked, save_result
+from tlvit_utils._files import BusyError, locked, save_result
 from tlvit_utils._validation import differences, parse_seed
 from tlvit_utils.analysis.comparison import compare_methods, pack_bits
 from tlvit_utils.data import Dataset, load_cifar10, load_scenes10
 from tlvit_utils.session import choose_compute
-from tlvit_utils.training import Recipe
+from tlvit_utils.training import DivergedError, Recipe
 from tlvit_utils.training.runs import shown_command, train_run
 
 VALIDATION_IMAGES, TEST_IMAGES = 2_000, 10_000
@@ -218,7 +218,14 @@ def train_all(study: str, to_do: list[tuple[str, int]], runs: Path, path: Path) 
     check_same_arithmetic(path)
     command = shown_command("benchmarks/study.py", sys.argv[1:])
     for method, seed in to_do:
-        add_row(path, run(study, method, seed, dataset, runs, command), shared)
+        if (method, seed) in map(_key, load_rows(path)):
+            continue  # another process has trained it meanwhile
+        try:
+            row = run(study, method, seed, dataset, runs, command)
+        except BusyError as error:
+            print(error)
+            continue
+        add_row(path, row, shared)
         keras.utils.clear_session()
 
 
@@ -257,7 +264,10 @@ def main():
     if to_do and options.runs is None:
         parser.error(f"{len(to_do)} trainings are missing; give a folder for them with --runs.")
     if to_do:
-        train_all(options.study, to_do, options.runs, path)
+        try:
+            train_all(options.study, to_do, options.runs, path)
+        except (OSError, ValueError, DivergedError) as error:
+            sys.exit(str(error))
     print_table(load_rows(path))
 
 

@@ -151,6 +151,11 @@ def print_row(row: dict) -> None:
         print(f"    {held_to}: {shares}")
 
 
+def _is_newer(path: Path, source: Path) -> bool:
+    """Return whether what was measured exists and is newer than the weights that it is of."""
+    return path.exists() and path.stat().st_mtime >= source.stat().st_mtime
+
+
 def main():
     parser = table_parser(__doc__)
     parser.add_argument("source", choices=(*STUDIES, "published", "shipped"))
@@ -161,7 +166,7 @@ def main():
     tests, found = {}, {}
     for each in find_trainings(options.source, options.runs, options.rows):
         kept = options.runs / f"{each.weights.stem}.worth.json"
-        if each.weights.exists() and not kept.exists():
+        if each.weights.exists() and not _is_newer(kept, each.weights):
             if each.load not in tests:
                 tests[each.load] = each.load().test
             model = build_vit(each.config)

@@ -109,7 +109,7 @@ def points(share: float) -> str:
 
 def named(stem: str) -> str:
     """Return the network's name from that of its result file."""
-    return re.sub(r" grouped (\d)", r", early v1.1, \1 groups", stem.replace("_", " "))
+    return re.sub(r" grouped (\d+)", r", early v1.1, \1 groups", stem.replace("_", " "))
 
 
 def millions(count: float, digits: int = 1) -> str:

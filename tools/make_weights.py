@@ -48,6 +48,8 @@ def make_weights(
     if maps.exists():
         epoch_maps.read_epoch_maps(maps)
         written.append(_copy(maps, maps_dir / f"{name}.npz"))
+    else:
+        (maps_dir / f"{name}.npz").unlink(missing_ok=True)  # of earlier weights of this name
     save_result(weights_dir / f"{name}.json", **card)  # the last, for it makes the name known
     return [*written, weights_dir / f"{name}.json"]
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import study
 from make_weights import run_card
 from results import load_rows
 from tlvit_utils import ViTConfig, build_vit
+from tlvit_utils._files import BusyError
 from tlvit_utils.analysis.comparison import unpack_bits
 from tlvit_utils.pretrained import restore_weights
 from tlvit_utils.training import runs
@@ -133,8 +135,18 @@ def test_rows_of_another_backend_or_precision_are_not_added_to(run_study):
         shared |= study.training_images_fields(scenes.load())
         row = {"method": "v1 sum", "seed": 0, "dtype_policy": policy, "versions": {backend: "1"}}
         study.add_row(path, row, shared)
-        with pytest.raises(ValueError, match=r"another kind: (backend|dtype_policy) was"):
+        with pytest.raises(SystemExit, match=r"another kind: (backend|dtype_policy) was"):
             run_study("--methods", "average pooling", "--runs", str(run_study.folder))
+
+
+def test_what_another_process_trains_is_left_to_it(run_study, monkeypatch, capsys):
+    busy = Mock(side_effect=BusyError("Another training writes it."))
+    monkeypatch.setattr(study, "train_run", busy)
+    options = ["--methods", "average pooling", "one block", "--runs", str(run_study.folder)]
+    with pytest.raises(FileNotFoundError):  # the fixture reads rows, and there are none
+        run_study(*options, "--seeds", "0")
+    assert busy.call_count == 2
+    assert capsys.readouterr().out.count("Another training writes it.") == 2
 
 
 @pytest.mark.parametrize("name", study.STUDIES)

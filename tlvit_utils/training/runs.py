@@ -217,6 +217,7 @@ def train_run(
     path: Path, config: ViTConfig, recipe: Recipe, dataset: Dataset, command: str, *, maps: bool
 ) -> dict:
     """Train a run, or go on with it, keep its maps if asked, and return what `save_run` does."""
+    check_same_experiment(path, describe_experiment(config, recipe, dataset))
     compute = choose_compute()
     keras.config.set_dtype_policy(compute.dtype_policy)
     keras.utils.set_random_seed(recipe.seed)
@@ -264,14 +265,13 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("--maps: this network has none; give --num-tokens, and a --variant with maps.")
     recipe = replace(recipe, seed=options.seed)
     path = options.out / f"{experiment_name(options)}.json"
-    if has_run(path, options.seed):
-        remove_state(path, options.seed)
-        print(f"{path} has seed {options.seed} already; delete the run to train it again.")
-        return
     command = shown_command("-m tlvit_utils", arguments)
     try:
+        if has_run(path, options.seed):
+            remove_state(path, options.seed)
+            print(f"{path} has seed {options.seed} already; delete the run to train it again.")
+            return
         dataset = DATASETS[options.dataset]()
-        check_same_experiment(path, describe_experiment(config, recipe, dataset))
         print(choose_compute())
         train_run(path, config, recipe, dataset, command, maps=options.maps)
     except (OSError, ValueError, DivergedError) as error:
