@@ -1,9 +1,13 @@
 """What all layers made of other layers have in common."""
 
+import os
+import warnings
 from functools import partial
 
 import keras
 from keras import layers
+
+ONE_DNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
 class Composite(layers.Layer):
@@ -32,6 +36,21 @@ class Composite(layers.Layer):
 
     def _inner_layers(self):
         return list(self._flatten_layers(include_self=False))
+
+
+def warn_of_one_row(grid):
+    """Warn where TensorFlow, with oneDNN, multiplies a grid of one row by a matrix wrongly.
+
+    Keras before 3.15 lets it do so in a Dense layer. `grid` is the shape, without the batch.
+    """
+    old = tuple(map(int, keras.version().split(".")[:2])) < (3, 15)
+    one_dnn = keras.backend.backend() == "tensorflow" and os.environ.get(ONE_DNN) != "0"
+    if len(grid) == 3 and grid[0] == 1 and old and one_dnn:
+        warnings.warn(
+            f"With this Keras, TensorFlow may compute a grid of one row wrongly; set {ONE_DNN}=0 "
+            "before TensorFlow is imported, or use Keras 3.15.",
+            stacklevel=2,
+        )
 
 
 def _quantisation(layer):

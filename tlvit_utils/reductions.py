@@ -10,6 +10,7 @@ from math import sqrt
 import keras
 from keras import layers, ops
 
+from tlvit_utils._composite import warn_of_one_row
 from tlvit_utils._validation import check_count
 from tlvit_utils.blocks import LAYER_NORM_EPSILON
 from tlvit_utils.token_learner import GridToTokens, softmax_pooling, to_grid
@@ -106,6 +107,7 @@ class PatchMerger(GridToTokens):
         )
 
     def build_for(self, *grid):
+        warn_of_one_row(grid)
         self.norm.build((None, *grid))
         self.queries.build((None, *grid))
 

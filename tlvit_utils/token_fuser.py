@@ -5,7 +5,7 @@ from functools import partial
 import keras
 from keras import layers, ops
 
-from tlvit_utils._composite import Composite
+from tlvit_utils._composite import Composite, warn_of_one_row
 from tlvit_utils._validation import check_count, check_flag, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
@@ -52,6 +52,7 @@ class TokenFuser(Composite):
                 "but TokenFuser expects tokens (batch, num_tokens, dim) and a grid (batch, height, "
                 "width, dim) or (batch, cells, dim), with the same dim."
             )
+        warn_of_one_row(grid_shape[1:])
         _, num_tokens, dim = tokens_shape
         # Made here, where num_tokens is known; Keras lists weights in the order of assignment.
         policy = self.dtype_policy

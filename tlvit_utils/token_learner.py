@@ -6,7 +6,7 @@ from math import isqrt
 import keras
 from keras import layers, ops
 
-from tlvit_utils._composite import Composite
+from tlvit_utils._composite import Composite, warn_of_one_row
 from tlvit_utils._validation import POOLINGS, check_choice, check_count, check_flag, check_rate
 from tlvit_utils.blocks import LAYER_NORM_EPSILON, MLP
 
@@ -211,6 +211,7 @@ class TokenLearnerV11(GridToTokens):
         )
 
     def build_for(self, *grid):
+        warn_of_one_row(grid)
         self.norm.build((None, *grid))
         self.mlp.build((None, *grid))
 

@@ -145,6 +145,23 @@ REFERENCES = {  # layer, input of one image, weights: its tokens, and its maps i
 }
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("cls", WITH_DENSE)
+def test_where_tensorflow_computes_one_row_wrongly_it_is_said(cls, monkeypatch):
+    def build(rows):
+        layer = cls() if cls is TokenFuser else cls(3)
+        layer.build(*(x.shape for x in inputs_of(cls, rows, 10)))
+
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(keras, "version", lambda: "3.13.2")
+    build(2)
+    if keras.backend.backend() == "tensorflow":
+        with pytest.warns(UserWarning, match="one row wrongly"):
+            build(1)
+    monkeypatch.setattr(keras, "version", lambda: "3.15.0")
+    build(1)
+
+
 @pytest.mark.parametrize("size", [(4, 5), (1, 10), (5, 2)])
 @pytest.mark.parametrize(("cls", "arguments"), [a for a in ARGUMENTS if a[0] in REFERENCES])
 def test_equals_plain_numpy(cls, arguments, size, randomise):
