@@ -266,9 +266,9 @@ def maps_worth() -> str:
         "picture's object, and for chance. The best fixed cell ignores the picture: an "
         "object half as wide as the picture nearly always covers its middle. A map that always "
         "finds the object hits it 100 % of the time and, on scenes, another picture's object about "
-        "54 % of the time. Of v1 mean and PatchMerger on scenes, seed 0 was not measured. The "
-        "answers of the published networks were not kept image by image, so their rows have no "
-        "intervals.\n\n"
+        "54 % of the time. Of v1 mean and PatchMerger on scenes, seed 0 was trained *again*, for "
+        "its weights were not kept; it comes out otherwise than in the study. The answers of the "
+        "published networks were not kept image by image, so their rows have no intervals.\n\n"
     )
     places.sort(key=lambda each: each[0])
     head = ["network", "seeds", "mean map", "a token", "best token", "weight", "best fixed cell"]
