@@ -10,10 +10,10 @@ networks of the same architecture with random weights:
 
 Whether maps matter to the prediction is measured by `what_maps_are_worth.py`.
 
-    python benchmarks/attention_scores.py [--write] [--networks NAME …]
+    python benchmarks/attention_scores.py [--write]
 
-Without names it takes all that ship and were trained on images of 32 pixels. It prints the
-localisation; `--write` keeps all numbers, after each network.
+It takes all networks that ship and were trained on images of 32 pixels, and prints the
+localisation; `--write` keeps all numbers.
 """
 
 import numpy as np
@@ -107,13 +107,11 @@ def score(name, weights, model, test, four):
 
 def main():
     parser = result_parser(__doc__)
-    names = scored_networks()
-    parser.add_argument("--networks", nargs="+", choices=names, default=names, metavar="NAME")
     options = parser.parse_args()
     localisations, maps = [], []
     print(f"{'':<64}{'best':>9}{'mean map':>9}")
     print(f"{'network':<20}{'weights':<10}{'pictures':<26}{'held to':<8}{'hit':>9}{'hit':>9}")
-    for name in options.networks:
+    for name in scored_networks():
         test = LOADERS[model_card(name)["dataset"]]().test
         some = test.take(IMAGES)
         four = mosaics(*test, count=IMAGES)
@@ -124,8 +122,8 @@ def main():
             rows, fields = score(name, weights, model, some, four)
             localisations += rows
             maps.append(fields)
-        if options.write:
-            save_rows("attention_scores", localisations, maps=maps)
+    if options.write:
+        save_rows("attention_scores", localisations, maps=maps)
 
 
 if __name__ == "__main__":

@@ -163,12 +163,12 @@ def goals(rows: list[dict]) -> str:
     reached = "reached" if ours_against("average pooling").mean >= 0.08 else "missed"
     half, other_half, whole = map(ours_against, ("divided only", "competing only", "v1 sum"))
     return (
-        f" The plan had two goals: a lead of 8 points over average pooling, which was {reached}; "
-        "and with 40 % of its cost, to be level with no reduction. The table says what came of it "
-        f"(*{verdict(ours_against('no reduction'))}*). *Divided only*, *competing only* and "
-        "*nested* were planned later; `benchmarks/study.py` and `benchmarks/nested.py` say why. "
-        f"The weighted mean leads *divided only* by {half}, *competing only* by {other_half}, and "
-        f"the sum by {whole}, so these runs do not say which half of the division helps."
+        f" The plan had two goals for TokenLearner. A lead of 8 points over average pooling was "
+        f"{reached}. With 40 % of its cost it was to be level with no reduction; it is "
+        f"{verdict(ours_against('no reduction'))}. *Divided only*, *competing only* and *nested* "
+        "were planned later; `benchmarks/study.py` and `benchmarks/nested.py` say why. The "
+        f"weighted mean against *divided only*: {half}; against *competing only*: {other_half}; "
+        f"against the sum: {whole}. So these runs do not say which half of the division helps."
     )
 
 

@@ -4,6 +4,7 @@ from operator import itemgetter
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from tlvit_utils.figures.plots import FONT_SIZE, TOKEN_COLOURS, label_axes, new_figure
 
@@ -58,7 +59,8 @@ def _name_points(ax, points):
     """Write names above lonely points, and in a column beside the crowd of cheap ones."""
     left, right = ax.get_xlim()
     low, high = ax.get_ylim()
-    text = {"fontsize": FONT_SIZE - 1}
+    ground = withStroke(linewidth=3, foreground="white")  # so that no line strikes a name out
+    text = {"fontsize": FONT_SIZE - 1, "path_effects": [ground]}
     crowd = []
     for point in points:
         cost, accuracy, name, colour = point
