@@ -83,7 +83,9 @@ def main():
     try:
         restore_weights(nested, run_path(path, seed, ".npz"))
     except (OSError, ValueError) as error:
-        parser.error(f"{error}. Train the nested network with study.py scenes10 --runs DIR.")
+        parser.error(
+            f"{str(error).rstrip('.')}. Train the nested network with study.py scenes10 --runs DIR."
+        )
     test = DATASETS["scenes10"]().test
     rows = []
     for name, model in (("nested", nested), (SHIPPED, load_pretrained(SHIPPED))):

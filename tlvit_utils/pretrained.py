@@ -6,6 +6,7 @@ For each name `assets/weights` has `NAME.npz` (weights in the model's order, flo
 
 import json
 import os
+import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -52,8 +53,10 @@ def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
         with np.load(path, allow_pickle=False) as weights:
             # in order, not by path: Keras's names count up with every model that is built
             values = [weights[name].astype("float32") for name in weights.files]
-    except (BadZipFile, EOFError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({error}).") from error
+    except (BadZipFile, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}); replace it with an undamaged copy."
+        ) from error
     if [value.shape for value in values] != [tuple(weight.shape) for weight in model.weights]:
         raise ValueError(f"{path} holds the weights of another network than {model.name!r}.")
     for variable, value in zip(model.weights, values, strict=True):

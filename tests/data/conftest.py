@@ -1,5 +1,8 @@
 """The data's tests run without CIFAR-10 and without a network, on files of a few images."""
 
+import errno
+import os
+
 import pytest
 
 from small_cifar10 import COUNT
@@ -17,3 +20,20 @@ def nothing_at_hand(monkeypatch, tmp_path):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(cifar10, "ARCHIVE", RemoteFile((), 0, ""))
     monkeypatch.setattr(cifar10, "BATCH_IMAGES", COUNT)
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """A function that makes a folder one that may not be entered, though root may enter any."""
+
+    def forbid(folder):
+        for function in (os.stat, os.mkdir):
+
+            def refuse(path, *args, function=function, **options):
+                if str(path).startswith(str(folder)):
+                    raise PermissionError(errno.EACCES, "Permission denied")
+                return function(path, *args, **options)
+
+            monkeypatch.setattr(os, function.__name__, refuse)
+
+    return forbid

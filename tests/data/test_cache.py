@@ -1,4 +1,3 @@
-import errno
 import os
 import sys
 from pathlib import Path
@@ -83,16 +82,8 @@ def test_where_nothing_can_be_written_nothing_is_kept(folder, capsys):
         assert "TLVIT_CACHE_DIR" in line
 
 
-def test_in_a_folder_that_may_not_be_entered_nothing_is_kept(folder, capsys, monkeypatch):
-    """As root one may enter any folder, so the refusal is made up."""
-    for function in (os.stat, os.mkdir):
-
-        def refuse(path, *args, function=function, **options):
-            if str(path).startswith(str(folder)):
-                raise PermissionError(errno.EACCES, "Permission denied")
-            return function(path, *args, **options)
-
-        monkeypatch.setattr(os, function.__name__, refuse)
+def test_in_a_folder_that_may_not_be_entered_nothing_is_kept(folder, forbid, capsys):
+    forbid(folder)
     assert_same(cached("name", SHAPES, lambda: ARRAYS))
     assert "could not be written (Permission denied)" in capsys.readouterr().out
 

@@ -53,6 +53,12 @@ def test_folders_of_any_name_are_read_and_written(tmp_path, monkeypatch, capsys)
     assert sorted(path.name for path in cache.iterdir()) == ["cifar10.lock", "cifar10.npy"]
 
 
+def test_a_cache_that_may_not_be_entered_has_nothing(forbid, tmp_path):
+    forbid(tmp_path / "cache")
+    with pytest.raises(ConnectionError, match="not on this machine"):
+        load(may_download=False)
+
+
 def test_a_named_folder_comes_before_keras_cache(tmp_path, monkeypatch):
     assert find_folder() is None
     cache = tmp_path / "keras" / "datasets" / "cifar-10-batches-py-target"

@@ -105,6 +105,11 @@ def test_an_interrupted_download_continues(fetch):
     assert fetch("fine", before=CONTENT[:HALF]) == (CONTENT, [("fine", f"bytes={HALF}-")])
 
 
+def test_what_another_account_left_unfinished_is_replaced(fetch, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert fetch("fine", before=CONTENT[:HALF]) == (CONTENT, [("fine", None)])
+
+
 def test_a_complete_download_is_not_repeated(fetch):
     assert fetch("fine", before=CONTENT) == (CONTENT, [])
 

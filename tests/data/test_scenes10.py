@@ -54,6 +54,7 @@ def test_an_epoch_goes_on_where_the_one_before_ended():
         ({"images": IMAGES[:0]}, "no images to hide"),
         ({"images": IMAGES[:, :8, :8]}, "8 pixels wide"),
         ({"images": IMAGES / 255}, "type float64; expected .* uint8"),
+        ({"images": IMAGES[..., :1]}, "expected .*side, side, 3"),
         ({"images": IMAGES[:, :, :20]}, "shape .*; expected .*side, side"),
         ({"labels": np.arange(20)}, "give one label per image"),
         ({"canvas_size": 64.0}, "canvas_size is 64.0"),

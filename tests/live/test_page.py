@@ -423,9 +423,14 @@ def test_the_training_is_scrubbed_played_and_clicked(open_page):
 
 
 HOLD = """() => {  // reading slow.png ends when release() is called
+    const take = takeFile;
+    window.taken = [];
+    window.takeFile = (file) => { const done = take(file); taken.push(done); return done; };
     const make = createImageBitmap, held = new Promise((go) => { window.release = go; });
     window.createImageBitmap = (file) =>
         file.name === "slow.png" ? held.then(() => make(file)) : make(file); }"""
+
+RELEASE = "async () => { release(); await Promise.all(taken); }"
 
 
 def png(pixels):
@@ -474,8 +479,7 @@ def test_the_last_of_two_files_is_shown_however_long_the_first_takes(open_page, 
             {"name": name, "mimeType": "image/png", "buffer": png(pixels)}
         )
     until(page, "Boolean(sets[0].own)")
-    page.evaluate("release()")
-    page.wait_for_timeout(300)
+    page.evaluate(RELEASE)
     assert "quick.png" in page.evaluate("sets[0].own.name")
     check_shown(page, networks["one"], small)
 
@@ -488,8 +492,7 @@ def test_a_choice_made_while_a_file_is_read_stays(open_page):
         {"name": "slow.png", "mimeType": "image/png", "buffer": buffer}
     )
     page.locator("#thumbs input").nth(2).check()
-    page.evaluate("release()")
-    page.wait_for_timeout(300)
+    page.evaluate(RELEASE)
     assert page.evaluate("[state.picture, Boolean(sets[0].own)]") == [2, False]
 
 

@@ -194,15 +194,20 @@ def test_a_layer_must_have_the_parts_of_the_stub(answer, message):
         checks.check(answer)
 
 
-def test_a_layer_whose_call_is_misspelt_is_wrong_and_not_unfinished():
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    def cal(self, x, training=None):\n        return x\n",
+        "    def call(self, x, training=None):\n        return super().call(x)\n",
+    ],
+)
+def test_a_layer_without_a_call_is_wrong_and_not_unfinished(body):
     """Keras says so with a NotImplementedError."""
     scope = {"layers": keras.layers}
     run_cell(
         "class MLP(layers.Layer):\n"
         "    def __init__(self, *arguments):\n"
-        "        super().__init__()\n"
-        "    def cal(self, x, training=None):\n"
-        "        return x\n",
+        "        super().__init__()\n" + body,
         scope,
     )
     with pytest.raises(CheckError, match="`call` method"):

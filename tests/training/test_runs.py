@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shlex
+import shutil
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -288,6 +289,17 @@ def test_a_run_becomes_weights_maps_and_a_card(trained, shelf, tiny_config, shap
     restore_weights(expected, trained / f"{RUN}.npz")
     for one, other in zip(model.weights, expected.weights, strict=True):
         np.testing.assert_array_equal(convert_to_numpy(one), convert_to_numpy(other))
+
+
+def test_maps_of_earlier_weights_do_not_stay(trained, shelf, tmp_path):
+    runs = shutil.copytree(trained, tmp_path / "runs")
+    places = (shelf / "weights", shelf / "maps")
+    make_weights(runs / f"{NAME}.json", 3, "tiny", *places)
+    assert (shelf / "maps" / "tiny.npz").exists()
+    (maps,) = runs.glob("*.maps.npz")
+    maps.unlink()
+    make_weights(runs / f"{NAME}.json", 3, "tiny", *places)
+    assert not (shelf / "maps" / "tiny.npz").exists()
 
 
 def test_a_run_without_its_weights_ships_nothing(trained, shared, shelf, tmp_path):

@@ -86,7 +86,7 @@ def welch_interval(first, second) -> tuple[float, float]:
             "two of each."
         )
     if not np.isfinite([*first, *second]).all():
-        raise ValueError("A training's number is not finite; leave it out.")
+        raise ValueError("A run's number is not finite; leave it out.")
     parts = [(np.var(runs, ddof=1) / len(runs), len(runs) - 1) for runs in (first, second)]
     mean, variance = float(np.mean(first) - np.mean(second)), sum(part for part, _ in parts)
     if not variance:

@@ -140,9 +140,10 @@ def _errors_of(answer, arguments=None):
 
 
 def _is_raised_by(answer, error):
-    """Return whether the answer itself raised an error, and no function that it calls."""
-    innermost = traceback.extract_tb(error.__traceback__)[-1].filename
-    return innermost in {each.__code__.co_filename for each in _functions(answer)}
+    """Return whether a line of the answer raises an error itself, and calls nothing that does."""
+    innermost = traceback.extract_tb(error.__traceback__)[-1]  # Keras hides its own frames
+    files = {each.__code__.co_filename for each in _functions(answer)}
+    return innermost.filename in files and "raise" in (innermost.line or "raise")
 
 
 def _raised(error):

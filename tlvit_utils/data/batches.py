@@ -148,8 +148,8 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         if self.shuffle_seed is not None and index not in (0, self.last + 1):
             raise ValueError(
-                "Keras mixes up the batches, whose images are shuffled already; call fit with "
-                "shuffle=False."
+                "Shuffled batches must be read in order, from the first; call fit with "
+                "shuffle=False, or Keras mixes them up."
             )
         self.last = index
         self.complete |= index == len(self) - 1

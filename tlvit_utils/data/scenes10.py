@@ -41,7 +41,7 @@ def make_scenes10(
         canvas_size, canvas_size)`, 1 on the image and 0 elsewhere.
     """
     images, labels = np.asarray(images), np.asarray(labels)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2]:
+    if images.dtype != np.uint8 or images.shape[1:] != (*2 * images.shape[1:2], 3):
         raise ValueError(
             f"The images have shape {images.shape} and type {images.dtype}; expected "
             "(N, side, side, 3), uint8, 0..255."

@@ -98,7 +98,8 @@ function listenToPad(column, pad) {
   pad.onpointermove = (event) => {
     if (!event.isPrimary) return; // a second finger
     const place = placeOf(event);
-    if (drag && event.buttons) { // a menu can take the release
+    if (!event.buttons) drag = null; // a menu can take the release
+    if (drag) {
       for (const between of line(drag.last, place)) act(column, between, drag);
       drag.last = place;
     }
@@ -212,7 +213,7 @@ function listen() {
     if (!(name in DEFAULTS)) return;
     const given = type === "checkbox" ? checked : value;
     const patch = { [name]: typeof DEFAULTS[name] === "number" ? Number(given) : given };
-    if (name === "filter") $("#note").textContent = "";
+    if (["filter", "mode", "network"].includes(name)) $("#note").textContent = "";
     if (name === "picture" || (name === "network" && entryOf(value).set !== mainEntry().set)) return begin(patch);
     (name in UNCHANGED ? step : change)(patch);
   };

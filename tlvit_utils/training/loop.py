@@ -51,7 +51,7 @@ def train(
     and `seconds`. Initial weights and augmentation follow `keras.utils.set_random_seed`, called
     before the model is built; the order of the images follows the recipe's seed. Ctrl-C, or the
     notebook's stop button, ends the training with the best weights so far; in the first epoch the
-    `KeyboardInterrupt` is raised.
+    `KeyboardInterrupt` is raised, and the model is as it was.
 
     Args:
         model: from `build_vit`, or any model with images in and probabilities out.
@@ -146,8 +146,9 @@ def _alone(prefix, size):
         try:
             yield
         finally:
-            with suppress(OSError):  # Windows keeps a file that is open
-                lock.unlink()
+            if is_held:
+                with suppress(OSError):  # Windows keeps a file that is open
+                    lock.unlink()
 
 
 def _checked(model, dataset, recipe):

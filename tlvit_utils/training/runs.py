@@ -145,8 +145,9 @@ def add_run(path: Path, shared: dict, run: dict) -> None:
 
     `shared` is what all seeds share: `describe_experiment`, and whatever else.
     """
-    with locked(path.with_suffix(".lock")):
-        remove_leftovers(path)
+    with locked(path.with_suffix(".lock")) as is_held:
+        if is_held:
+            remove_leftovers(path)
         runs = [run]
         if path.exists():
             before = read_experiment(path)
