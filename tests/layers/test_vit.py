@@ -110,6 +110,13 @@ def through_a_file(form, model, images, folder):
     return loaded.serve(images.astype("float32")).numpy()
 
 
+def test_probabilities_are_float32_under_any_policy(tiny_config):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = build_vit(tiny_config)
+    assert model.get_layer("block_0").compute_dtype == "bfloat16"
+    assert model.output.dtype == "float32"
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
 @pytest.mark.parametrize("form", ["int8", "SavedModel", "ONNX"])
