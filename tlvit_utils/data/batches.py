@@ -23,13 +23,12 @@ def check_images(images, image_size: int | None = None) -> np.ndarray:
     Without an `image_size`, squares of any size are right.
     """
     images = np.asarray(images)
-    side = "side" if image_size is None else image_size
-    expected = f"(N, {side}, {side}, 3) with values 0..255"
+    size = image_size or "side"
+    expected = f"(N, {size}, {size}, 3) with values 0..255"
     if images.dtype.kind not in "uif":
         raise TypeError(f"The images have type {images.dtype}; expected numbers {expected}.")
-    if image_size is None and images.ndim == 4:
-        side = images.shape[1]
-    if images.ndim != 4 or images.shape[1:] != (side, side, 3):
+    side = image_size or (images.shape[1] if images.ndim == 4 else None)
+    if images.shape[1:] != (side, side, 3):
         hint = " Put one image into a batch with image[None]." if images.ndim == 3 else ""
         raise ValueError(f"The images have shape {images.shape}; expected {expected}.{hint}")
     if not images.size:

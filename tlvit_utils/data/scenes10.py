@@ -41,14 +41,14 @@ def make_scenes10(
         canvas_size, canvas_size)`, 1 on the image and 0 elsewhere.
     """
     images, labels = np.asarray(images), np.asarray(labels)
-    if images.dtype != np.uint8 or images.shape[1:] != (*2 * images.shape[1:2], 3):
+    side = images.shape[1] if images.ndim == 4 else None
+    if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
         raise ValueError(
             f"The images have shape {images.shape} and type {images.dtype}; expected "
             "(N, side, side, 3), uint8, 0..255."
         )
     size = check_count("canvas_size", canvas_size)
     ((smallest, largest),) = check_pairs("fragment_sizes", (fragment_sizes,))
-    side = images.shape[1]
     if not 1 <= smallest <= largest <= side <= size:
         raise ValueError(
             f"fragment_sizes is {fragment_sizes}, the images are {side} pixels wide and "
