@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, is_dataclass
@@ -10,6 +11,7 @@ from glob import escape
 from pathlib import Path
 from tempfile import TemporaryFile
 from uuid import uuid4
+from zipfile import BadZipFile
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -17,6 +19,7 @@ from filelock import FileLock, Timeout
 from tlvit_utils._text import printable
 
 BLOCK_BYTES = 1_000_000
+CORRUPT = (BadZipFile, EOFError, zlib.error)  # what a damaged .npz file raises
 
 
 class BusyError(OSError):
@@ -67,12 +70,15 @@ def ensure_room(path: str | os.PathLike, size: int) -> None:
 
 
 @contextmanager
-def locked(path: str | os.PathLike, busy: str = "") -> Iterator[bool]:
+def locked(
+    path: str | os.PathLike, busy: str = "", *, leftovers_of: str | os.PathLike | None = None
+) -> Iterator[bool]:
     """Hold the lock on the empty file `path`, which one process has at a time.
 
-    Gives whether it is held. While another has it, wait for it or, if `busy` is given, raise a
-    BusyError that says so. The system releases it when the process ends, however that ends. In a
-    read-only folder, or on a file system without locks, nothing is locked.
+    Gives whether it is held; where it is, what killed writers left of `leftovers_of` is removed.
+    While another has it, wait for it or, if `busy` is given, raise a BusyError that says so. The
+    system releases it when the process ends, however that ends. In a read-only folder, or on a
+    file system without locks, nothing is locked.
     """
     path = Path(path)
     # every account may hold it, and the lock of a killed process must not stay
@@ -89,6 +95,8 @@ def locked(path: str | os.PathLike, busy: str = "") -> Iterator[bool]:
             held.enter_context(lock())
         except (OSError, NotImplementedError):
             is_held = False
+        if is_held and leftovers_of is not None:
+            remove_leftovers(leftovers_of)
         yield is_held
 
 

@@ -6,15 +6,13 @@ For each name `assets/weights` has `NAME.npz` (weights in the model's order, flo
 
 import json
 import os
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from keras import ops
 
-from tlvit_utils._files import replacing
+from tlvit_utils._files import CORRUPT, replacing
 from tlvit_utils.vit import ViTConfig, build_vit
 
 WEIGHTS_DIR = Path(__file__).parent / "assets" / "weights"
@@ -53,7 +51,7 @@ def restore_weights(model: keras.Model, path: str | os.PathLike) -> None:
         with np.load(path, allow_pickle=False) as weights:
             # in order, not by path: Keras's names count up with every model that is built
             values = [weights[name].astype("float32") for name in weights.files]
-    except (BadZipFile, EOFError, ValueError, zlib.error) as error:
+    except (*CORRUPT, ValueError) as error:
         raise ValueError(
             f"{path} cannot be read ({error}); replace it with an undamaged copy."
         ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from tlvit_utils._files import locked, remove_leftovers, replacing
+from tlvit_utils._files import locked, replacing
 from tlvit_utils._text import printable
 
 Shapes = dict[str, tuple[int, ...]]
@@ -41,11 +41,9 @@ def cached(
             return load_arrays(path, shapes)
         except ValueError as error:
             print(printable(f"{error} Making it again."))
-    with locked(path.with_suffix(".lock")) as is_held:
+    with locked(path.with_suffix(".lock"), leftovers_of=path):
         with suppress(ValueError):  # another process may have made it meanwhile
             return load_arrays(path, shapes)
-        if is_held:
-            remove_leftovers(path)
         arrays = make()
         try:
             save_arrays(path, arrays)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlvit_utils._files import locked, remove_leftovers
+from tlvit_utils._files import locked
 from tlvit_utils.data.cache import cache_dir, cache_path, cached, save_arrays
 from tlvit_utils.data.download import RemoteFile, download
 from tlvit_utils.data.unpickle import read_array, read_integer, read_pickle
@@ -66,9 +66,7 @@ def copy_to_cache() -> None:
     path, arrays = cache_path("cifar10"), load()
     if not find_folder():
         return  # it comes from the cache
-    with locked(path.with_suffix(".lock")) as is_held:
-        if is_held:
-            remove_leftovers(path)
+    with locked(path.with_suffix(".lock"), leftovers_of=path):
         save_arrays(path, arrays)
 
 

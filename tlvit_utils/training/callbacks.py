@@ -4,18 +4,15 @@ import json
 import math
 import os
 import time
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from keras import ops
 
-from tlvit_utils._files import ensure_room, replacing
+from tlvit_utils._files import CORRUPT, ensure_room, replacing
 from tlvit_utils._validation import differences
 
-CORRUPT = (BadZipFile, EOFError, zlib.error)  # what a damaged .npz file raises
 FILE_BYTES = 1_000_000  # of a weights file, at most, beside the numbers
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tlvit_utils._files import ensure_room, locked, remove_leftovers
+from tlvit_utils._files import ensure_room, locked
 from tlvit_utils._validation import check_count
 from tlvit_utils.analysis.graph import image_size
 from tlvit_utils.analysis.maps import BATCH_SIZE, in_batches
@@ -140,9 +140,7 @@ def _alone(prefix, size):
     lock, checkpoint = Path(f"{prefix}lock"), f"{prefix}weights.h5"
     ensure_room(checkpoint, size)
     busy = f"Another training writes {checkpoint}; wait for it, or choose another file."
-    with locked(lock, busy) as is_held:
-        if is_held:
-            remove_leftovers(prefix)
+    with locked(lock, busy, leftovers_of=prefix) as is_held:
         try:
             yield
         finally:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import keras
 
-from tlvit_utils._files import locked, remove_leftovers, save_result
+from tlvit_utils._files import locked, save_result
 from tlvit_utils._validation import differences, parse_seed
 from tlvit_utils.analysis.cost import model_cost
 from tlvit_utils.analysis.epoch_maps import RecordMaps
@@ -145,9 +145,7 @@ def add_run(path: Path, shared: dict, run: dict) -> None:
 
     `shared` is what all seeds share: `describe_experiment`, and whatever else.
     """
-    with locked(path.with_suffix(".lock")) as is_held:
-        if is_held:
-            remove_leftovers(path)
+    with locked(path.with_suffix(".lock"), leftovers_of=path):
         runs = [run]
         if path.exists():
             before = read_experiment(path)
